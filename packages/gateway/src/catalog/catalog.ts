@@ -1,0 +1,42 @@
+/** The port of `catalog`: what can be called. A snapshot is replaced, never changed. */
+
+import type { Operation } from '../model/operation.ts';
+import type { ListKind } from '../model/operation.ts';
+import type { Discovery, Freshness } from '../model/outcome.ts';
+import type { Era } from '../model/revision.ts';
+import type { Endpoint, Entry, Server, ServerEntry, ServerId, Target } from '../model/target.ts';
+
+/** Something the operator should mend: a bad entry disables only itself and shows here. */
+export type Problem = {
+  readonly server?: ServerId;
+  readonly code: 'server-disabled' | 'listing-failed' | 'name-collision' | 'definition-refused';
+  readonly message: string;
+};
+
+export type ServerStatus = {
+  readonly server: Server;
+  readonly state: 'starting' | 'healthy' | 'unhealthy' | 'disabled';
+  readonly sinceMs: number;
+  readonly era?: Era;
+  /** Why it is not healthy. */
+  readonly reason?: string;
+  readonly counts: Readonly<Record<ListKind, number>>;
+};
+
+export interface Catalog {
+  /** Changes with every swap whose content differs; cursors carry it. */
+  readonly version: string;
+  readonly servers: readonly ServerStatus[];
+  readonly problems: readonly Problem[];
+  /** The server behind an endpoint, or undefined for the aggregate and for unknown ids. */
+  server(id: ServerId): ServerEntry | undefined;
+  /**
+   * What the operation is about: for `call-tool`, `get-prompt`, `read-resource` and `complete-argument` one entry, for
+   * everything else the server entry (or entries) behind the endpoint. Undefined when nothing has that name.
+   */
+  find(endpoint: Endpoint, operation: Operation): Target | undefined;
+  /** All entries of a kind behind an endpoint, in a stable order. */
+  list(endpoint: Endpoint, kind: ListKind): readonly Entry[];
+  freshness(endpoint: Endpoint, kind: ListKind): Freshness;
+  discovery(endpoint: Endpoint): Discovery;
+}

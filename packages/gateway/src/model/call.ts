@@ -1,0 +1,29 @@
+/** One call on its way to an upstream, and the function that makes it. */
+
+import type { Intent } from './decision.ts';
+import type { Answers, ClientChannel, Outcome } from './outcome.ts';
+import type { ClientFacts, RequestMeta } from './request.ts';
+import type { Entry } from './target.ts';
+
+/** The operation and the principal are the intent's: `intent.permit`. */
+export type Call = {
+  readonly requestId: string;
+  readonly intent: Intent;
+  readonly entry: Entry;
+  readonly client: ClientFacts;
+  readonly meta: RequestMeta;
+};
+
+export type SendOptions = {
+  readonly answers?: Answers;
+  readonly channel: ClientChannel;
+  readonly signal: AbortSignal;
+  /** Time left for the whole call, in milliseconds. */
+  readonly timeoutMs: number;
+};
+
+/** Never throws for what an upstream did: that is an outcome. */
+export type Send = (call: Call, options: SendOptions) => Promise<Outcome>;
+
+/** Once per attempt: timeout, retry, breaker, cache. Composed once at start. */
+export type Interceptor = (next: Send) => Send;

@@ -1,0 +1,45 @@
+/**
+ * Permits, intents and decisions. A permit can be made in `authz/permit.ts` only, an intent in `audit/intent.ts` only
+ * (test/architecture.test.ts): the classes are declared, not defined, and a `#private` member keeps a look-alike object,
+ * a spread of a real one included, from passing for either.
+ */
+
+import type { Operation } from './operation.ts';
+import type { Principal } from './principal.ts';
+import type { Target } from './target.ts';
+
+export type Obligation = { readonly kind: 'approval'; readonly by: string };
+
+/** Proof that `principal` may do exactly `operation` on exactly `target`. */
+export declare class Permit {
+  #permit: never;
+  private constructor();
+  readonly principal: Principal;
+  readonly operation: Operation;
+  readonly target: Target;
+  readonly obligations: readonly Obligation[];
+}
+
+/** Proof that the record knows of the call before it is made: durable, unless the operator marked the target read-only. */
+export declare class Intent {
+  #intent: never;
+  private constructor();
+  readonly permit: Permit;
+}
+
+/** Why a decision came out as it did. */
+export type Grounds = {
+  /** Ids of the determining policies, for example `files.allow[0]`. Empty when nothing permitted. */
+  readonly policies: readonly string[];
+  /** Which set of policies decided: a digest of their text. */
+  readonly policyVersion: string;
+  /** Evaluation errors; any error is a deny. */
+  readonly errors: readonly string[];
+};
+
+export type Decision =
+  | { readonly effect: 'allow'; readonly permit: Permit; readonly grounds: Grounds }
+  | { readonly effect: 'deny'; readonly grounds: Grounds };
+
+/** May this principal use this entry at all, whatever the arguments? */
+export type Admission = { readonly admitted: boolean; readonly grounds: Grounds };

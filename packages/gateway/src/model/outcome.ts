@@ -1,0 +1,107 @@
+/** What became of an operation. */
+
+import type { Failure } from './failure.ts';
+import type { Json, JsonObject } from './json.ts';
+import type { Cursor, ListKind } from './operation.ts';
+import type { Era } from './revision.ts';
+import type { Entry, ServerId } from './target.ts';
+
+export type Span = { readonly start: number; readonly end: number };
+
+/**
+ * A JSON-RPC response as an upstream wrote it. `head` holds at least everything up to the marks; when `rest` is absent it
+ * is the whole message. Offsets count bytes of `head`.
+ */
+export type UpstreamMessage = {
+  readonly era: Era;
+  readonly head: Uint8Array;
+  readonly rest?: AsyncIterable<Uint8Array>;
+  readonly id: Span;
+  /** Where the result object's `{` stands. */
+  readonly resultStart: number;
+  /** Where the result object ends (exclusive); absent when it lies in `rest`. */
+  readonly resultEnd?: number;
+  /** Members of the result that the scan saw in `head` at depth one, with the span of key, colon and value. */
+  readonly members: ReadonlyMap<string, Span & { readonly valueStart: number }>;
+};
+
+/** A result: kept as the upstream wrote it and parsed only if someone must look, or made by us. */
+export type Raw =
+  | { readonly kind: 'message'; readonly message: UpstreamMessage }
+  | { readonly kind: 'value'; readonly value: JsonObject };
+
+/** `ttlMs` and `cacheScope` of MCP 2026-07-28, server/utilities/caching. */
+export type Freshness = { readonly ttlMs: number; readonly scope: 'public' | 'private' };
+
+export type ListPage = {
+  readonly of: ListKind;
+  readonly entries: readonly Entry[];
+  readonly next?: Cursor;
+  readonly freshness: Freshness;
+  /** Servers whose entries could not be fetched: what the list lacks. */
+  readonly missing: readonly ServerId[];
+};
+
+/** What a server says of itself, in the modern vocabulary. */
+export type Discovery = {
+  readonly serverInfo: JsonObject;
+  readonly capabilities: JsonObject;
+  readonly instructions?: string;
+  readonly freshness: Freshness;
+};
+
+export type ReplicaId = string;
+
+/** What the person's answer belongs to. Plain inside; sealed into `requestState` by the entrypoint. */
+export type Continuation =
+  | { readonly kind: 'upstream'; readonly server: ServerId; readonly version: string; readonly state?: string }
+  | {
+      readonly kind: 'parked';
+      readonly server: ServerId;
+      readonly version: string;
+      readonly owner: ReplicaId;
+      readonly parkedCallId: string;
+    }
+  | { readonly kind: 'approval'; readonly approvalId: string }
+  | { readonly kind: 'connect'; readonly server: ServerId };
+
+export type Answers = { readonly continuation?: Continuation; readonly responses: JsonObject };
+
+/** Keys are the server's; each value is a bare `{method, params}` (MCP 2026-07-28, multi-round-trip requests). */
+export type InputRequests = Readonly<Record<string, { readonly method: string; readonly params: JsonObject }>>;
+
+export type Outcome =
+  | { readonly kind: 'complete'; readonly result: Raw }
+  | { readonly kind: 'listed'; readonly page: ListPage }
+  | { readonly kind: 'discovered'; readonly discovery: Discovery }
+  | { readonly kind: 'input-required'; readonly requests: InputRequests; readonly continuation?: Continuation }
+  | { readonly kind: 'task'; readonly task: JsonObject }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export type LogLevel = 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'critical' | 'alert' | 'emergency';
+
+/** What a server tells the caller while the call runs. The entrypoint adds the client's own progress token. */
+export type Notice =
+  | { readonly kind: 'progress'; readonly params: JsonObject }
+  | { readonly kind: 'log'; readonly params: JsonObject }
+  | { readonly kind: 'other'; readonly method: string; readonly params: JsonObject };
+
+/** Back to the caller while the call runs. `notify` returns a promise only when the client reads too slowly. */
+export interface ClientChannel {
+  readonly logLevel?: LogLevel;
+  readonly wantsProgress: boolean;
+  notify(notice: Notice): Promise<void> | undefined;
+}
+
+/** What one server offers, fetched whole: the catalog is made of these. */
+export type Listing = {
+  readonly era: Era;
+  readonly discovery: Discovery;
+  readonly lists: Readonly<Record<ListKind, readonly ListedItem[]>>;
+  readonly freshness: Freshness;
+};
+
+/** One definition, parsed, and its original text. */
+export type ListedItem = { readonly definition: JsonObject; readonly text: string };
+
+export type { Json };

@@ -1,0 +1,35 @@
+/** Who is calling, after a credential was verified. Nothing here was claimed by the request itself. */
+
+import type { JsonObject } from './json.ts';
+
+/** A tenant comes from an issuer, a claim or a key; never from a request field. */
+export type TenantId = string;
+
+export const DEFAULT_TENANT: TenantId = 'default';
+
+export type CredentialKind = 'api-key' | 'jwt' | 'system';
+
+export type Principal = {
+  /** Stable and unique across tenants, issuers and kinds; what pools, limits, caches and sealed values are keyed by. */
+  readonly key: PrincipalKey;
+  readonly tenant: TenantId;
+  readonly kind: 'user' | 'workload' | 'system';
+  /** The OAuth issuer, or `api-key`. */
+  readonly issuer: string;
+  readonly subject: string;
+  /** What a person calls them in a log: the key's name, or the token's `preferred_username`, `email` or `sub`. */
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly scopes: readonly string[];
+  /** The OAuth client the token was issued to (`client_id` or `azp`), where the token says so. */
+  readonly clientId?: string;
+  readonly credential: { readonly kind: CredentialKind; readonly expiresAtMs?: number };
+  readonly claims: JsonObject;
+};
+
+export type PrincipalKey = string;
+
+/** The length prefix keeps `a/b` + `c` and `a` + `b/c` apart. */
+export function principalKey(tenant: TenantId, issuer: string, subject: string): PrincipalKey {
+  return `${tenant.length}:${tenant}/${issuer.length}:${issuer}/${subject}`;
+}

@@ -1,0 +1,69 @@
+/**
+ * A request on its way through the pipeline. Each step returns a richer type, so that a call that skipped a step does not
+ * compile. `presented?: never` and `operation?: never` close the door that `Omit` alone leaves open: a spread would
+ * otherwise smuggle the poorer fields into the richer type.
+ */
+
+import type { Intent, Permit } from './decision.ts';
+import type { JsonObject } from './json.ts';
+import type { Operation } from './operation.ts';
+import type { Answers, LogLevel } from './outcome.ts';
+import type { Principal, PrincipalKey } from './principal.ts';
+import type { Era, Revision } from './revision.ts';
+import type { Secret } from './secret.ts';
+import type { Endpoint, Target } from './target.ts';
+
+/** Credentials as presented, unverified. */
+export type PresentedCredentials = {
+  /** From `Authorization: Bearer`. */
+  readonly bearer?: Secret;
+};
+
+/** Who the client says it is, and how it speaks. Self-reported but for `address`: never a ground for a decision. */
+export type ClientFacts = {
+  readonly era: Era;
+  readonly revision: Revision;
+  readonly info?: { readonly name: string; readonly version: string } & JsonObject;
+  readonly capabilities: JsonObject;
+  readonly address: string;
+  /** A digest that names a legacy session in records; the id itself is a bearer value. */
+  readonly session?: string;
+};
+
+export type RequestMeta = {
+  readonly progressToken?: string | number;
+  readonly logLevel?: LogLevel;
+  /** `traceparent`, `tracestate`, `baggage` and every key we do not own: they travel on unchanged. */
+  readonly vendor: JsonObject;
+};
+
+export type InboundRequest = {
+  /** Ours: in the log, the record, the trace and the answer to a failure. */
+  readonly id: string;
+  /** Milliseconds since the epoch, and a monotonic reading of the same instant for durations. */
+  readonly receivedAtMs: number;
+  readonly startedMs: number;
+  readonly endpoint: Endpoint;
+  readonly presented: PresentedCredentials;
+  readonly client: ClientFacts;
+  readonly operation: Operation;
+  readonly meta: RequestMeta;
+  readonly answers?: Answers;
+  /** For whom the sealed values in this request (session, cursor, state) were made. Anyone else is refused. */
+  readonly sealedFor: readonly PrincipalKey[];
+};
+
+export type AuthenticatedRequest = Omit<InboundRequest, 'presented'> & {
+  readonly presented?: never;
+  readonly principal: Principal;
+};
+
+export type ResolvedRequest = AuthenticatedRequest & { readonly target: Target };
+
+export type AuthorizedRequest = Omit<ResolvedRequest, 'operation' | 'target'> & {
+  readonly operation?: never;
+  readonly target?: never;
+  readonly permit: Permit;
+};
+
+export type ReadyRequest = AuthorizedRequest & { readonly intent: Intent };

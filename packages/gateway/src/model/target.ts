@@ -1,0 +1,60 @@
+/** What a request is about: entries of the catalog, named as policy and operators name them, not as clients do. */
+
+import type { JsonObject } from './json.ts';
+
+/** Lower-case letters, digits and `-`; never `_`, which separates server and tool in aggregate names. */
+export type ServerId = string;
+
+/** `/mcp` (everything the caller may see, names `<server>_<tool>`) or `/servers/{id}/mcp` (one server, its own names). */
+export type Endpoint = { readonly kind: 'aggregate' } | { readonly kind: 'server'; readonly server: ServerId };
+
+export type Risk = 'low' | 'medium' | 'high';
+
+/** The operator's word. An upstream's own annotations never lower protection. */
+export type Traits = {
+  readonly readOnly: boolean;
+  readonly risk: Risk;
+  readonly idempotent: boolean;
+  readonly tags: readonly string[];
+};
+
+/** Default for what the operator said nothing about: it may write, and it is recorded before it is sent. */
+export const UNKNOWN_TRAITS: Traits = { readOnly: false, risk: 'medium', idempotent: false, tags: [] };
+
+export type Server = {
+  readonly id: ServerId;
+  /** Changes when the server's configuration changes; part of pool keys and continuations. */
+  readonly version: string;
+  readonly owner?: string;
+  readonly title?: string;
+  /** `shared`: one upstream session or process for everyone. `principal`: one for each caller. */
+  readonly sharing: 'shared' | 'principal';
+};
+
+type EntryBase = {
+  readonly server: Server;
+  /** The upstream's own name, or its URI or URI template. With `server.id`, the address `server/name`. */
+  readonly name: string;
+  /** The name on the aggregate endpoint. For resources and templates, the URI itself. */
+  readonly aggregateName: string;
+  /** The upstream's definition, parsed and frozen, and its original text. */
+  readonly definition: JsonObject;
+  readonly text: string;
+  /** SHA-256 over the canonical definition (RFC 8785), hex. */
+  readonly hash: string;
+  readonly traits: Traits;
+};
+
+export type ToolEntry = EntryBase & { readonly kind: 'tool'; readonly inputSchema: JsonObject };
+export type PromptEntry = EntryBase & { readonly kind: 'prompt' };
+/** `listed: false` is a URI that no list names: it still needs a permit, and the server may know it. */
+export type ResourceEntry = EntryBase & { readonly kind: 'resource'; readonly listed: boolean };
+export type TemplateEntry = EntryBase & { readonly kind: 'template' };
+/** The server itself: what discovery, lists, pings and unknown methods are about. */
+export type ServerEntry = EntryBase & { readonly kind: 'server' };
+
+export type Entry = ToolEntry | PromptEntry | ResourceEntry | TemplateEntry | ServerEntry;
+
+export type EntryKind = Entry['kind'];
+
+export type Target = { readonly endpoint: Endpoint; readonly entries: readonly [Entry, ...Entry[]] };

@@ -1,0 +1,24 @@
+/** What a request leaves behind as it passes the steps. Steps write facts; only `record` reads them. */
+
+import type { Decision } from './decision.ts';
+import type { Principal } from './principal.ts';
+import type { Era } from './revision.ts';
+import type { Entry, ServerId } from './target.ts';
+
+export type Fact =
+  | { readonly kind: 'authenticated'; readonly principal: Principal }
+  | { readonly kind: 'resolved'; readonly entry: Entry }
+  | { readonly kind: 'decided'; readonly decision: Decision }
+  | { readonly kind: 'listed'; readonly shown: number; readonly hidden: number }
+  | { readonly kind: 'intended'; readonly sequence: number; readonly durable: boolean }
+  | {
+      readonly kind: 'attempted';
+      readonly server: ServerId;
+      readonly era?: Era;
+      readonly transport: 'http' | 'stdio';
+      readonly durationMs: number;
+    };
+
+export interface Trail {
+  note(fact: Fact): void;
+}
