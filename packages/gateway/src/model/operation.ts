@@ -1,6 +1,7 @@
 /** What a client asks for, in one language for every revision. The entrypoint decodes into it, an upstream encodes from it. */
 
 import type { Json, JsonObject } from './json.ts';
+import type { Era } from './revision.ts';
 
 export type ListKind = 'tools' | 'prompts' | 'resources' | 'templates';
 
@@ -45,3 +46,39 @@ export type Operation =
   | { readonly kind: 'extension'; readonly method: string; readonly params: JsonObject };
 
 export type OperationKind = Operation['kind'];
+
+const LIST_METHODS = {
+  tools: 'tools/list',
+  prompts: 'prompts/list',
+  resources: 'resources/list',
+  templates: 'resources/templates/list',
+} as const satisfies Record<ListKind, string>;
+
+/** The MCP method an operation stands for: metric label, span name, record. A legacy client discovers by `initialize`. */
+export function methodOf(operation: Operation, era: Era): string {
+  switch (operation.kind) {
+    case 'discover':
+      return era === 'legacy' ? 'initialize' : 'server/discover';
+    case 'ping':
+      return 'ping';
+    case 'list':
+      return LIST_METHODS[operation.of];
+    case 'call-tool':
+      return 'tools/call';
+    case 'get-prompt':
+      return 'prompts/get';
+    case 'read-resource':
+      return 'resources/read';
+    case 'complete-argument':
+      return 'completion/complete';
+    case 'listen':
+      return 'subscriptions/listen';
+    case 'task':
+      return `tasks/${operation.verb}`;
+    case 'end-session':
+      return 'session/end';
+    case 'notify':
+    case 'extension':
+      return operation.method;
+  }
+}

@@ -2,22 +2,14 @@
 
 import type { Decision } from './decision.ts';
 import type { Principal } from './principal.ts';
-import type { Era } from './revision.ts';
-import type { Entry, ServerId } from './target.ts';
+import type { Entry } from './target.ts';
 
 export type Fact =
   | { readonly kind: 'authenticated'; readonly principal: Principal }
   | { readonly kind: 'resolved'; readonly entry: Entry }
   | { readonly kind: 'decided'; readonly decision: Decision }
   | { readonly kind: 'listed'; readonly shown: number; readonly hidden: number }
-  | { readonly kind: 'intended'; readonly sequence: number; readonly durable: boolean }
-  | {
-      readonly kind: 'attempted';
-      readonly server: ServerId;
-      readonly era?: Era;
-      readonly transport: 'http' | 'stdio';
-      readonly durationMs: number;
-    };
+  | { readonly kind: 'intended'; readonly sequence: number };
 
 export interface Trail {
   note(fact: Fact): void;

@@ -1,8 +1,31 @@
-/** What happens to every request, in order. */
+/**
+ * What happens to every request, in order. The order is this file; the reasons stand at each line. Steps throw a `Refusal`
+ * to end the line, and nothing that left the line early can reach an upstream: its type lacks the permit and the intent.
+ */
 
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
+import type { Authorizer } from '../authz/authorizer.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ArgumentValidator } from '../guard/argument-validator.ts';
+import type { Send } from '../model/call.ts';
+import { Refusal } from '../model/failure.ts';
 import type { ClientChannel, Outcome } from '../model/outcome.ts';
 import type { Principal } from '../model/principal.ts';
 import type { InboundRequest } from '../model/request.ts';
+import type { Limiter } from '../quota/limiter.ts';
+import { admit } from './admit.ts';
+import { answer } from './answer.ts';
+import { approve } from './approve.ts';
+import { authenticate } from './authenticate.ts';
+import { authorize } from './authorize.ts';
+import { call } from './call.ts';
+import { consumeQuota } from './consume-quota.ts';
+import { record, type RecordParts } from './record.ts';
+import { recordIntent } from './record-intent.ts';
+import { RequestTrail } from './request-trail.ts';
+import { resolve } from './resolve.ts';
+import { validate, type ParamHeaderCheck } from './validate.ts';
 
 export type Exchange = {
   readonly channel: ClientChannel;
@@ -17,4 +40,65 @@ export type Handled = { readonly outcome: Outcome; readonly principal?: Principa
 export interface Pipeline {
   /** Never throws: what went wrong is an outcome, and it is recorded. */
   handle(request: InboundRequest, exchange: Exchange): Promise<Handled>;
+}
+
+export type PipelineParts = RecordParts & {
+  readonly authenticator: Authenticator;
+  /** Read once per request: a swap in the middle of a call does not mix two snapshots. */
+  readonly catalog: () => Catalog;
+  readonly authorizer: () => Authorizer;
+  readonly limiter: Limiter;
+  readonly validator: ArgumentValidator;
+  readonly checkParamHeaders: ParamHeaderCheck;
+  readonly audit: AuditLog;
+  readonly send: Send;
+  /** Entries on one page of a list. */
+  readonly pageSize: number;
+};
+
+export function createPipeline(parts: PipelineParts): Pipeline {
+  return {
+    async handle(request, exchange) {
+      const trail = new RequestTrail();
+      let outcome: Outcome;
+      try {
+        outcome = await run(request, exchange, trail, parts);
+      } catch (error) {
+        outcome = { kind: 'failed', failure: error instanceof Refusal ? error.failure : internal(error) };
+      }
+      const recorded = record(request, outcome, trail, parts);
+      return trail.principal === undefined ? { outcome: recorded } : { outcome: recorded, principal: trail.principal };
+    },
+  };
+}
+
+const internal = (cause: unknown) => ({ code: 'internal', sent: 'maybe', cause }) as const;
+
+async function run(
+  inbound: InboundRequest,
+  exchange: Exchange,
+  trail: RequestTrail,
+  parts: PipelineParts,
+): Promise<Outcome> {
+  const catalog = parts.catalog();
+  const authorizer = parts.authorizer();
+
+  // Nothing is looked up, counted or told before it is known who asks.
+  const authenticated = await authenticate(inbound, parts.authenticator, trail, exchange.signal);
+  // Names become catalog entries, so that everything after speaks of servers and tools.
+  const resolved = await resolve(authenticated, catalog, authorizer, trail);
+  // Before quota and schema: who may not use a thing can neither count against it nor learn its shape.
+  await admit(resolved, catalog, authorizer, trail);
+  consumeQuota(resolved, parts.limiter);
+
+  const answered = answer(resolved, { catalog, authorizer, pageSize: parts.pageSize }, trail);
+  if (answered !== undefined) return answered;
+
+  // Policy must only ever see arguments of the declared shape.
+  await validate(resolved, parts.validator, parts.checkParamHeaders);
+  const authorized = authorize(resolved, authorizer, trail);
+  const approved = approve(authorized);
+  // What may change the world is on disk before it leaves.
+  const ready = await recordIntent(approved, parts.audit, trail);
+  return call(ready, parts.send, exchange);
 }

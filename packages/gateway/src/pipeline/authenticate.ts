@@ -1,0 +1,23 @@
+/** Step 1: who is calling. Everything sealed that the request carries must have been made for the same principal. */
+
+import type { Authenticator } from '../authn/authenticator.ts';
+import { refuse } from '../model/failure.ts';
+import type { AuthenticatedRequest, InboundRequest } from '../model/request.ts';
+import type { Trail } from '../model/trail.ts';
+
+export async function authenticate(
+  inbound: InboundRequest,
+  authenticator: Authenticator,
+  trail: Trail,
+  signal: AbortSignal,
+): Promise<AuthenticatedRequest> {
+  const { presented, ...rest } = inbound;
+  const attempt = { presented, endpoint: inbound.endpoint, address: inbound.client.address, signal };
+  const principal = await authenticator.authenticate(attempt);
+  trail.note({ kind: 'authenticated', principal });
+  for (const key of inbound.sealedFor) {
+    // The same answer as for an id that never existed: a stolen session id tells nothing.
+    if (key !== principal.key) throw refuse(inbound.client.session === undefined ? 'invalid-state' : 'unknown-session');
+  }
+  return { ...rest, principal };
+}

@@ -1,0 +1,166 @@
+/**
+ * Outermost: audit, metrics and log from the trail, refusals included. A result that is still arriving is recorded when
+ * its last byte has passed, or when it broke off.
+ */
+
+import type { AuditEvent, AuditLog } from '../audit/audit-log.ts';
+import { FAILURES, type Failure } from '../model/failure.ts';
+import { methodOf } from '../model/operation.ts';
+import type { Outcome, Raw, UpstreamMessage } from '../model/outcome.ts';
+import type { InboundRequest } from '../model/request.ts';
+import type { Instruments } from '../telemetry/instruments.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { RequestTrail } from './request-trail.ts';
+
+export type RecordParts = {
+  readonly audit: AuditLog;
+  readonly instruments: Instruments;
+  readonly logger: Logger;
+  /** One log line for every call, not only for refusals and failures. Costs about 9 us a call. */
+  readonly logCalls: boolean;
+  /** Monotonic milliseconds. */
+  readonly clockMs: () => number;
+};
+
+/** The outcome to answer with: the same one, its stream wrapped where the record has to wait for the end. */
+export function record(request: InboundRequest, outcome: Outcome, trail: RequestTrail, parts: RecordParts): Outcome {
+  const message = outcome.kind === 'complete' ? messageOf(outcome.result) : undefined;
+  if (outcome.kind !== 'complete' || message?.rest === undefined) {
+    finish(request, outcome, trail, parts, message === undefined ? undefined : sizeOf(message));
+    return outcome;
+  }
+  const rest = recorded(message, (bytes, cut) => {
+    finish(request, cut === undefined ? outcome : { kind: 'failed', failure: cut }, trail, parts, bytes);
+  });
+  return { kind: 'complete', result: { kind: 'message', message: { ...message, rest } } };
+}
+
+const messageOf = (result: Raw): UpstreamMessage | undefined =>
+  result.kind === 'message' ? result.message : undefined;
+
+const sizeOf = ({ resultStart, resultEnd, head }: UpstreamMessage): number => (resultEnd ?? head.length) - resultStart;
+
+async function* recorded(
+  message: UpstreamMessage,
+  finished: (bytes: number, cut: Failure | undefined) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = message.head.length - message.resultStart;
+  let cut: Failure | undefined = { code: 'cancelled', sent: 'yes' };
+  try {
+    for await (const chunk of message.rest ?? []) {
+      bytes += chunk.length;
+      yield chunk;
+    }
+    cut = undefined;
+  } catch (error) {
+    cut = { code: 'upstream-closed', sent: 'yes', cause: error };
+    throw error;
+  } finally {
+    finished(bytes, cut);
+  }
+}
+
+function finish(
+  request: InboundRequest,
+  outcome: Outcome,
+  trail: RequestTrail,
+  parts: RecordParts,
+  resultBytes: number | undefined,
+): void {
+  const durationMs = parts.clockMs() - request.startedMs;
+  const failure = outcome.kind === 'failed' ? outcome.failure : undefined;
+  const event: AuditEvent = {
+    request,
+    outcome: auditOutcome(outcome),
+    durationMs,
+    ...(trail.principal === undefined ? {} : { principal: trail.principal }),
+    ...(trail.entry === undefined ? {} : { entry: trail.entry }),
+    ...(trail.decision === undefined ? {} : { decision: trail.decision }),
+    ...(trail.intentSequence === undefined ? {} : { intentSequence: trail.intentSequence }),
+    ...(failure === undefined ? {} : { failure }),
+    ...(resultBytes === undefined ? {} : { resultBytes }),
+  };
+  parts.audit.append(event);
+  measure(request, event, trail, parts.instruments);
+  if (failure !== undefined || parts.logCalls) log(request, event, trail, parts.logger);
+  if (trail.listed?.shown === 0 && trail.listed.hidden > 0) logEmptyList(request, trail, parts.logger);
+}
+
+function auditOutcome(outcome: Outcome): AuditEvent['outcome'] {
+  switch (outcome.kind) {
+    case 'failed':
+      return FAILURES[outcome.failure.code].fault === 'caller' ? 'refused' : 'failed';
+    case 'input-required':
+      return 'input_required';
+    case 'complete':
+      return isToolError(outcome.result) ? 'tool_error' : 'ok';
+    default:
+      return 'ok';
+  }
+}
+
+const LOWER_T = 0x74;
+
+/** `"isError": true`, read from the marks: the result is not parsed for this. */
+function isToolError(result: Raw): boolean {
+  if (result.kind === 'value') return result.value.isError === true;
+  const member = result.message.members.get('isError');
+  return member !== undefined && result.message.head[member.valueStart] === LOWER_T;
+}
+
+function measure(request: InboundRequest, event: AuditEvent, trail: RequestTrail, instruments: Instruments): void {
+  const { operation, client } = request;
+  const { failure } = event;
+  if (failure !== undefined) instruments.refused(failure.code);
+  if (trail.decision !== undefined) instruments.decided(trail.decision.effect);
+  if (failure?.code === 'invalid-arguments' && trail.entry !== undefined) {
+    instruments.schemaRejected(trail.entry.server.id);
+  }
+  const errorType = event.outcome === 'tool_error' ? 'tool_error' : failure?.code;
+  const statusCode = failure?.upstream === undefined ? undefined : String(failure.upstream.code);
+  instruments.serverOperation({
+    method: operation.kind === 'extension' || operation.kind === 'notify' ? '_OTHER' : methodOf(operation, client.era),
+    revision: client.revision,
+    seconds: event.durationMs / 1000,
+    ...(trail.entry?.kind === 'tool' ? { tool: trail.entry.name } : {}),
+    ...(trail.entry?.kind === 'prompt' ? { prompt: trail.entry.name } : {}),
+    ...(errorType === undefined ? {} : { errorType }),
+    ...(statusCode === undefined ? {} : { statusCode }),
+  });
+}
+
+function log(request: InboundRequest, event: AuditEvent, trail: RequestTrail, logger: Logger): void {
+  const { failure } = event;
+  const method = methodOf(request.operation, request.client.era);
+  const fields = {
+    requestId: request.id,
+    principal: trail.principal?.name,
+    method,
+    target: targetName(request, trail),
+    outcome: failure?.code ?? event.outcome,
+    durationMs: event.durationMs,
+    ...(failure?.message === undefined ? {} : { reason: failure.message }),
+    ...(failure?.code === 'internal' ? { err: failure.cause } : {}),
+  };
+  if (failure !== undefined && FAILURES[failure.code].fault !== 'caller') logger.warn(fields, method);
+  else logger.info(fields, method);
+}
+
+function targetName(request: InboundRequest, trail: RequestTrail): string {
+  const { entry } = trail;
+  const { endpoint } = request;
+  if (entry === undefined || entry.kind === 'server') return endpoint.kind === 'aggregate' ? '/mcp' : endpoint.server;
+  return `${entry.server.id}/${entry.name}`;
+}
+
+function logEmptyList(request: InboundRequest, trail: RequestTrail, logger: Logger): void {
+  const { operation, endpoint } = request;
+  if (operation.kind !== 'list' || trail.listed === undefined || trail.principal === undefined) return;
+  const where = endpoint.kind === 'aggregate' ? '/mcp' : endpoint.server;
+  const { name } = trail.principal;
+  logger.warn(
+    { requestId: request.id, principal: name, target: where },
+    `the ${operation.of} list is empty for ${name} on ${where}: no policy allows any of its ${trail.listed.hidden} ${operation.of}. ` +
+      `Why: npm run sallyport -- tools --as ${name}`,
+  );
+}

@@ -1,0 +1,34 @@
+/** The trail of one request: the steps write, `record` reads. */
+
+import type { Decision } from '../model/decision.ts';
+import type { Principal } from '../model/principal.ts';
+import type { Entry } from '../model/target.ts';
+import type { Fact, Trail } from '../model/trail.ts';
+
+export class RequestTrail implements Trail {
+  principal: Principal | undefined;
+  entry: Entry | undefined;
+  decision: Decision | undefined;
+  intentSequence: number | undefined;
+  listed: { readonly shown: number; readonly hidden: number } | undefined;
+
+  note(fact: Fact): void {
+    switch (fact.kind) {
+      case 'authenticated':
+        this.principal = fact.principal;
+        break;
+      case 'resolved':
+        this.entry = fact.entry;
+        break;
+      case 'decided':
+        this.decision = fact.decision;
+        break;
+      case 'intended':
+        this.intentSequence = fact.sequence;
+        break;
+      case 'listed':
+        this.listed = fact;
+        break;
+    }
+  }
+}
