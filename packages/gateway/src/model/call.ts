@@ -20,6 +20,8 @@ export type SendOptions = {
   readonly signal: AbortSignal;
   /** Time left for the whole call, in milliseconds. */
   readonly timeoutMs: number;
+  /** Where an upstream's own list goes on: only the fetching of a listing, page by page, sets it. */
+  readonly upstreamCursor?: string;
 };
 
 /** Never throws for what an upstream did: that is an outcome. */
