@@ -1,0 +1,144 @@
+/**
+ * The configuration as the program sees it: plain values, absolute paths, milliseconds and bytes. `schema.ts` says how an
+ * operator writes it; `docs/configuration.md` explains it.
+ */
+
+import type { Traits } from '../model/target.ts';
+
+export type Config = {
+  readonly listen: ListenAddress;
+  /** What clients type: scheme, host and port, no trailing slash. Token audiences are made from it. */
+  readonly publicUrl: string;
+  /** Metrics, health and status. Undefined when switched off. */
+  readonly operations: ListenAddress | undefined;
+  /** The key ring for everything sealed. */
+  readonly keys: { readonly file: string };
+  readonly identity: IdentityConfig;
+  /** In the order of the file: of two names that collide the earlier wins. */
+  readonly servers: readonly ServerConfig[];
+  /** Entries of `servers` that cannot be used. They are shown, never started. */
+  readonly disabledServers: readonly DisabledServer[];
+  readonly policies: readonly PolicySource[];
+  readonly limits: readonly LimitConfig[];
+  readonly audit: { readonly file: string };
+  readonly requests: RequestLimits;
+  /** Host header values that are accepted, beside those of `listen` and `publicUrl`. */
+  readonly allowedHosts: readonly string[];
+  /** Web origins that may call, beside `publicUrl`. */
+  readonly allowedOrigins: readonly string[];
+  readonly log: { readonly level: LogThreshold; readonly format: LogFormat };
+  /** How long open calls may go on after a shutdown was asked for. */
+  readonly drainMs: number;
+  /** The folder of the configuration file: what relative paths are relative to. */
+  readonly directory: string;
+};
+
+export type ListenAddress = { readonly host: string; readonly port: number };
+
+export type LogThreshold = 'debug' | 'info' | 'warn' | 'error';
+
+/** `auto`: readable lines on a terminal, JSON elsewhere. */
+export type LogFormat = 'auto' | 'pretty' | 'json';
+
+export type IdentityConfig = {
+  readonly apiKeys: readonly ApiKeyConfig[];
+  readonly issuers: readonly IssuerConfig[];
+};
+
+export type ApiKeyConfig = {
+  readonly name: string;
+  /** SHA-256 of the key, lower-case hex, without the `sha256:` prefix. */
+  readonly hash: string;
+  readonly groups: readonly string[];
+  readonly tenant: string;
+  readonly expiresAtMs?: number;
+};
+
+export type IssuerConfig = {
+  /** The issuer identifier, compared byte for byte with `iss`. */
+  readonly issuer: string;
+  readonly jwksUri?: string;
+  readonly groupsClaim: string;
+  readonly tenant: string;
+  /** Accepted beside the endpoint's own URL. Empty: only tokens issued for an endpoint, or for `publicUrl`, are taken. */
+  readonly audiences: readonly string[];
+};
+
+/** A header or variable: the text itself, or where the credential broker finds it at run time. */
+export type ValueConfig =
+  | { readonly kind: 'literal'; readonly value: string }
+  | { readonly kind: 'env'; readonly name: string; readonly prefix: string }
+  | { readonly kind: 'file'; readonly path: string; readonly prefix: string };
+
+export type ServerConfig = {
+  readonly id: string;
+  readonly transport: HttpTransport | StdioTransport;
+  readonly owner?: string;
+  readonly title?: string;
+  readonly sharing: 'principal' | 'shared';
+  /** For one call, from the moment it leaves until its result is complete. */
+  readonly timeoutMs: number;
+  /** In the order of the file; of several patterns that match a tool, each sets what it names and the last one wins. */
+  readonly tools: readonly TraitRule[];
+  readonly allow: readonly AllowRule[];
+};
+
+export type HttpTransport = {
+  readonly kind: 'http';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, ValueConfig>>;
+};
+
+export type StdioTransport = {
+  readonly kind: 'stdio';
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, ValueConfig>>;
+};
+
+export type TraitRule = { readonly pattern: string; readonly traits: Partial<Traits> };
+
+/** The shorthand that becomes the Cedar policy `<server>.allow[<index>]`. Patterns are globs: `*` and `?`. */
+export type AllowRule = {
+  readonly who:
+    | { readonly kind: 'group'; readonly name: string }
+    | { readonly kind: 'user'; readonly name: string }
+    | { readonly kind: 'anyone' };
+  readonly tools: readonly string[];
+  readonly prompts: readonly string[];
+  readonly resources: readonly string[];
+};
+
+export type DisabledServer = { readonly id: string; readonly reason: string };
+
+/** The text of one policy file; `name` is its path relative to the configuration file. */
+export type PolicySource = { readonly name: string; readonly text: string };
+
+export type LimitConfig = {
+  readonly per: 'principal' | 'tool' | 'server' | 'client' | 'tenant';
+  readonly server?: string;
+  /** A glob over tool names of `server`. */
+  readonly tool?: string;
+  readonly count: number;
+  readonly periodMs: number;
+  readonly burst: number;
+  /** As the operator wrote it, for messages: `60/minute per tool on files`. */
+  readonly text: string;
+};
+
+export type RequestLimits = {
+  readonly maxBodyBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxDepth: number;
+  /** Event streams open at once: in all, and for one caller. */
+  readonly maxStreams: number;
+  readonly maxStreamsPerPrincipal: number;
+  readonly maxConcurrent: number;
+  /** For the body to arrive. */
+  readonly bodyTimeoutMs: number;
+  /** For the whole request, whatever the server's own timeout says. */
+  readonly timeoutMs: number;
+  /** The most of one result that is ever held in memory to look at it. */
+  readonly maxBufferedResultBytes: number;
+};
