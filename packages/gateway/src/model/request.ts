@@ -35,6 +35,11 @@ export type RequestMeta = {
   readonly logLevel?: LogLevel;
   /** `traceparent`, `tracestate`, `baggage` and every key we do not own: they travel on unchanged. */
   readonly vendor: JsonObject;
+  /**
+   * `Mcp-Param-*` as sent, by lower-case name without the prefix. Present, if only empty, exactly when the client must
+   * mirror arguments into headers (2026-07-28 over HTTP): `checkParamHeaders` compares them once the tool is known.
+   */
+  readonly paramHeaders?: Readonly<Record<string, string>>;
 };
 
 export type InboundRequest = {

@@ -5,23 +5,29 @@
  */
 
 import type { Failure } from '../model/failure.ts';
-import type { JsonObject } from '../model/json.ts';
-import type { Operation } from '../model/operation.ts';
-import type { Discovery, Notice, Outcome, UpstreamMessage } from '../model/outcome.ts';
-import type { RequestMeta, ClientFacts } from '../model/request.ts';
-import type { Era, Revision } from '../model/revision.ts';
+import type { Json, JsonObject } from '../model/json.ts';
+import type { Cursor, Operation } from '../model/operation.ts';
+import type { Discovery, LogLevel, Notice, Outcome, UpstreamMessage } from '../model/outcome.ts';
+import type { ClientFacts, RequestMeta } from '../model/request.ts';
+import type { Result } from '../model/result.ts';
+import type { Era, LegacyRevision, Revision } from '../model/revision.ts';
 import type { Entry } from '../model/target.ts';
-
-export type JsonRpcId = string | number;
+import type { JsonRpcId, RpcMessage } from './json-rpc.ts';
 
 /** Values that the wire carries sealed. The entrypoint implements it; codecs only say where they stand. */
 export interface Seals {
-  cursor: {
-    seal(cursor: { offset: number; generation: string }): string;
+  readonly cursor: {
+    seal(cursor: Cursor): string;
     /** Undefined when the text is not one of ours, expired or altered. */
-    open(text: string): { cursor: { offset: number; generation: string }; sealedFor: string } | undefined;
+    open(text: string): { readonly cursor: Cursor; readonly sealedFor: string } | undefined;
   };
 }
+
+export type DecodeContext = {
+  readonly seals: Seals;
+  /** `McpHeaders.params`: becomes `meta.paramHeaders` for revisions that mirror arguments into headers. */
+  readonly paramHeaders?: Readonly<Record<string, string>>;
+};
 
 export type DecodedRequest = {
   readonly kind: 'request';
@@ -29,8 +35,10 @@ export type DecodedRequest = {
   readonly method: string;
   readonly operation: Operation;
   readonly meta: RequestMeta;
-  /** What the request itself says of its client: everything for modern, nothing for legacy (the session knows). */
+  /** What the request itself says of its client: everything for modern and for `initialize`, else nothing (the session knows). */
   readonly client: Partial<Pick<ClientFacts, 'info' | 'capabilities'>>;
+  /** `initialize` only: the revision of the session to be. Its codec encodes the answer. */
+  readonly negotiated?: LegacyRevision;
   readonly sealedFor: readonly string[];
 };
 
@@ -50,28 +58,46 @@ export type EncodedMessage = {
 /** How a finished exchange is written when no stream was opened: HTTP status, extra headers, body. */
 export type EncodedAnswer = {
   readonly status: number;
+  /** Lower-case names. `content-type` is the writer's to add. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: EncodedMessage;
 };
 
-export type EncodeContext = {
+export type FailureContext = {
   readonly id: JsonRpcId | null;
   /** Absent when the request could not be decoded. */
   readonly operation?: Operation;
+  /** Ours. Goes into the error's `data.requestId`, so that a person can find the request in the log. */
+  readonly requestId?: string;
+};
+
+export type EncodeContext = FailureContext & {
   /** The entry a result came from, where there was one: decides projections for older clients. */
   readonly entry?: Entry;
   readonly aggregate: boolean;
-  readonly seals: Pick<Seals, 'cursor'>['cursor'];
+  readonly seals: Seals;
+  /** The largest result that may be held to rewrite it for an older client; anything else streams. */
+  readonly maxProjectedBytes: number;
+};
+
+export type NoticeContext = {
+  /** The client's own token, when it asked for progress. */
+  readonly progressToken?: string | number;
+  /** The least level the client asked for. Without it no log notice is sent. */
+  readonly logLevel?: LogLevel;
 };
 
 export interface ServerCodec {
   readonly era: Era;
   readonly revision: Revision;
   /** Never throws. */
-  decode(message: JsonObject, seals: Seals): Decoded;
-  /** Never throws. May await `rest` when a projection has to see the whole result, up to `maxBytes`. */
+  decode(message: RpcMessage, context: DecodeContext): Decoded;
+  /** Never throws. A promise only when a projection has to see the whole of a result that is still arriving. */
   encode(outcome: Outcome, context: EncodeContext): EncodedAnswer | Promise<EncodedAnswer>;
-  encodeNotice(notice: Notice, progressToken: string | number | undefined): string;
+  /** Our refusal, or the upstream's error, as this revision writes it. */
+  encodeFailure(failure: Failure, context: FailureContext): EncodedAnswer;
+  /** The JSON-RPC text on one line; undefined when this client must not see the notice. */
+  encodeNotice(notice: Notice, context: NoticeContext): string | undefined;
 }
 
 export type UpstreamRequest = {
@@ -89,31 +115,45 @@ export type UpstreamRequest = {
 
 export type EncodedUpstreamRequest = {
   readonly method: string;
-  /** The whole JSON-RPC message. */
+  /** The whole JSON-RPC message, on one line. */
   readonly body: string;
-  /** `MCP-Protocol-Version`, `Mcp-Method`, `Mcp-Name`, `Mcp-Param-*`: HTTP only. */
+  /** `mcp-protocol-version`, `mcp-method`, `mcp-name`, `mcp-param-*`, lower-case: HTTP only. */
   readonly headers: Readonly<Record<string, string>>;
 };
+
+/** A JSON-RPC error object as an upstream sent it. */
+export type UpstreamError = { readonly code: number; readonly message: string; readonly data?: Json };
 
 /** A message from an upstream, told apart by its envelope. */
 export type UpstreamAnswer =
   | { readonly kind: 'response'; readonly id: JsonRpcId; readonly message: UpstreamMessage }
-  | {
-      readonly kind: 'error';
-      readonly id: JsonRpcId | null;
-      readonly error: { code: number; message: string; data?: unknown };
-    }
+  | { readonly kind: 'error'; readonly id: JsonRpcId | null; readonly error: UpstreamError }
   | { readonly kind: 'request'; readonly id: JsonRpcId; readonly method: string; readonly params: JsonObject }
   | { readonly kind: 'notification'; readonly method: string; readonly params: JsonObject };
 
 export interface ClientCodec {
   readonly era: Era;
   readonly revision: Revision;
+  /** @throws Refusal `method-not-found` for an operation that this revision has no request for. */
   encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest;
   /** The outcome of an answer with a result. `input_required` and tasks are recognised here (modern only). */
   decodeResult(operation: Operation, message: UpstreamMessage): Outcome;
-  decodeError(operation: Operation, error: { code: number; message: string; data?: unknown }): Failure;
+  decodeError(operation: Operation, error: UpstreamError): Failure;
   decodeNotice(method: string, params: JsonObject): Notice;
   /** A parsed `DiscoverResult` or `InitializeResult` in the modern vocabulary. */
   decodeDiscovery(result: JsonObject): Discovery;
 }
+
+/** The opening of a legacy session, as the client of an upstream. */
+export interface LegacyHandshake {
+  /** The `initialize` request, offering the newest legacy revision and no client capability. */
+  initialize(id: JsonRpcId): string;
+  /** The `notifications/initialized` text that ends the handshake. */
+  readonly initialized: string;
+  /** The revision the upstream chose, and what it says of itself. */
+  decodeInitialize(
+    result: JsonObject,
+  ): Result<{ readonly revision: LegacyRevision; readonly discovery: Discovery }, Failure>;
+}
+
+export type { JsonRpcId } from './json-rpc.ts';
