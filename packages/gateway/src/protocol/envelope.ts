@@ -13,7 +13,7 @@ import {
   INCOMPLETE,
   INVALID,
   QUOTE,
-  skipKey,
+  skipColon,
   skipSpace,
   skipString,
   skipValue,
@@ -54,8 +54,47 @@ const notJsonRpc = (reason: string): EnvelopeScan => ({ kind: 'not-json-rpc', re
 
 const utf8 = new TextDecoder();
 
+/** Keys that nearly every message has: recognised by their bytes, so that no string is built for them. */
+const COMMON_KEYS = [
+  'jsonrpc',
+  'id',
+  'method',
+  'params',
+  'result',
+  'error',
+  'resultType',
+  'content',
+  'structuredContent',
+  'isError',
+  '_meta',
+  'contents',
+  'messages',
+  'ttlMs',
+  'cacheScope',
+];
+
+const commonKeySlot = (length: number, first: number, last: number): number => (length * 37 + first * 5 + last) & 127;
+
+const COMMON_KEY_SLOTS: readonly (string | undefined)[] = (() => {
+  const slots = Array.from<string | undefined>({ length: 128 });
+  for (const key of COMMON_KEYS) {
+    slots[commonKeySlot(key.length, key.charCodeAt(0), key.charCodeAt(key.length - 1))] = key;
+  }
+  return slots;
+})();
+
+function isCommonKey(bytes: Uint8Array, from: number, key: string): boolean {
+  for (let index = 0; index < key.length; index += 1) {
+    if (bytes[from + index] !== key.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
 /** Text of a string token, quotes included in the span. Undefined when it is not a JSON string after all. */
 function stringAt(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const length = end - start - 2;
+  const common = COMMON_KEY_SLOTS[commonKeySlot(length, bytes[start + 1] ?? 0, bytes[end - 2] ?? 0)];
+  if (common !== undefined && common.length === length && isCommonKey(bytes, start + 1, common)) return common;
   let text = '';
   for (let index = start + 1; index < end - 1; index += 1) {
     const byte = bytes[index] ?? 0;
@@ -74,43 +113,59 @@ function parsedString(token: Uint8Array): string | undefined {
   }
 }
 
-/** What a walk over an object's members reports: each whole member, and the one that the bytes break off in. */
-type Visitor = (key: string, member: Member) => void;
-/** Past the object, or `INCOMPLETE` / `INVALID`. `broken` is set when the bytes end inside a value. */
-type Walk = { end: number; broken?: { key: string; valueStart: number } };
+/** Told of each member at its value; answers where the value ends (or `INCOMPLETE`, `INVALID`). */
+type Visit = (key: string, keyStart: number, valueStart: number) => number;
 
-function walkObject(bytes: Uint8Array, from: number, visit: Visitor): Walk {
+/** Past the object that opens at `from`, or `INCOMPLETE` / `INVALID`. */
+function walkObject(bytes: Uint8Array, from: number, visit: Visit): number {
   let index = skipSpace(bytes, from + 1);
-  if (bytes[index] === BRACE_CLOSE) return { end: index + 1 };
+  if (bytes[index] === BRACE_CLOSE) return index + 1;
   for (;;) {
-    if (index >= bytes.length) return { end: INCOMPLETE };
-    const valueStart = skipKey(bytes, index);
-    if (valueStart < 0) return { end: valueStart };
-    const key = stringAt(bytes, index, skipString(bytes, index));
-    if (key === undefined) return { end: INVALID };
-    const end = skipValue(bytes, valueStart);
-    if (end < 0) return { end, broken: { key, valueStart } };
-    visit(key, { start: index, end, valueStart });
+    if (index >= bytes.length) return INCOMPLETE;
+    if (bytes[index] !== QUOTE) return INVALID;
+    const keyEnd = skipString(bytes, index);
+    if (keyEnd < 0) return keyEnd;
+    const valueStart = skipColon(bytes, keyEnd);
+    if (valueStart < 0) return valueStart;
+    const key = stringAt(bytes, index, keyEnd);
+    if (key === undefined) return INVALID;
+    const end = visit(key, index, valueStart);
+    if (end < 0) return end;
     index = skipSpace(bytes, end);
-    if (index >= bytes.length) return { end: INCOMPLETE };
-    if (bytes[index] === BRACE_CLOSE) return { end: index + 1 };
-    if (bytes[index] !== COMMA) return { end: INVALID };
+    if (index >= bytes.length) return INCOMPLETE;
+    if (bytes[index] === BRACE_CLOSE) return index + 1;
+    if (bytes[index] !== COMMA) return INVALID;
     index = skipSpace(bytes, index + 1);
   }
 }
 
 /** Top-level members by name. A key that comes twice makes the message ambiguous, and so refused. */
 type Parts = {
-  jsonrpc?: Member;
-  id?: Member;
-  method?: Member;
-  result?: Member;
-  error?: Member;
+  jsonrpc: Member | undefined;
+  id: Member | undefined;
+  method: Member | undefined;
+  result: Member | undefined;
+  error: Member | undefined;
   repeated: boolean;
+  /** Where a result that the bytes break off in begins. */
+  openResultStart: number;
+  readonly members: Map<string, Member>;
 };
 
-function collectParts(parts: Parts): Visitor {
-  return (key, member) => {
+/** `result` is walked into, so that its members are known even where it breaks off; all else is skipped over. */
+function walkMessage(bytes: Uint8Array, from: number, parts: Parts): number {
+  const visitResult: Visit = (key, start, valueStart) => {
+    const end = skipValue(bytes, valueStart);
+    if (end >= 0) parts.members.set(key, { start, end, valueStart });
+    return end;
+  };
+  return walkObject(bytes, from, (key, start, valueStart) => {
+    const isResult = key === 'result';
+    if (isResult) parts.openResultStart = valueStart;
+    const isObject = bytes[valueStart] === BRACE_OPEN;
+    const end = isResult && isObject ? walkObject(bytes, valueStart, visitResult) : skipValue(bytes, valueStart);
+    if (end < 0) return end;
+    parts.openResultStart = -1;
     switch (key) {
       case 'jsonrpc':
       case 'id':
@@ -118,11 +173,12 @@ function collectParts(parts: Parts): Visitor {
       case 'result':
       case 'error':
         if (parts[key] !== undefined) parts.repeated = true;
-        parts[key] = member;
+        parts[key] = { start, end, valueStart };
         break;
       default:
     }
-  };
+    return end;
+  });
 }
 
 const isString = (bytes: Uint8Array, member: Member): boolean => bytes[member.valueStart] === QUOTE;
@@ -134,20 +190,14 @@ const isVersion2 = (bytes: Uint8Array, member: Member): boolean =>
   isString(bytes, member) && stringAt(bytes, member.valueStart, member.end) === '2.0';
 const idSpan = (member: Member): Span => ({ start: member.valueStart, end: member.end });
 
-function membersOf(bytes: Uint8Array, resultStart: number): Members {
-  const members = new Map<string, Member>();
-  walkObject(bytes, resultStart, (key, member) => members.set(key, member));
-  return members;
-}
-
 /** A response whose result is still arriving: found once its id, and what decides how it is read, are known. */
-function scanOpenResult(bytes: Uint8Array, parts: Parts, resultStart: number, era: Era): EnvelopeScan {
+function scanOpenResult(bytes: Uint8Array, parts: Parts, era: Era): EnvelopeScan {
+  const { openResultStart: resultStart, members } = parts;
   if (parts.repeated || parts.result !== undefined) return notJsonRpc('repeats a member');
   if (parts.error !== undefined || parts.method !== undefined) return notJsonRpc('has a result and an error or method');
   if (bytes[resultStart] !== BRACE_OPEN) return notJsonRpc('has a result that is not an object');
   if (parts.id === undefined) return NEED_MORE;
   if (!isId(bytes, parts.id)) return notJsonRpc('has an id that is neither a string nor a number');
-  const members = membersOf(bytes, resultStart);
   if (era === 'modern') {
     const resultType = members.get('resultType');
     if (resultType === undefined) return NEED_MORE;
@@ -174,7 +224,7 @@ function scanWhole(bytes: Uint8Array, parts: Parts): EnvelopeScan {
   if (result === undefined) return { kind: 'found', envelope: { kind: 'error' } };
   if (id === undefined || !isId(bytes, id)) return notJsonRpc('has a result without a usable id');
   if (bytes[result.valueStart] !== BRACE_OPEN) return notJsonRpc('has a result that is not an object');
-  const members = membersOf(bytes, result.valueStart);
+  const { members } = parts;
   return {
     kind: 'found',
     envelope: { kind: 'response', id: idSpan(id), resultStart: result.valueStart, resultEnd: result.end, members },
@@ -190,12 +240,21 @@ export function scanEnvelope(bytes: Uint8Array, options: EnvelopeOptions): Envel
   const start = skipSpace(bytes, 0);
   if (start >= bytes.length) return options.complete ? notJsonRpc('is empty') : NEED_MORE;
   if (bytes[start] !== BRACE_OPEN) return notJsonRpc('is not a JSON object');
-  const parts: Parts = { repeated: false };
-  const { end, broken } = walkObject(bytes, start, collectParts(parts));
+  const parts: Parts = {
+    jsonrpc: undefined,
+    id: undefined,
+    method: undefined,
+    result: undefined,
+    error: undefined,
+    repeated: false,
+    openResultStart: -1,
+    members: new Map(),
+  };
+  const end = walkMessage(bytes, start, parts);
   if (end === INVALID) return notJsonRpc('is not valid JSON');
   if (end === INCOMPLETE) {
     if (options.complete) return notJsonRpc('ends before its last brace');
-    return broken?.key === 'result' ? scanOpenResult(bytes, parts, broken.valueStart, options.era) : NEED_MORE;
+    return parts.openResultStart >= 0 ? scanOpenResult(bytes, parts, options.era) : NEED_MORE;
   }
   if (skipSpace(bytes, end) < bytes.length) return notJsonRpc('goes on after its last brace');
   return scanWhole(bytes, parts);

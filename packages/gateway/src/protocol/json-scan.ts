@@ -98,16 +98,19 @@ function skipScalar(bytes: Uint8Array, from: number): number {
   return skipLiteral(bytes, from);
 }
 
-/** Past a key and its colon, at the first byte of the value (or `INCOMPLETE`, `INVALID`). */
-export function skipKey(bytes: Uint8Array, from: number): number {
-  if (bytes[from] !== QUOTE) return INVALID;
-  const keyEnd = skipString(bytes, from);
-  if (keyEnd < 0) return keyEnd;
-  const colon = skipSpace(bytes, keyEnd);
+/** From behind a key, past the colon, to the first byte of the value (or `INCOMPLETE`, `INVALID`). */
+export function skipColon(bytes: Uint8Array, keyEnd: number): number {
+  const colon = bytes[keyEnd] === COLON ? keyEnd : skipSpace(bytes, keyEnd);
   if (colon >= bytes.length) return INCOMPLETE;
   if (bytes[colon] !== COLON) return INVALID;
   const value = skipSpace(bytes, colon + 1);
   return value >= bytes.length ? INCOMPLETE : value;
+}
+
+function skipKey(bytes: Uint8Array, from: number): number {
+  if (bytes[from] !== QUOTE) return INVALID;
+  const keyEnd = skipString(bytes, from);
+  return keyEnd < 0 ? keyEnd : skipColon(bytes, keyEnd);
 }
 
 /** Which brackets are open. One walk runs at a time (nothing here awaits), so one stack serves all. */
