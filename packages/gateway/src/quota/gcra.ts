@@ -1,0 +1,33 @@
+/**
+ * The generic cell rate algorithm, as arithmetic: one number per bucket, the theoretical arrival time (TAT). A bucket is
+ * full when its TAT lies in the past, and empty when the TAT is `toleranceMs` or more ahead of now.
+ */
+
+export type Gcra = {
+  /** Milliseconds in which one request is earned back. */
+  readonly intervalMs: number;
+  /** How far the TAT may be ahead of now: `(burst - 1)` intervals. */
+  readonly toleranceMs: number;
+};
+
+/** Sums of thirds of a millisecond are not exact: a difference below this is none. Good for years of a monotonic clock. */
+const ROUNDING_MS = 1e-4;
+
+/** `burst` requests at once, refilled at `count` requests in `periodMs`. */
+export function gcra(count: number, periodMs: number, burst: number): Gcra {
+  const intervalMs = periodMs / count;
+  return { intervalMs, toleranceMs: intervalMs * (burst - 1) };
+}
+
+/** How long until one request is allowed; 0 when it is allowed now. Whole milliseconds, never too few. */
+export function waitMs(rule: Gcra, tatMs: number, nowMs: number): number {
+  const wait = tatMs - rule.toleranceMs - nowMs;
+  return wait <= ROUNDING_MS ? 0 : Math.ceil(wait - ROUNDING_MS);
+}
+
+/** The TAT after one request was taken. */
+export const taken = (rule: Gcra, tatMs: number, nowMs: number): number =>
+  (tatMs > nowMs ? tatMs : nowMs) + rule.intervalMs;
+
+/** The TAT after one request was given back. A TAT in the past is a full bucket, so it never overflows. */
+export const givenBack = (rule: Gcra, tatMs: number): number => tatMs - rule.intervalMs;
