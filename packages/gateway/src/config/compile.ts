@@ -1,0 +1,139 @@
+/** From what the schema accepted to what the program uses: absolute paths, defaults that depend on each other. */
+
+import path from 'node:path';
+
+import type {
+  AllowRule,
+  Config,
+  DisabledServer,
+  LimitConfig,
+  PolicySource,
+  ServerConfig,
+  TraitRule,
+  ValueConfig,
+} from './config.ts';
+import { isKeyHash } from './schema.ts';
+import type { ParsedFile, ParsedServer } from './schema.ts';
+import { urlHost } from './units.ts';
+
+export type CompileParts = {
+  readonly file: ParsedFile;
+  readonly servers: ReadonlyMap<string, ParsedServer>;
+  readonly disabledServers: readonly DisabledServer[];
+  readonly policies: readonly PolicySource[];
+  /** The folder of the configuration file, absolute. */
+  readonly directory: string;
+};
+
+export function compileConfig({ file, servers, disabledServers, policies, directory }: CompileParts): Config {
+  const absolute = (relative: string): string => path.resolve(directory, relative);
+  return {
+    listen: file.listen,
+    publicUrl: (file.publicUrl ?? `http://${urlHost(file.listen)}`).replace(/\/+$/, ''),
+    operations: file.operations === 'off' ? undefined : file.operations,
+    keys: { file: absolute(file.keys.file) },
+    identity: {
+      apiKeys: file.identity.apiKeys
+        .filter((key) => isKeyHash(key.hash))
+        .map(({ expires, hash, ...key }) => ({
+          ...key,
+          hash: hash.slice('sha256:'.length),
+          ...(expires === undefined ? {} : { expiresAtMs: Date.parse(expires) }),
+        })),
+      issuers: file.identity.issuers.map(({ jwksUri, ...issuer }) => ({
+        ...issuer,
+        ...(jwksUri === undefined ? {} : { jwksUri }),
+      })),
+    },
+    servers: [...servers].map(([id, server]) => compileServer(id, server, directory)),
+    disabledServers,
+    policies,
+    limits: file.limits.map(compileLimit),
+    audit: { file: absolute(file.audit.file) },
+    requests: {
+      maxBodyBytes: file.requests.maxBody,
+      maxHeaderBytes: file.requests.maxHeaders,
+      maxDepth: file.requests.maxDepth,
+      maxStreams: file.requests.maxStreams,
+      maxStreamsPerPrincipal: file.requests.maxStreamsPerPrincipal,
+      maxConcurrent: file.requests.maxConcurrent,
+      bodyTimeoutMs: file.requests.bodyTimeout,
+      timeoutMs: file.requests.timeout,
+      maxBufferedResultBytes: file.requests.maxBufferedResult,
+    },
+    allowedHosts: file.allowedHosts,
+    allowedOrigins: file.allowedOrigins,
+    log: file.log,
+    drainMs: file.drain,
+    directory,
+  };
+}
+
+function compileServer(id: string, server: ParsedServer, directory: string): ServerConfig {
+  return {
+    id,
+    transport: compileTransport(server, directory),
+    ...(server.owner === undefined ? {} : { owner: server.owner }),
+    ...(server.title === undefined ? {} : { title: server.title }),
+    sharing: server.sharing,
+    timeoutMs: server.timeout,
+    tools: Object.entries(server.tools).map(compileTraits),
+    allow: server.allow.map(compileAllow),
+  };
+}
+
+function compileTransport(server: ParsedServer, directory: string): ServerConfig['transport'] {
+  const located = (values: Readonly<Record<string, ValueConfig>>): Record<string, ValueConfig> =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, locate(value, directory)]));
+  if (server.url !== undefined) return { kind: 'http', url: server.url, headers: located(server.headers) };
+  const [command = '', ...args] = [server.command ?? []].flat();
+  return {
+    kind: 'stdio',
+    command: command.startsWith('.') ? path.resolve(directory, command) : command,
+    args: [...args, ...server.args],
+    cwd: path.resolve(directory, server.cwd ?? '.'),
+    env: located(server.env),
+  };
+}
+
+const locate = (value: ValueConfig, directory: string): ValueConfig =>
+  value.kind === 'file' ? { ...value, path: path.resolve(directory, value.path) } : value;
+
+function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]]): TraitRule {
+  const { readOnly, risk, idempotent, tags } = traits;
+  return {
+    pattern,
+    traits: {
+      ...(readOnly === undefined ? {} : { readOnly }),
+      ...(risk === undefined ? {} : { risk }),
+      ...(idempotent === undefined ? {} : { idempotent }),
+      ...(tags === undefined ? {} : { tags }),
+    },
+  };
+}
+
+function compileAllow({ group, user, tools, prompts, resources }: ParsedServer['allow'][number]): AllowRule {
+  if (group !== undefined) return { who: { kind: 'group', name: group }, tools, prompts, resources };
+  if (user !== undefined) return { who: { kind: 'user', name: user }, tools, prompts, resources };
+  return { who: { kind: 'anyone' }, tools, prompts, resources };
+}
+
+const PERIOD_NAMES: Readonly<Record<number, string>> = {
+  1000: 'second',
+  60_000: 'minute',
+  3_600_000: 'hour',
+  86_400_000: 'day',
+};
+
+function compileLimit({ per, server, tool, rate, burst }: ParsedFile['limits'][number]): LimitConfig {
+  const of = [server, tool].filter((part) => part !== undefined).join('/');
+  const period = PERIOD_NAMES[rate.periodMs] ?? `${rate.periodMs} ms`;
+  return {
+    per,
+    ...(server === undefined ? {} : { server }),
+    ...(tool === undefined ? {} : { tool }),
+    ...rate,
+    burst: burst ?? rate.count,
+    text: `${rate.count}/${period} per ${per}${of === '' ? '' : ` on ${of}`}`,
+  };
+}

@@ -1,0 +1,230 @@
+/**
+ * Reads `sallyport.yaml`: file, policies and environment in, one checked configuration or every problem at once out.
+ * The only place that reads the environment. References to secrets are not followed here: `credential` does, when a
+ * server needs them, so that a missing one disables that server alone.
+ */
+
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+
+import { err, ok } from '../model/result.ts';
+import type { Result } from '../model/result.ts';
+import { compileConfig } from './compile.ts';
+import type { Config, DisabledServer, PolicySource } from './config.ts';
+import { parseConfigDocument } from './document.ts';
+import type { ConfigDocument } from './document.ts';
+import { explainIssues, problemAt } from './explain.ts';
+import { findLiteralSecrets } from './literal-secrets.ts';
+import { isFatal } from './problem.ts';
+import type { ConfigProblem } from './problem.ts';
+import { isKeyHash, looseFileSchema, SERVER_ID, serverSchema } from './schema.ts';
+import type { ParsedFile, ParsedServer } from './schema.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type LoadedConfig = {
+  readonly config: Config;
+  /** What is wrong but keeps nothing else from working. */
+  readonly problems: readonly ConfigProblem[];
+  /** What `env:NAME` references are looked up in, and what child processes inherit from. */
+  readonly env: Environment;
+};
+
+export type LoadOptions = {
+  /** Default: the process's own. */
+  readonly env?: Environment;
+  /** Settings from the command line; they win over the file and the environment. */
+  readonly overrides?: Overrides;
+};
+
+type Overrides = { readonly listen?: string; readonly operations?: string };
+
+/** Largest file that is read: a configuration, or one policy. */
+const MAX_FILE_BYTES = 1024 * 1024;
+const MAX_POLICY_FILES = 1000;
+
+/** Variables that stand in for a setting, for containers whose file is baked in. */
+const VARIABLES = {
+  SALLYPORT_LISTEN: ['listen'],
+  SALLYPORT_PUBLIC_URL: ['publicUrl'],
+  SALLYPORT_OPERATIONS: ['operations'],
+  SALLYPORT_LOG_LEVEL: ['log', 'level'],
+  SALLYPORT_LOG_FORMAT: ['log', 'format'],
+} as const;
+
+/** The environment of this process. */
+export const readEnvironment = (): Environment => process.env;
+
+/** Never throws for what the file says. Problems come in the order of the file. */
+export function loadConfig(file: string, options: LoadOptions = {}): Result<LoadedConfig, readonly ConfigProblem[]> {
+  const env = options.env ?? readEnvironment();
+  const read = readText(file);
+  if (!read.ok) return err([wholeFile(file, read.error, 'Name another file with --config <file>.')]);
+  const document = parseConfigDocument(read.value);
+  if (document.faults.length > 0) {
+    return err(document.faults.map(({ place, message }) => ({ file, ...place, path: '', message })));
+  }
+
+  const problems: ConfigProblem[] = [];
+  const parsed = parseFile(file, document, applyOverrides(document.value, env, options.overrides ?? {}));
+  problems.push(...parsed.problems);
+  const servers = parseServers(file, document, parsed.rawServers);
+  problems.push(...servers.problems);
+  const directory = path.dirname(path.resolve(file));
+  const policies = readPolicies(parsed.file?.policies ?? [], { file, document, directory });
+  problems.push(...policies.problems);
+  problems.sort((one, other) => one.line - other.line || one.column - other.column);
+
+  if (parsed.file === undefined || problems.some(isFatal)) return err(problems);
+  const config = compileConfig({
+    file: parsed.file,
+    servers: servers.accepted,
+    disabledServers: servers.disabled,
+    policies: policies.sources,
+    directory,
+  });
+  return ok({ config, problems, env });
+}
+
+type ParsedTop = {
+  readonly file: ParsedFile | undefined;
+  readonly rawServers: Readonly<Record<string, unknown>>;
+  readonly problems: readonly ConfigProblem[];
+};
+
+/** Everything but the inside of `servers`. */
+function parseFile(file: string, document: ConfigDocument, value: unknown): ParsedTop {
+  const context = { file, document, base: [], schema: looseFileSchema };
+  const parsed = looseFileSchema.safeParse(value ?? {});
+  const raw = isRecord(value) ? value : {};
+  const { servers, ...rest } = raw;
+  const rawServers = isRecord(servers) ? servers : {};
+  const problems = [
+    ...(parsed.success ? [] : explainIssues(parsed.error.issues, context)),
+    ...findLiteralSecrets(rest).map(({ path: at, finding }) => problemAt(at, finding, context)),
+  ];
+  for (const [index, key] of (parsed.data?.identity.apiKeys ?? []).entries()) {
+    if (!isKeyHash(key.hash)) problems.push(unusableKey(key.name, index, context));
+  }
+  for (const [index, { server }] of (parsed.data?.limits ?? []).entries()) {
+    if (server !== undefined && !Object.hasOwn(rawServers, server)) {
+      problems.push(
+        problemAt(['limits', index, 'server'], { message: `There is no server "${server}" in this file.` }, context),
+      );
+    }
+  }
+  return { file: parsed.data, rawServers, problems };
+}
+
+function unusableKey(name: string, index: number, context: { file: string; document: ConfigDocument }): ConfigProblem {
+  const said = {
+    message: 'is not a hash, so this key is left out. A hash is "sha256:" and 64 hexadecimal digits.',
+    mend: `Type: npm run sallyport -- key create ${name}`,
+  };
+  return { ...problemAt(['identity', 'apiKeys', index, 'hash'], said, context), harmless: true };
+}
+
+type ParsedServers = {
+  readonly accepted: ReadonlyMap<string, ParsedServer>;
+  readonly disabled: readonly DisabledServer[];
+  readonly problems: readonly ConfigProblem[];
+};
+
+/** A server that is wrong disables only itself. */
+function parseServers(file: string, document: ConfigDocument, raw: Readonly<Record<string, unknown>>): ParsedServers {
+  const accepted = new Map<string, ParsedServer>();
+  const disabled: DisabledServer[] = [];
+  const problems: ConfigProblem[] = [];
+  for (const [id, value] of Object.entries(raw)) {
+    const base = ['servers', id];
+    const context = { file, document, base, server: id, schema: serverSchema };
+    const parsed = serverSchema.safeParse(value);
+    const found = [
+      ...(SERVER_ID.test(id) ? [] : [problemAt(base, BAD_ID, context)]),
+      ...(parsed.success ? [] : explainIssues(parsed.error.issues, context)),
+      ...findLiteralSecrets(value).map((secret) => problemAt([...base, ...secret.path], secret.finding, context)),
+    ];
+    const [first] = found;
+    if (first === undefined && parsed.success) {
+      accepted.set(id, parsed.data);
+    } else if (first !== undefined) {
+      problems.push(...found);
+      disabled.push({ id, reason: `${first.file}:${first.line}: ${first.path} ${first.message}` });
+    }
+  }
+  return { accepted, disabled, problems };
+}
+
+const BAD_ID = {
+  message: 'is not a server id.',
+  mend: 'Ids are 1 to 40 lower-case letters, digits and "-"; "_" separates server and tool in the names of /mcp.',
+};
+
+type PolicyContext = { readonly file: string; readonly document: ConfigDocument; readonly directory: string };
+
+/** A policy that cannot be read is fatal: it may be the one that forbids. */
+function readPolicies(
+  entries: readonly string[],
+  context: PolicyContext,
+): { sources: readonly PolicySource[]; problems: readonly ConfigProblem[] } {
+  const sources: PolicySource[] = [];
+  const problems: ConfigProblem[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const found = policyFiles(path.resolve(context.directory, entry));
+    const texts = found.ok ? found.value.map((name) => ({ name, text: readText(name) })) : [];
+    if (!found.ok) problems.push(problemAt(['policies', index], { message: found.error }, context));
+    for (const { name, text } of texts) {
+      if (text.ok) sources.push({ name: path.relative(context.directory, name), text: text.value });
+      else problems.push(problemAt(['policies', index], { message: `${name}: ${text.error}` }, context));
+    }
+  }
+  return { sources, problems };
+}
+
+/** The `.cedar` files of a folder in the order of their names, or the file itself. */
+function policyFiles(place: string): Result<readonly string[], string> {
+  try {
+    if (!statSync(place).isDirectory()) return ok([place]);
+    const names = readdirSync(place)
+      .filter((name) => name.endsWith('.cedar'))
+      .toSorted();
+    if (names.length > MAX_POLICY_FILES) return err(`holds more than ${MAX_POLICY_FILES} policy files.`);
+    return ok(names.map((name) => path.join(place, name)));
+  } catch {
+    return err(`${place} cannot be read. Create the folder, or remove the entry.`);
+  }
+}
+
+function readText(file: string): Result<string, string> {
+  try {
+    if (statSync(file).size > MAX_FILE_BYTES) return err(`is larger than ${MAX_FILE_BYTES / 1024} KiB.`);
+    return ok(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    return err(code === 'ENOENT' ? 'There is no such file.' : `cannot be read (${code}).`);
+  }
+}
+
+function wholeFile(file: string, message: string, mend: string): ConfigProblem {
+  return { file, line: 0, column: 0, path: '', message, mend };
+}
+
+/** The file's value with the settings of the environment, then of the command line, laid over it. */
+function applyOverrides(value: unknown, env: Environment, overrides: Overrides): unknown {
+  const settings = Object.entries(VARIABLES).map(([name, at]) => [at, env[name]] as const);
+  const typed = [[['listen'], overrides.listen] as const, [['operations'], overrides.operations] as const];
+  let current = value ?? {};
+  for (const [[first, second], text] of [...settings, ...typed]) {
+    if (text === undefined || text === '' || first === undefined || !isRecord(current)) continue;
+    const group = current[first];
+    current = {
+      ...current,
+      [first]: second === undefined ? text : { ...(isRecord(group) ? group : {}), [second]: text },
+    };
+  }
+  return current;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
