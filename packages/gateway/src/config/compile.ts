@@ -118,22 +118,12 @@ function compileAllow({ group, user, tools, prompts, resources }: ParsedServer['
   return { who: { kind: 'anyone' }, tools, prompts, resources };
 }
 
-const PERIOD_NAMES: Readonly<Record<number, string>> = {
-  1000: 'second',
-  60_000: 'minute',
-  3_600_000: 'hour',
-  86_400_000: 'day',
-};
-
 function compileLimit({ per, server, tool, rate, burst }: ParsedFile['limits'][number]): LimitConfig {
-  const of = [server, tool].filter((part) => part !== undefined).join('/');
-  const period = PERIOD_NAMES[rate.periodMs] ?? `${rate.periodMs} ms`;
   return {
     per,
     ...(server === undefined ? {} : { server }),
     ...(tool === undefined ? {} : { tool }),
-    ...rate,
-    burst: burst ?? rate.count,
-    text: `${rate.count}/${period} per ${per}${of === '' ? '' : ` on ${of}`}`,
+    rate,
+    ...(burst === undefined ? {} : { burst }),
   };
 }

@@ -99,7 +99,7 @@ export type StdioTransport = {
 
 export type TraitRule = { readonly pattern: string; readonly traits: Partial<Traits> };
 
-/** The shorthand that becomes the Cedar policy `<server>.allow[<index>]`. Patterns are globs: `*` and `?`. */
+/** The shorthand that becomes the Cedar policy `<server>.allow[<index>]`. Patterns are globs: `*` stands for any text. */
 export type AllowRule = {
   readonly who:
     | { readonly kind: 'group'; readonly name: string }
@@ -118,13 +118,11 @@ export type PolicySource = { readonly name: string; readonly text: string };
 export type LimitConfig = {
   readonly per: 'principal' | 'tool' | 'server' | 'client' | 'tenant';
   readonly server?: string;
-  /** A glob over tool names of `server`. */
+  /** A glob over tool names. */
   readonly tool?: string;
-  readonly count: number;
-  readonly periodMs: number;
-  readonly burst: number;
-  /** As the operator wrote it, for messages: `60/minute per tool on files`. */
-  readonly text: string;
+  /** `600/minute`, with the period written out. */
+  readonly rate: string;
+  readonly burst?: number;
 };
 
 export type RequestLimits = {

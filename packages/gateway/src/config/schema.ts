@@ -103,7 +103,7 @@ const allow = z
     group: name.optional().describe('Members of this group.'),
     user: name.optional().describe('This user: the name of an API key, or the subject of a token.'),
     anyone: z.literal(true).optional().describe('Everyone who is authenticated.'),
-    tools: z.array(glob).default([]).describe('Globs over tool names; * and ? are wildcards.'),
+    tools: z.array(glob).default([]).describe('Globs over tool names; * stands for any text.'),
     prompts: z.array(glob).default([]).describe('Globs over prompt names.'),
     resources: z.array(glob).default([]).describe('Globs over resource URIs.'),
   })
@@ -169,7 +169,7 @@ const limit = z
   .strictObject({
     per: z
       .enum(['principal', 'tool', 'server', 'client', 'tenant'])
-      .describe('What each has a bucket of its own. `tool` and `server` count every caller together.'),
+      .describe('What each has a bucket of its own. `tool` and `server` count the callers of a tenant together.'),
     server: z.string().optional().describe('Only calls to this server.'),
     tool: glob.optional().describe('Only tools whose name matches this glob.'),
     rate: rate.describe('How many in which time, for example 600/minute.'),

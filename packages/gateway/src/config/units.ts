@@ -16,21 +16,21 @@ const SIZES_BYTES: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
-const PERIODS_MS: Readonly<Record<string, number>> = {
-  s: 1000,
-  second: 1000,
-  m: 60_000,
-  minute: 60_000,
-  h: 3_600_000,
-  hour: 3_600_000,
-  d: 86_400_000,
-  day: 86_400_000,
+const PERIODS: Readonly<Record<string, string>> = {
+  s: 'second',
+  second: 'second',
+  m: 'minute',
+  minute: 'minute',
+  h: 'hour',
+  hour: 'hour',
+  d: 'day',
+  day: 'day',
 };
 
 /** What the patterns accept is also the JSON Schema that editors check with. */
 export const DURATION = /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/;
 export const SIZE = /^\d+(?:\.\d+)?(?:B|KB|MB|GB|KiB|MiB|GiB)$/;
-export const RATE = /^\d+\/(?:s|second|m|minute|h|hour|d|day)$/;
+export const RATE = /^\d{1,9}\/(?:s|second|m|minute|h|hour|d|day)$/;
 
 /** `1.5s` to 1500. */
 export function parseDurationMs(text: string): Result<number, string> {
@@ -42,15 +42,12 @@ export function parseSizeBytes(text: string): Result<number, string> {
   return quantity(text, SIZE, SIZES_BYTES, 'a size such as 64KiB, 4MiB or 10MB');
 }
 
-/** `600/minute` to 600 in 60000 ms. */
-export function parseRate(text: string): Result<{ count: number; periodMs: number }, string> {
-  const wanted = 'a rate such as 10/second, 600/minute or 5000/hour';
-  if (!RATE.test(text)) return err(`is not ${wanted}`);
-  const slash = text.indexOf('/');
-  const count = Number(text.slice(0, slash));
-  const periodMs = PERIODS_MS[text.slice(slash + 1)];
-  if (periodMs === undefined || count < 1 || !Number.isSafeInteger(count)) return err(`is not ${wanted}`);
-  return ok({ count, periodMs });
+/** `600/m` to `600/minute`: the period written out, as `quota` reads it. */
+export function parseRate(text: string): Result<string, string> {
+  const wanted = 'is not a rate such as 10/second, 600/minute or 5000/hour';
+  const [count = '', unit = ''] = RATE.test(text) ? text.split('/') : [];
+  const period = PERIODS[unit];
+  return period === undefined || Number(count) < 1 ? err(wanted) : ok(`${Number(count)}/${period}`);
 }
 
 /** `127.0.0.1:8080`, `[::1]:8080`, `gateway.internal:8080`, `:8080` (every address) or a bare port (loopback). */
