@@ -53,8 +53,14 @@ const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
 const CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities';
 const INFO_KEY = 'io.modelcontextprotocol/clientInfo';
 
-/** Newest first: a client takes the first it knows. */
-export const SUPPORTED_REVISIONS: readonly string[] = [...MODERN_REVISIONS, ...[...LEGACY_REVISIONS].reverse()];
+/**
+ * What a refused client may choose from. Modern clients are told the modern revisions only, as in `server/discover`: a
+ * legacy one cannot be chosen for a request that describes itself. Newest first, because a client takes the first it knows.
+ */
+const SUPPORTED: Readonly<Record<Era, readonly string[]>> = {
+  modern: MODERN_REVISIONS.toReversed(),
+  legacy: LEGACY_REVISIONS.toReversed(),
+};
 
 /** The era in which to refuse a request whose body could not be read. */
 export const eraOfHeaders = (headers: McpHeaders): Era => (saysModern(headers) ? 'modern' : 'legacy');
@@ -74,11 +80,13 @@ const refused = (era: Era, id: JsonRpcId | null, why: Failure): Classified => ({
 
 const mismatch = (message: string): Failure => failure('header-mismatch', { message });
 
-const unsupported = (requested: string): Failure =>
-  failure('unsupported-version', {
-    message: `Protocol version ${JSON.stringify(requested)} is not supported. Use one of ${SUPPORTED_REVISIONS.join(', ')}.`,
-    data: { supported: SUPPORTED_REVISIONS, requested },
+const unsupported = (requested: string): Failure => {
+  const supported = SUPPORTED[isAfterLegacy(requested) ? 'modern' : 'legacy'];
+  return failure('unsupported-version', {
+    message: `Protocol version ${JSON.stringify(requested)} is not supported. Supported: ${supported.join(', ')}.`,
+    data: { supported, requested },
   });
+};
 
 /** Decides the era of one HTTP request, and refuses what neither era allows. */
 export function classify(inbound: Inbound, limits: ClassifyLimits): Classified {
@@ -112,7 +120,8 @@ const sessionOf = (headers: McpHeaders, sessionId: string): SessionRequest =>
 function classifyMessage(message: RpcMessage, headers: McpHeaders): Classified {
   if (message.kind === 'response') return classifyLegacy(message, headers);
   const meta = message.params._meta;
-  const claim = isJsonObject(meta) ? meta[VERSION_KEY] : undefined;
+  const envelope = isJsonObject(meta) ? meta : undefined;
+  const claim = envelope?.[VERSION_KEY];
   const claimed = claim !== undefined && !(typeof claim === 'string' && isLegacyRevision(claim));
   if (message.kind === 'notification') {
     // Header rules for posted notifications are not defined (streamable-http, Sending Messages): checked where present.
@@ -122,7 +131,7 @@ function classifyMessage(message: RpcMessage, headers: McpHeaders): Classified {
   }
   // `initialize` opens a legacy session, unless the request describes itself as a modern one must.
   if (message.method === 'initialize' && !claimed) return classifyInitialize(message, headers);
-  if (claimed) return classifyModern(message, meta as JsonObject, headers);
+  if (claimed && envelope !== undefined) return classifyModern(message, envelope, headers);
   if (saysModern(headers) || message.method === 'server/discover') {
     return refuseWithoutEnvelope(message, headers);
   }
@@ -198,9 +207,11 @@ function classifyModernNotification(
 }
 
 function classifyModern(message: RpcRequest, meta: JsonObject, headers: McpHeaders): Classified {
+  const version = meta[VERSION_KEY];
+  if (typeof version !== 'string')
+    return invalidEnvelope(message.id, `params._meta["${VERSION_KEY}"] must be a string.`);
   const wrong = envelopeFault(meta);
-  if (wrong !== undefined) return refused('modern', message.id, failure('invalid-envelope', { message: wrong }));
-  const version = meta[VERSION_KEY] as string;
+  if (wrong !== undefined) return invalidEnvelope(message.id, wrong);
   if (headers.protocolVersion !== undefined && headers.protocolVersion !== version) {
     return refused('modern', message.id, versionMismatch(headers.protocolVersion, version));
   }
@@ -214,9 +225,11 @@ function classifyModern(message: RpcRequest, meta: JsonObject, headers: McpHeade
 const versionMismatch = (header: string, body: string): Failure =>
   mismatch(`The MCP-Protocol-Version header says ${JSON.stringify(header)}, the body says ${JSON.stringify(body)}.`);
 
+const invalidEnvelope = (id: JsonRpcId, message: string): Classified =>
+  refused('modern', id, failure('invalid-envelope', { message }));
+
 /** MCP 2026-07-28, basic, Per-request protocol fields. */
 function envelopeFault(meta: JsonObject): string | undefined {
-  if (typeof meta[VERSION_KEY] !== 'string') return `params._meta["${VERSION_KEY}"] must be a string.`;
   if (!isJsonObject(meta[CAPABILITIES_KEY])) return `params._meta["${CAPABILITIES_KEY}"] must be an object.`;
   const info = meta[INFO_KEY];
   if (info === undefined) return undefined;
