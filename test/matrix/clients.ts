@@ -1,0 +1,45 @@
+/** The official SDKs' clients behind one face, so that a requirement is written once for every client. */
+
+import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+
+export type ClientKind = 'sdk-v1' | 'sdk-v2-legacy' | 'sdk-v2-modern';
+
+export const CLIENT_KINDS: readonly ClientKind[] = ['sdk-v1', 'sdk-v2-legacy', 'sdk-v2-modern'];
+
+export const eraOf = (kind: ClientKind): 'legacy' | 'modern' => (kind === 'sdk-v2-modern' ? 'modern' : 'legacy');
+
+/** What the two SDKs' clients have in common, as far as the requirements use it. */
+export type MatrixClient = Pick<
+  ClientV2,
+  | 'getServerVersion'
+  | 'getServerCapabilities'
+  | 'getInstructions'
+  | 'listTools'
+  | 'listResources'
+  | 'listResourceTemplates'
+  | 'readResource'
+  | 'listPrompts'
+  | 'getPrompt'
+  | 'complete'
+  | 'callTool'
+  | 'ping'
+  | 'close'
+>;
+
+const INFO = { name: 'matrix-client', version: '1.0.0' };
+
+export async function connectClient(kind: ClientKind, url: string, key: string): Promise<MatrixClient> {
+  const requestInit = { headers: { Authorization: `Bearer ${key}` } };
+  if (kind === 'sdk-v1') {
+    const client = new ClientV1(INFO);
+    await client.connect(new TransportV1(new URL(url), { requestInit }));
+    // The shapes the requirements read are the same; the two SDKs' declarations are not assignable to one another.
+    return client as unknown as MatrixClient;
+  }
+  const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
+  const client = new ClientV2(INFO, { versionNegotiation: { mode } });
+  await client.connect(new TransportV2(new URL(url), { requestInit }));
+  return client;
+}
