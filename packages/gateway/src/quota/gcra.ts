@@ -3,6 +3,9 @@
  * full when its TAT lies in the past, and empty when the TAT is `toleranceMs` or more ahead of now.
  */
 
+/** `burst` requests at once, refilled at `count` requests in `periodMs`. */
+export type Rate = { readonly count: number; readonly periodMs: number; readonly burst: number };
+
 export type Gcra = {
   /** Milliseconds in which one request is earned back. */
   readonly intervalMs: number;
@@ -13,8 +16,12 @@ export type Gcra = {
 /** Sums of thirds of a millisecond are not exact: a difference below this is none. Good for years of a monotonic clock. */
 const ROUNDING_MS = 1e-4;
 
-/** `burst` requests at once, refilled at `count` requests in `periodMs`. */
-export function gcra(count: number, periodMs: number, burst: number): Gcra {
+/** @throws RangeError when count, period or burst is not a positive whole number. */
+export function gcra({ count, periodMs, burst }: Rate): Gcra {
+  for (const [name, value] of Object.entries({ count, periodMs, burst })) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new RangeError(`${name} ${value} must be a positive whole number`);
+  }
   const intervalMs = periodMs / count;
   return { intervalMs, toleranceMs: intervalMs * (burst - 1) };
 }

@@ -3,11 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { addressKey } from './address-key.ts';
 import { createBuckets } from './buckets.ts';
 import { createKeyedLimiter } from './keyed-limiter.ts';
-import { parseRate } from './rate.ts';
 
 describe('a limit over keys', () => {
   it('counts each key for itself and gives back what does not count', () => {
-    const limiter = createKeyedLimiter({ rate: '60/minute', burst: 2, now: () => 0 });
+    const limiter = createKeyedLimiter({ count: 60, periodMs: 60_000, burst: 2, text: '60/minute', now: () => 0 });
     expect([limiter.allow('a'), limiter.allow('a')]).toEqual([{ allowed: true }, { allowed: true }]);
     expect(limiter.allow('a')).toEqual({ allowed: false, retryAfterMs: 1000, limit: '60/minute' });
     expect(limiter.allow('b')).toEqual({ allowed: true });
@@ -17,7 +16,7 @@ describe('a limit over keys', () => {
   });
 
   it('never holds more than its burst, however much is given back', () => {
-    const limiter = createKeyedLimiter({ rate: '60/minute', burst: 2, now: () => 0 });
+    const limiter = createKeyedLimiter({ count: 60, periodMs: 60_000, burst: 2, text: '60/minute', now: () => 0 });
     for (let times = 0; times < 5; times++) limiter.giveBack('a');
     expect([1, 2, 3].map(() => limiter.allow('a').allowed)).toEqual([true, true, false]);
   });
@@ -47,24 +46,6 @@ describe('buckets', () => {
   it.each([0, -1, 1.5, Number.NaN])('refuse the bound %s', (maxKeys) => {
     expect(() => createBuckets(maxKeys)).toThrow(RangeError);
   });
-});
-
-describe('parseRate', () => {
-  it.each([
-    ['600/minute', { count: 600, periodMs: 60_000 }],
-    ['1/second', { count: 1, periodMs: 1_000 }],
-    [' 10 / hour ', { count: 10, periodMs: 3_600_000 }],
-    ['7/day', { count: 7, periodMs: 86_400_000 }],
-  ])('reads %s', (text, rate) => {
-    expect(parseRate(text)).toEqual({ ok: true, value: rate });
-  });
-
-  it.each(['', '600', '600/min', '-1/minute', '1.5/minute', '0/minute', '1e3/minute', '99999999999/day', '1/toString'])(
-    'refuses %j and says what is expected',
-    (text) => {
-      expect(parseRate(text)).toMatchObject({ ok: false, error: expect.stringContaining('600/minute') });
-    },
-  );
 });
 
 describe('addressKey', () => {

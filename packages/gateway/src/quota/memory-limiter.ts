@@ -1,23 +1,22 @@
 /** The limits of the configuration, in memory: exact for one replica. */
 
+import { globMatches } from '../model/glob.ts';
 import { DEFAULT_TENANT, type Principal } from '../model/principal.ts';
 import type { Entry } from '../model/target.ts';
 import { createBuckets, type Bucket, type Buckets } from './buckets.ts';
-import { taken, waitMs, type Gcra } from './gcra.ts';
-import { gcraOf } from './keyed-limiter.ts';
+import { gcra, taken, waitMs, type Gcra, type Rate } from './gcra.ts';
 import type { Limiter, QuotaVerdict } from './limiter.ts';
 
 /**
- * One limit as configured. `per` says what has a bucket of its own; `server` and `tool` (a name, or a pattern with `*`)
+ * One limit as configured. `per` says what has a bucket of its own; `server` and `tool` (a name, or a pattern with `*` and `?`)
  * say which calls count. Every bucket belongs to one tenant: tenants never use up each other's.
  */
-export type LimitRule = {
+export type LimitRule = Rate & {
   readonly per: 'principal' | 'tool' | 'server' | 'tenant' | 'client';
   readonly server?: string;
   readonly tool?: string;
-  readonly rate: string;
-  /** How many at once; a whole period's worth when absent. */
-  readonly burst?: number;
+  /** As the operator wrote it, for messages: `60/minute per tool on files`. */
+  readonly text: string;
 };
 
 export type LimiterOptions = {
@@ -49,7 +48,7 @@ const DEFAULT_MAX_KEYS = 100_000;
  * Takes one from every limit that counts the call, or from none when one of them is empty; `retryAfterMs` is then when
  * all of them would allow it, if nobody else comes first.
  *
- * @throws RangeError when a rate or a burst makes no sense.
+ * @throws RangeError when a rate makes no sense.
  */
 export function createLimiter(options: LimiterOptions): Limiter {
   const { now } = options;
@@ -96,17 +95,17 @@ function takeAll(counting: readonly Counting[], principal: Principal, buckets: B
 }
 
 function limitOf(rule: LimitRule, maxKeys: number): Limit {
-  const toolMatches = rule.tool === undefined ? undefined : globMatcher(rule.tool);
-  const toolsOnly = rule.per === 'tool' || toolMatches !== undefined;
+  const pattern = rule.tool;
+  const toolsOnly = rule.per === 'tool' || pattern !== undefined;
   return {
-    gcra: gcraOf(rule.rate, rule.burst),
+    gcra: gcra(rule),
     buckets: createBuckets(maxKeys),
-    limit: `${rule.rate} per ${rule.per}`,
+    limit: rule.text,
     keyFor: KEYS[rule.per],
     counts: (entry) =>
       (rule.server === undefined || entry.server.id === rule.server) &&
       (!toolsOnly || entry.kind === 'tool') &&
-      (toolMatches === undefined || toolMatches(entry.name)),
+      (pattern === undefined || globMatches(pattern, entry.name)),
   };
 }
 
@@ -134,21 +133,3 @@ const KEYS: Record<LimitRule['per'], (entry: Entry) => KeyOf> = {
     return (principal) => inTenant(principal, address);
   },
 };
-
-/** Compares piece by piece: linear, whatever the pattern. */
-function globMatcher(pattern: string): (name: string) => boolean {
-  const pieces = pattern.split('*');
-  const [first = '', ...rest] = pieces;
-  const last = rest.pop();
-  if (last === undefined) return (name) => name === pattern;
-  return (name) => {
-    if (!name.startsWith(first) || name.length < first.length + last.length || !name.endsWith(last)) return false;
-    let at = first.length;
-    for (const piece of rest) {
-      const found = name.indexOf(piece, at);
-      if (found < 0) return false;
-      at = found + piece.length;
-    }
-    return at <= name.length - last.length;
-  };
-}
