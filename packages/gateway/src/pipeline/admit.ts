@@ -2,30 +2,49 @@
 
 import type { Authorizer } from '../authz/authorizer.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { Admission } from '../model/decision.ts';
 import type { ResolvedRequest } from '../model/request.ts';
 import type { Trail } from '../model/trail.ts';
 import { unknown } from './resolve.ts';
 import { seesServer } from './visibility.ts';
 
-export async function admit(
+/** The request, its target narrowed to the entry that it is about from here on. */
+export function admit(
   request: ResolvedRequest,
   catalog: Catalog,
   authorizer: Authorizer,
   trail: Trail,
-): Promise<void> {
-  const entry = request.target.entries[0];
-  if (entry.kind === 'server') {
-    // The aggregate is everyone's: it shows each caller what they may see, which may be nothing.
-    if (request.endpoint.kind === 'aggregate') return;
-    if (await seesServer(request, request.endpoint.server, catalog, authorizer)) return;
-    throw await unknown(asUnresolved(request), catalog, authorizer);
+): ResolvedRequest | Promise<ResolvedRequest> {
+  const { endpoint, entries } = request.target;
+  if (entries[0].kind === 'server') return admitServer(request, catalog, authorizer);
+  let denied: Admission | undefined;
+  for (const entry of entries) {
+    const admission = authorizer.admit(request, entry);
+    if (admission.admitted) {
+      trail.note({ kind: 'resolved', entry });
+      return entries.length === 1 ? request : { ...request, target: { endpoint, entries: [entry] } };
+    }
+    denied ??= admission;
   }
-  const admission = authorizer.admit(request, entry);
-  if (admission.admitted) return;
-  trail.note({ kind: 'decided', decision: { effect: 'deny', grounds: admission.grounds } });
-  throw await unknown(asUnresolved(request), catalog, authorizer);
+  trail.note({ kind: 'resolved', entry: entries[0] });
+  if (denied !== undefined) trail.note({ kind: 'decided', decision: { effect: 'deny', grounds: denied.grounds } });
+  return hide(request, catalog, authorizer);
 }
 
-function asUnresolved({ target: _, ...request }: ResolvedRequest): Omit<ResolvedRequest, 'target'> {
-  return request;
+async function admitServer(
+  request: ResolvedRequest,
+  catalog: Catalog,
+  authorizer: Authorizer,
+): Promise<ResolvedRequest> {
+  const { endpoint } = request;
+  // The aggregate is everyone's: it shows each caller what they may see, which may be nothing.
+  if (endpoint.kind === 'aggregate') return request;
+  return (await seesServer(request, endpoint.server, catalog, authorizer))
+    ? request
+    : hide(request, catalog, authorizer);
+}
+
+async function hide(request: ResolvedRequest, catalog: Catalog, authorizer: Authorizer): Promise<never> {
+  const { target: _, ...unresolved } = request;
+  throw await unknown(unresolved, catalog, authorizer);
 }

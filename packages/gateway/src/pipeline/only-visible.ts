@@ -28,7 +28,8 @@ export async function listVisible(
 ): Promise<Outcome> {
   const { catalog, authorizer, pageSize } = parts;
   const all = catalog.list(request.endpoint, operation.of);
-  const visible = await visibleEntries(request, all, authorizer);
+  const admitted = await visibleEntries(request, all, authorizer);
+  const visible = request.endpoint.kind === 'aggregate' ? firstOfEachName(admitted) : admitted;
   trail.note({ kind: 'listed', shown: visible.length, hidden: all.length - visible.length });
   // A cursor belongs to one list as one set of policies showed it: after a change, offsets mean something else.
   const generation = `${catalog.version}.${authorizer.version}`;
@@ -59,4 +60,14 @@ function missingServers(request: ResolvedRequest, catalog: Catalog): readonly st
       ({ server, state }) => state !== 'healthy' && (endpoint.kind === 'aggregate' || server.id === endpoint.server),
     )
     .map(({ server }) => server.id);
+}
+
+/** Entries with the same address on the aggregate endpoint: the caller gets the first one that is theirs. */
+function firstOfEachName(entries: readonly Entry[]): readonly Entry[] {
+  const seen = new Set<string>();
+  return entries.filter((entry) => {
+    if (seen.has(entry.aggregateName)) return false;
+    seen.add(entry.aggregateName);
+    return true;
+  });
 }

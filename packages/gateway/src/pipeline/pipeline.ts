@@ -88,15 +88,15 @@ async function run(
   // Names become catalog entries, so that everything after speaks of servers and tools.
   const resolved = await resolve(authenticated, catalog, authorizer, trail);
   // Before quota and schema: who may not use a thing can neither count against it nor learn its shape.
-  await admit(resolved, catalog, authorizer, trail);
-  consumeQuota(resolved, parts.limiter);
+  const admitted = await admit(resolved, catalog, authorizer, trail);
+  consumeQuota(admitted, parts.limiter);
 
-  const answered = answer(resolved, { catalog, authorizer, pageSize: parts.pageSize }, trail);
+  const answered = answer(admitted, { catalog, authorizer, pageSize: parts.pageSize }, trail);
   if (answered !== undefined) return answered;
 
   // Policy must only ever see arguments of the declared shape.
-  await validate(resolved, parts.validator, parts.checkParamHeaders);
-  const authorized = authorize(resolved, authorizer, trail);
+  await validate(admitted, parts.validator, parts.checkParamHeaders);
+  const authorized = authorize(admitted, authorizer, trail);
   const approved = approve(authorized);
   // What may change the world is on disk before it leaves.
   const ready = await recordIntent(approved, parts.audit, trail);

@@ -22,15 +22,18 @@ export type RecordParts = {
   readonly clockMs: () => number;
 };
 
+type Finished = { readonly request: InboundRequest; readonly trail: RequestTrail; readonly parts: RecordParts };
+
 /** The outcome to answer with: the same one, its stream wrapped where the record has to wait for the end. */
 export function record(request: InboundRequest, outcome: Outcome, trail: RequestTrail, parts: RecordParts): Outcome {
+  const finished = { request, trail, parts };
   const message = outcome.kind === 'complete' ? messageOf(outcome.result) : undefined;
-  if (outcome.kind !== 'complete' || message?.rest === undefined) {
-    finish(request, outcome, trail, parts, message === undefined ? undefined : sizeOf(message));
+  if (message?.rest === undefined) {
+    finish(finished, outcome, message === undefined ? undefined : sizeOf(message));
     return outcome;
   }
   const rest = recorded(message, (bytes, cut) => {
-    finish(request, cut === undefined ? outcome : { kind: 'failed', failure: cut }, trail, parts, bytes);
+    finish(finished, cut === undefined ? outcome : { kind: 'failed', failure: cut }, bytes);
   });
   return { kind: 'complete', result: { kind: 'message', message: { ...message, rest } } };
 }
@@ -40,6 +43,7 @@ const messageOf = (result: Raw): UpstreamMessage | undefined =>
 
 const sizeOf = ({ resultStart, resultEnd, head }: UpstreamMessage): number => (resultEnd ?? head.length) - resultStart;
 
+/** `cut` is why a stream ended early: the server broke it off, or nobody read on. */
 async function* recorded(
   message: UpstreamMessage,
   finished: (bytes: number, cut: Failure | undefined) => void,
@@ -60,19 +64,12 @@ async function* recorded(
   }
 }
 
-function finish(
-  request: InboundRequest,
-  outcome: Outcome,
-  trail: RequestTrail,
-  parts: RecordParts,
-  resultBytes: number | undefined,
-): void {
-  const durationMs = parts.clockMs() - request.startedMs;
+function finish({ request, trail, parts }: Finished, outcome: Outcome, resultBytes: number | undefined): void {
   const failure = outcome.kind === 'failed' ? outcome.failure : undefined;
   const event: AuditEvent = {
     request,
     outcome: auditOutcome(outcome),
-    durationMs,
+    durationMs: parts.clockMs() - request.startedMs,
     ...(trail.principal === undefined ? {} : { principal: trail.principal }),
     ...(trail.entry === undefined ? {} : { entry: trail.entry }),
     ...(trail.decision === undefined ? {} : { decision: trail.decision }),

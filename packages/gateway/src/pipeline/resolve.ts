@@ -13,16 +13,21 @@ import type { Trail } from '../model/trail.ts';
 import { visibleEntries } from './only-visible.ts';
 import { seesServer } from './visibility.ts';
 
-export async function resolve(
+export function resolve(
   request: AuthenticatedRequest,
   catalog: Catalog,
   authorizer: Authorizer,
   trail: Trail,
-): Promise<ResolvedRequest> {
+): ResolvedRequest | Promise<ResolvedRequest> {
   const target = catalog.find(request.endpoint, request.operation);
-  if (target === undefined) throw await unknown(request, catalog, authorizer);
-  trail.note({ kind: 'resolved', entry: target.entries[0] });
+  if (target === undefined) return refuseUnknown(request, catalog, authorizer);
+  // Of several owners of one URI, `admit` picks the caller's.
+  if (target.entries.length === 1) trail.note({ kind: 'resolved', entry: target.entries[0] });
   return { ...request, target };
+}
+
+async function refuseUnknown(request: AuthenticatedRequest, catalog: Catalog, authorizer: Authorizer): Promise<never> {
+  throw await unknown(request, catalog, authorizer);
 }
 
 /** The refusal for a name that does not exist, or that the caller may not know to exist. */

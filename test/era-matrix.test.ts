@@ -1,0 +1,75 @@
+/**
+ * Every requirement in every cell: client (official SDK v1, v2 legacy, v2 modern) x upstream era x upstream transport x
+ * endpoint kind.
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { startChildServer, scriptPath, type ChildServer } from './harness/child.ts';
+import { startTestGateway, type TestGateway } from './harness/gateway.ts';
+import { CLIENT_KINDS, connectClient, eraOf, type ClientKind, type MatrixClient } from './matrix/clients.ts';
+import { REQUIREMENTS } from './matrix/requirements.ts';
+
+const UPSTREAMS = ['legacy-http', 'legacy-stdio', 'modern-http', 'modern-stdio'] as const;
+
+let gateway: TestGateway;
+const children: ChildServer[] = [];
+
+beforeAll(async () => {
+  const legacy = await startChildServer('matrix/legacy-upstream.ts', 'http');
+  const modern = await startChildServer('matrix/modern-upstream.ts', 'http');
+  children.push(legacy, modern);
+  const allow = 'allow: [{ anyone: true, tools: ["*"], prompts: ["*"], resources: ["*"] }]';
+  const stdio = (script: string): string =>
+    `command: ["${process.execPath}", "${scriptPath(script)}", stdio], sharing: shared`;
+  gateway = await startTestGateway({
+    // Only one of them offers a resource of that URI on the aggregate endpoint, so each has a gateway user of its own.
+    users: Object.fromEntries(UPSTREAMS.map((id) => [id, [id]])),
+    yaml: [
+      'servers:',
+      `  legacy-http: { url: "${legacy.url}", ${allow.replace('anyone: true', 'group: legacy-http')} }`,
+      `  legacy-stdio: { ${stdio('matrix/legacy-upstream.ts')}, ${allow.replace('anyone: true', 'group: legacy-stdio')} }`,
+      `  modern-http: { url: "${modern.url}", ${allow.replace('anyone: true', 'group: modern-http')} }`,
+      `  modern-stdio: { ${stdio('matrix/modern-upstream.ts')}, ${allow.replace('anyone: true', 'group: modern-stdio')} }`,
+    ].join('\n'),
+  });
+});
+
+afterAll(async () => {
+  await gateway?.close();
+  await Promise.all(children.map((child) => child.close()));
+});
+
+for (const upstream of UPSTREAMS) {
+  for (const kind of CLIENT_KINDS) {
+    describe(`${kind} client to ${upstream} server`, () => {
+      describeEndpoint(upstream, kind, false);
+      // Resources keep their URIs on the aggregate endpoint, and one URI has one owner: the first server's column.
+      describeEndpoint(upstream, kind, true);
+    });
+  }
+}
+
+function describeEndpoint(upstream: string, kind: ClientKind, aggregate: boolean): void {
+  const path = aggregate ? '/mcp' : `/servers/${upstream}/mcp`;
+  describe(path, () => {
+    let client: MatrixClient;
+    beforeAll(async () => {
+      client = await connectClient(kind, `${gateway.url}${path}`, gateway.keys[upstream] ?? '');
+    });
+    afterAll(() => client?.close());
+
+    const clientEra = eraOf(kind);
+    const name = (upstreamName: string): string => (aggregate ? `${upstream}_${upstreamName}` : upstreamName);
+    for (const requirement of REQUIREMENTS) {
+      if (requirement.only?.({ clientEra, aggregate }) === false) continue;
+      test(`${requirement.title} [${requirement.cites}]`, async () => {
+        await requirement.check({ client, clientEra, aggregate, name });
+      });
+    }
+  });
+}
+
+test('every requirement cites the specification', () => {
+  for (const requirement of REQUIREMENTS) expect(requirement.cites).not.toBe('');
+});
