@@ -1,0 +1,208 @@
+/**
+ * The record in the shape of OCSF 1.9: API Activity (class 6003) for calls, Application Lifecycle (6002) for the writer's
+ * own start and stop; profiles `ai_operation` and `record_integrity`. Text in, text out: never a body, never a secret,
+ * never an upstream's words. What OCSF has no field for stands under `unmapped`. `chain.ts` adds the attestation.
+ *
+ * Strings are put together by hand, because building the object and stringifying it costs three times as much per call.
+ */
+
+import type { Decision } from '../model/decision.ts';
+import { FAILURES, type Failure } from '../model/failure.ts';
+import { methodOf, type Operation } from '../model/operation.ts';
+import type { Principal } from '../model/principal.ts';
+import type { AuthorizedRequest, InboundRequest } from '../model/request.ts';
+import type { Endpoint, Entry } from '../model/target.ts';
+import { ACTIVITY, argumentsOf, isReadOnly } from './activity.ts';
+import { digestOf } from './argument-digest.ts';
+import { asciiJson, quote } from './ascii-json.ts';
+import type { AuditEvent } from './audit-log.ts';
+
+const OCSF_VERSION = '1.9.0';
+const MAX_GROUPS = 32;
+const MAX_POLICIES = 16;
+const MAX_POLICY_ERRORS = 4;
+
+/** Where a record stands in its chain. */
+export type Position = { readonly sequence: number; readonly uid: string };
+
+/** What every record of one writer has in common. */
+export type RecordContext = {
+  /** Of the product: `metadata.product`. */
+  readonly version: string;
+};
+
+type Common = Pick<InboundRequest, 'id' | 'endpoint' | 'client'>;
+
+/** A finished request. Ends before the attestation: one closing brace is missing. */
+export function outcomeRecord(event: AuditEvent, at: Position, context: RecordContext): string {
+  const { request, principal, entry, failure } = event;
+  const { operation } = request;
+  // One clock reading per request is enough: its end is its start and how long it took.
+  const endedMs = Math.round(request.receivedAtMs + event.durationMs);
+  const severity = event.outcome === 'refused' || event.outcome === 'failed' ? 2 : 1;
+  let own = `"event":"outcome","outcome":"${event.outcome}"`;
+  if (event.intentSequence !== undefined) own += `,"intent_sequence":${event.intentSequence}`;
+  // With an intent the digest stands there, written before the call left.
+  else own += argumentDigest(operation);
+  if (event.resultBytes !== undefined) own += `,"result_bytes":${event.resultBytes}`;
+  if (failure !== undefined) own += `,"sent":"${failure.sent}"`;
+  return (
+    opening(isReadOnly(operation, entry) ? ACTIVITY.read : ACTIVITY.other, severity, endedMs) +
+    `,"duration":${Math.max(0, Math.round(event.durationMs))}${status(event)}` +
+    actor(principal, event.decision) +
+    api(request, operation, entry, responseOf(failure)) +
+    metadata(at, context, principal, request.id) +
+    unmapped(request, principal, own + policyErrors(event.decision))
+  );
+}
+
+/** The intent to make a call: what is about to leave, for whom, to where. */
+export function intentRecord(request: AuthorizedRequest, at: Position, context: RecordContext): string {
+  const { permit } = request;
+  const { operation, principal } = permit;
+  const entry = permit.target.entries[0];
+  return (
+    opening(ACTIVITY.other, 1, Math.round(request.receivedAtMs)) +
+    `,"status_id":99,"status":"intended"` +
+    actor(principal, undefined) +
+    api(request, operation, entry, '') +
+    metadata(at, context, principal, request.id) +
+    unmapped(request, principal, `"event":"intent"${argumentDigest(operation)}`)
+  );
+}
+
+/** What a writer says of itself; `facts` are its own words, small and free of secrets. */
+export type LifecycleEvent = {
+  readonly event: 'opened' | 'closed' | 'overflow';
+  readonly timeMs: number;
+  readonly facts: Readonly<Record<string, string | number>>;
+};
+
+/** OCSF Application Lifecycle, `activity_id`. */
+const LIFECYCLE_ACTIVITY = { opened: 3, closed: 4, overflow: 99 } as const;
+
+/** The start or stop of a writer, or how many records it could not hold while its disk refused them. */
+export function lifecycleRecord(event: LifecycleEvent, at: Position, context: RecordContext): string {
+  const activity = LIFECYCLE_ACTIVITY[event.event];
+  return (
+    `{"class_uid":6002,"category_uid":6,"activity_id":${activity},"type_uid":${600_200 + activity}` +
+    `,"severity_id":${event.event === 'overflow' ? 4 : 1},"time":${Math.round(event.timeMs)}` +
+    `,"app":{"name":"Sallyport","version":${quote(context.version)}}` +
+    metadata(at, context, undefined, undefined) +
+    `,"unmapped":${asciiJson({ event: event.event, ...event.facts })}`
+  );
+}
+
+const opening = (activity: number, severity: number, timeMs: number): string =>
+  `{"class_uid":6003,"category_uid":6,"activity_id":${activity},"type_uid":${600_300 + activity}` +
+  `,"severity_id":${severity},"time":${timeMs}`;
+
+const STATUS_IDS = { ok: 1, tool_error: 2, refused: 2, failed: 2, input_required: 99 } as const;
+
+function status(event: AuditEvent): string {
+  const id = STATUS_IDS[event.outcome];
+  const name = id === 1 ? 'Success' : id === 2 ? 'Failure' : event.outcome;
+  return `,"status_id":${id},"status":"${name}"${event.failure === undefined ? '' : `,"status_code":"${event.failure.code}"`}`;
+}
+
+/** Who asked, and which policies answered. A caller without a valid credential is an actor, too. */
+function actor(principal: Principal | undefined, decision: Decision | undefined): string {
+  if (principal === undefined) return `,"actor":{"app_name":"unauthenticated"${authorizations(decision)}}`;
+  const { groups } = principal;
+  let names = '';
+  for (let index = 0; index < groups.length && index < MAX_GROUPS; index++) {
+    names += `${index === 0 ? '' : ','}{"name":${quote(groups[index] ?? '')}}`;
+  }
+  return (
+    `,"actor":{"user":{"uid":${quote(principal.subject)},"name":${quote(principal.name)}` +
+    `,"type":"${principal.kind}","groups":[${names}]},"idp":{"uid":${quote(principal.issuer)}}` +
+    `${authorizations(decision)}}${agent(principal)}`
+  );
+}
+
+/** The OAuth client: for a gateway, an agent's stable identity is the one its credential proves. */
+const agent = (principal: Principal): string =>
+  principal.clientId === undefined ? '' : `,"ai_agent":{"uid":${quote(principal.clientId)},"type_id":0}`;
+
+function authorizations(decision: Decision | undefined): string {
+  if (decision === undefined) return '';
+  const { policies, policyVersion } = decision.grounds;
+  const verdict = decision.effect === 'allow' ? 'allowed' : 'denied';
+  const version = quote(policyVersion);
+  if (policies.length === 0) {
+    return `,"authorizations":[{"decision":"${verdict}","policy":{"name":"default","version":${version}}}]`;
+  }
+  let list = '';
+  for (let index = 0; index < policies.length && index < MAX_POLICIES; index++) {
+    const uid = quote(policies[index] ?? '');
+    list += `${index === 0 ? '' : ','}{"decision":"${verdict}","policy":{"uid":${uid},"version":${version}}}`;
+  }
+  return `,"authorizations":[${list}]`;
+}
+
+function policyErrors(decision: Decision | undefined): string {
+  const errors = decision?.grounds.errors;
+  if (errors === undefined || errors.length === 0) return '';
+  return `,"policy_errors":[${errors
+    .slice(0, MAX_POLICY_ERRORS)
+    .map((text) => quote(text))
+    .join(',')}]`;
+}
+
+function responseOf(failure: Failure | undefined): string {
+  if (failure === undefined) return '';
+  const code = failure.upstream?.code ?? FAILURES[failure.code].status;
+  return `,"response":{"code":${Math.trunc(code)},"error":"${failure.code}"}`;
+}
+
+function api(request: Common, operation: Operation, entry: Entry | undefined, response: string): string {
+  const { client, endpoint } = request;
+  const service = entry === undefined ? `{"name":${quote(nameOf(endpoint))}}` : serviceOf(entry);
+  return (
+    `,"api":{"operation":${quote(methodOf(operation, client.era))},"service":${service}` +
+    `,"request":{"uid":${quote(request.id)}}${response}}` +
+    `,"src_endpoint":{"ip":${quote(client.address)}}${resources(entry)}`
+  );
+}
+
+const nameOf = (endpoint: Endpoint): string => (endpoint.kind === 'aggregate' ? '/mcp' : endpoint.server);
+
+const serviceOf = ({ server }: Entry): string => `{"name":${quote(server.id)},"version":${quote(server.version)}}`;
+
+/** `version` is the digest of the definition that was in force: which of its shapes the caller was shown. */
+function resources(entry: Entry | undefined): string {
+  if (entry === undefined) return '';
+  const { server, traits } = entry;
+  const uid = entry.kind === 'server' ? server.id : `${server.id}/${entry.name}`;
+  const owner = server.owner === undefined ? '' : `,"owner":{"name":${quote(server.owner)}}`;
+  return (
+    `,"resources":[{"type":"${entry.kind}","uid":${quote(uid, 2048)},"version":"sha256:${entry.hash}"` +
+    `,"criticality":"${traits.risk}"${owner}}]`
+  );
+}
+
+function metadata(at: Position, context: RecordContext, principal: Principal | undefined, request?: string): string {
+  const tenant = principal === undefined ? '' : `,"tenant_uid":${quote(principal.tenant)}`;
+  const correlation = request === undefined ? '' : `,"correlation_uid":${quote(request)}`;
+  return (
+    `,"metadata":{"version":"${OCSF_VERSION}","profiles":["ai_operation","record_integrity"]` +
+    `,"product":{"name":"Sallyport","vendor_name":"Sallyport","version":${quote(context.version)}}` +
+    `,"uid":${quote(at.uid)},"sequence":${at.sequence}${tenant}${correlation}}`
+  );
+}
+
+/** What the client says of itself is marked as its claim: nobody checked it. */
+function unmapped(request: Common, principal: Principal | undefined, own: string): string {
+  const { client } = request;
+  const session = client.session === undefined ? '' : `,"session":${quote(client.session)}`;
+  const credential = principal === undefined ? '' : `,"credential":"${principal.credential.kind}"`;
+  const { info } = client;
+  const claimed =
+    info === undefined ? '' : `,"claimed":{"client_name":${quote(info.name)},"client_version":${quote(info.version)}}`;
+  return `,"unmapped":{${own},"revision":"${client.revision}"${session}${credential}${claimed}}`;
+}
+
+function argumentDigest(operation: Operation): string {
+  const args = argumentsOf(operation);
+  return args === undefined ? '' : `,"arguments":"${digestOf(args)}"`;
+}
