@@ -1,0 +1,94 @@
+/**
+ * The official MCP conformance suite against the built product: fixture server, gateway with a key and a policy, and the
+ * suite pointed at `/servers/fixture/mcp`.
+ *
+ *     npm run conformance              through the gateway
+ *     npm run conformance -- --direct  the fixture alone, to see what could be reached
+ *     npm run conformance -- --verbose with the suite's own output
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { startTestGateway } from '../test/harness/gateway.ts';
+import { startCredentialProxy } from './credential-proxy.ts';
+import { startFixture } from './fixture/server.ts';
+import { runSuite, type SuiteResult, type SuiteRun } from './suite.ts';
+
+const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+const RUNS: readonly (SuiteRun & { readonly reachable: string })[] = [
+  {
+    title: '2025-11-25',
+    selection: ['--requirements', '2025-11-25'],
+    expectedFailures: here('expected-failures.2025-11-25.yaml'),
+    reachable: '84/0',
+  },
+  {
+    title: '2026-07-28',
+    selection: ['--suite', 'all', '--spec-version', '2026-07-28'],
+    expectedFailures: here('expected-failures.2026-07-28.yaml'),
+    reachable: '152/0',
+  },
+];
+
+const { values: flags } = parseArgs({
+  options: { direct: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false } },
+});
+
+const output = mkdtempSync(path.join(tmpdir(), 'sallyport-conformance-'));
+const fixture = await startFixture(0);
+const target = flags.direct ? { url: fixture.url, close: async () => undefined } : await startGateway(fixture.url);
+
+const results: SuiteResult[] = [];
+try {
+  for (const { expectedFailures, reachable, ...run } of RUNS) {
+    process.stdout.write(`${run.title}  running the official suite against ${target.url}\n`);
+    const expected = flags.direct || expectedFailures === undefined ? {} : { expectedFailures };
+    const result = await runSuite(target.url, { ...run, ...expected }, output);
+    results.push(result);
+    report(result, reachable);
+  }
+} finally {
+  await target.close();
+  await fixture.close();
+  rmSync(output, { recursive: true, force: true });
+}
+
+const passed = results.reduce((sum, result) => sum + result.passed, 0);
+// A scenario whose failure is expected, with its reason in the file, is not this run's failure.
+const unexpected = results.filter((result) => !result.ok).length;
+const expectedFailed = results.reduce((sum, result) => sum + (result.ok ? result.failed : 0), 0);
+const failed = results.reduce((sum, result) => sum + (result.ok ? 0 : Math.max(1, result.failed)), 0);
+process.stdout.write(`${passed} passed, ${failed} failed, ${expectedFailed} skipped\n`);
+process.exitCode = unexpected === 0 ? 0 : 1;
+
+function report(result: SuiteResult, reachable: string): void {
+  for (const scenario of result.scenarios.filter(({ failed: count }) => count > 0)) {
+    process.stdout.write(`  ${scenario.name.padEnd(48)} ${scenario.passed} passed, ${scenario.failed} failed\n`);
+  }
+  const verdict = result.ok ? 'as expected' : 'NOT as expected';
+  const total = `${result.passed}/${result.failed}`;
+  process.stdout.write(`${result.title}  ${total} (the fixture directly: ${reachable}), ${verdict}\n\n`);
+  if (flags.verbose || !result.ok) process.stdout.write(`${result.output.split('=== SUMMARY ===').at(-1) ?? ''}\n`);
+}
+
+/** The suite cannot send a credential, so a proxy that only adds one stands before the gateway. */
+async function startGateway(fixtureUrl: string): Promise<{ url: string; close: () => Promise<unknown> }> {
+  const allow = '[{ anyone: true, tools: ["*"], prompts: ["*"], resources: ["*"] }]';
+  const gateway = await startTestGateway({
+    users: { suite: [] },
+    yaml: `servers:\n  fixture: { url: "${fixtureUrl}", allow: ${allow} }`,
+  });
+  const proxy = await startCredentialProxy(Number(new URL(gateway.url).port), `Bearer ${gateway.keys.suite ?? ''}`);
+  return {
+    url: `http://localhost:${proxy.port}/servers/fixture/mcp`,
+    async close() {
+      await proxy.close();
+      await gateway.close();
+    },
+  };
+}

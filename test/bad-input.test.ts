@@ -1,0 +1,405 @@
+/** Bad input gets a clear error, and nothing is lost: each row with its status, JSON-RPC code and message. */
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { startIssuer, type TestIssuer } from './fixtures/issuer.ts';
+import { startMisbehavingServer, type MisbehavingServer } from './fixtures/misbehaving-http.ts';
+import { scriptPath } from './harness/child.ts';
+import { startTestGateway, type TestGateway } from './harness/gateway.ts';
+import { bearer, legacy, modern, send, type HttpAnswer, type HttpRequest } from './harness/http.ts';
+
+let upstream: MisbehavingServer;
+let gone: MisbehavingServer;
+let issuer: TestIssuer;
+let gateway: TestGateway;
+
+const ENDPOINT = '/servers/bad/mcp';
+
+beforeAll(async () => {
+  upstream = await startMisbehavingServer();
+  gone = await startMisbehavingServer();
+  issuer = await startIssuer();
+  const allow = 'allow: [{ group: engineering, tools: ["*"], resources: ["*"] }]';
+  gateway = await startTestGateway({
+    users: { alice: ['engineering'], bob: ['engineering'], mallory: [] },
+    yaml: [
+      `  issuers: [{ issuer: "${issuer.url}" }]`,
+      'servers:',
+      `  bad: { url: "${upstream.url}", timeout: 500ms, ${allow} }`,
+      `  gone: { url: "${gone.url}", timeout: 500ms, ${allow} }`,
+      `  child: { command: ["${process.execPath}", "${scriptPath('fixtures/misbehaving-stdio.ts')}"], timeout: 500ms, ${allow} }`,
+      'limits: [{ per: principal, server: gone, rate: 2/hour, burst: 2 }]',
+      'requests: { maxBody: 64KiB, maxDepth: 20 }',
+    ].join('\n'),
+  });
+  await gone.close();
+});
+
+afterAll(async () => {
+  await gateway?.close();
+  await Promise.all([upstream?.close(), issuer?.close()]);
+});
+
+type Row = {
+  readonly what: string;
+  readonly path?: string;
+  /** Default: alice's key. */
+  readonly credential?: () => string | undefined | Promise<string>;
+  readonly request: () => HttpRequest;
+  readonly status: number;
+  readonly code: number;
+  readonly message: RegExp;
+  readonly header?: readonly [name: string, value: RegExp];
+};
+
+const callOk = (args: Record<string, unknown> = { text: 'x' }): HttpRequest =>
+  modern('tools/call', { name: 'ok', arguments: args });
+const call = (name: string): HttpRequest => modern('tools/call', { name, arguments: {} });
+
+const withHeaders = (request: HttpRequest, headers: Record<string, string | undefined>): HttpRequest => {
+  const merged = Object.entries({ ...request.headers, ...headers }).filter(([, value]) => value !== undefined);
+  return { ...request, headers: Object.fromEntries(merged) as Record<string, string> };
+};
+
+const withBody = (body: string): HttpRequest => ({ ...callOk(), body });
+
+const BODY_START = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ok","arguments":';
+
+const IDENTITY: readonly Row[] = [
+  {
+    what: 'no credential',
+    credential: () => undefined,
+    request: callOk,
+    status: 401,
+    code: -31_401,
+    message: /credential is required/u,
+    header: [
+      'www-authenticate',
+      /^Bearer resource_metadata="http:\/\/127\.0\.0\.1:\d+\/\.well-known\/oauth-protected-resource\/servers\/bad\/mcp"$/u,
+    ],
+  },
+  {
+    what: 'a key that was never issued',
+    credential: () => `sp_${'A'.repeat(43)}`,
+    request: callOk,
+    status: 401,
+    code: -31_401,
+    message: /not valid here/u,
+    header: ['www-authenticate', /error="invalid_token"/u],
+  },
+  {
+    what: 'a token for another audience',
+    credential: () => issuer.token({ audience: 'https://elsewhere.example/mcp' }),
+    request: callOk,
+    status: 401,
+    code: -31_401,
+    message: /another resource/u,
+  },
+  {
+    what: 'an expired token',
+    credential: () => issuer.token({ audience: `${gateway.url}${ENDPOINT}`, expiresInSeconds: -3600 }),
+    request: callOk,
+    status: 401,
+    code: -31_401,
+    message: /expired/u,
+  },
+];
+
+const WIRE: readonly Row[] = [
+  {
+    what: 'malformed JSON',
+    request: () => withBody('{"jsonrpc":'),
+    status: 400,
+    code: -32_700,
+    message: /not valid JSON/u,
+  },
+  {
+    what: 'an object with the same key twice',
+    request: () => withBody(`${BODY_START}{"text":"a","te\\u0078t":"b"}}}`),
+    status: 400,
+    code: -32_700,
+    message: /text.*twice|twice.*text/u,
+  },
+  {
+    what: 'a number that would not survive',
+    request: () => withBody(`${BODY_START}{"text":"a","count":9007199254740993}}}`),
+    status: 400,
+    code: -32_700,
+    message: /9007199254740993|exactly/u,
+  },
+  {
+    what: 'a batch where none is allowed',
+    request: () => withBody('[{"jsonrpc":"2.0","id":1,"method":"ping"}]'),
+    status: 400,
+    code: -32_600,
+    message: /[Bb]atch/u,
+  },
+  {
+    what: 'a missing Mcp-Method',
+    request: () => withHeaders(callOk(), { 'mcp-method': undefined }),
+    status: 400,
+    code: -32_020,
+    message: /Mcp-Method/u,
+  },
+  {
+    what: 'an Mcp-Name that differs from the body',
+    request: () => withHeaders(callOk(), { 'mcp-name': 'other' }),
+    status: 400,
+    code: -32_020,
+    message: /Mcp-Name/u,
+  },
+  {
+    what: 'a version nobody speaks',
+    request: () => {
+      const request = callOk();
+      const body = String(request.body).replace('2026-07-28', '2031-01-01');
+      return withHeaders({ ...request, body }, { 'mcp-protocol-version': '2031-01-01' });
+    },
+    status: 400,
+    code: -32_022,
+    message: /2031-01-01|not supported/u,
+  },
+  {
+    what: 'a legacy request without a session',
+    request: () => legacy('tools/list'),
+    status: 400,
+    code: -32_600,
+    message: /Mcp-Session-Id/u,
+  },
+  {
+    what: 'a session id of nobody',
+    request: () => legacy('tools/list', {}, 'no-such-session'),
+    status: 404,
+    code: -32_001,
+    message: /initialize/u,
+  },
+  {
+    what: 'a body that is too large',
+    request: () => callOk({ text: 'x'.repeat(70_000) }),
+    status: 413,
+    code: -32_600,
+    message: /larger/u,
+  },
+  {
+    what: 'a body that is nested too deeply',
+    request: () => withBody(`${BODY_START}${'['.repeat(30)}${']'.repeat(30)}}}`),
+    status: 400,
+    code: -32_600,
+    message: /deep/u,
+  },
+  {
+    what: 'another content type',
+    request: () => withHeaders(callOk(), { 'content-type': 'text/plain' }),
+    status: 415,
+    code: -32_600,
+    message: /application\/json/u,
+  },
+  {
+    what: 'a web origin that nobody allowed',
+    request: () => withHeaders(callOk(), { origin: 'https://evil.example' }),
+    status: 403,
+    code: -31_403,
+    message: /origin/u,
+  },
+  {
+    what: 'another host (DNS rebinding)',
+    request: () => withHeaders(callOk(), { host: 'evil.example' }),
+    status: 403,
+    code: -31_403,
+    message: /[Hh]ost/u,
+  },
+];
+
+const NAMES: readonly Row[] = [
+  {
+    what: 'an unknown server',
+    path: '/servers/nope/mcp',
+    request: callOk,
+    status: 404,
+    code: -31_404,
+    message: /no such server/u,
+  },
+  { what: 'an unknown tool', request: () => call('okk'), status: 200, code: -32_602, message: /"okk".*"ok"/u },
+  {
+    what: 'an unknown resource',
+    request: () => modern('resources/read', { uri: 'note://two' }),
+    status: 200,
+    code: -32_602,
+    message: /not found/u,
+  },
+  {
+    what: 'an unknown method',
+    request: () => modern('tools/destroy'),
+    status: 404,
+    code: -32_601,
+    message: /tools\/destroy|not known/u,
+  },
+  {
+    what: 'a call that is too fast',
+    path: '/servers/gone/mcp',
+    credential: () => gateway.keys.bob,
+    request: callOk,
+    status: 429,
+    code: -31_429,
+    message: /2\/hour.*Try again in \d+ s/u,
+    header: ['retry-after', /^\d+$/u],
+  },
+];
+
+const UPSTREAM: readonly Row[] = [
+  {
+    what: 'a server that is down',
+    path: '/servers/gone/mcp',
+    request: callOk,
+    status: 502,
+    code: -31_502,
+    message: /gone.*cannot be reached|cannot be reached.*gone/u,
+  },
+  {
+    what: 'a server that hangs',
+    request: () => call('hang'),
+    status: 504,
+    code: -31_504,
+    message: /bad.*500 ms|in time/u,
+  },
+  {
+    what: 'a server that answers garbage',
+    request: () => call('garbage'),
+    status: 502,
+    code: -31_502,
+    message: /not valid/u,
+  },
+  {
+    what: 'a server that answers HTML',
+    request: () => call('html'),
+    status: 502,
+    code: -31_502,
+    message: /text\/html/u,
+  },
+  {
+    what: 'a server that breaks off mid-stream',
+    request: () => call('half'),
+    status: 502,
+    code: -31_502,
+    message: /ended/u,
+  },
+  {
+    what: 'a server that answers somebody else',
+    request: () => call('stranger'),
+    status: 502,
+    code: -31_502,
+    message: /id/u,
+  },
+  {
+    what: 'a server that refuses our credential',
+    request: () => call('unauthorized'),
+    status: 502,
+    code: -31_502,
+    message: /credential/u,
+  },
+  {
+    what: 'a process that dies',
+    path: '/servers/child/mcp',
+    request: () => call('die'),
+    status: 502,
+    code: -31_502,
+    message: /code 3.*out of memory/u,
+  },
+  {
+    what: 'a process that hangs',
+    path: '/servers/child/mcp',
+    request: () => call('hang'),
+    status: 504,
+    code: -31_504,
+    message: /in time|500 ms/u,
+  },
+];
+
+async function sendRow(row: Row): Promise<HttpAnswer> {
+  const credential = row.credential === undefined ? gateway.keys.alice : await row.credential();
+  const request = row.request();
+  const authorization = credential === undefined ? {} : bearer(credential);
+  return send(`${gateway.url}${row.path ?? ENDPOINT}`, {
+    ...request,
+    headers: { ...request.headers, ...authorization },
+  });
+}
+
+function describeRows(title: string, rows: readonly Row[], before?: (row: Row) => Promise<unknown>): void {
+  describe(title, () => {
+    for (const row of rows) {
+      test(`${row.what}: ${row.status}, ${row.code}`, async () => {
+        await before?.(row);
+        const answer = await sendRow(row);
+        expect({ status: answer.status, code: answer.json?.error?.code }, answer.text).toEqual({
+          status: row.status,
+          code: row.code,
+        });
+        expect(answer.json?.error?.message).toMatch(row.message);
+        expect(answer.headers['content-type']).toMatch(/^application\/json/u);
+        if (row.header !== undefined) expect(answer.headers[row.header[0]]).toMatch(row.header[1]);
+        expect(answer.text).not.toContain('sp_');
+      });
+    }
+  });
+}
+
+describeRows('who is calling', IDENTITY);
+describeRows('what is on the wire', WIRE);
+describeRows('what is asked for', NAMES, async (row) => {
+  if (row.code !== -31_429) return;
+  await sendRow(row);
+  await sendRow(row);
+});
+describeRows('what the server does', UPSTREAM);
+
+describe('arguments that break the schema', () => {
+  test('name the field, what was expected, and the nearest name', async () => {
+    const before = upstream.seen.length;
+    const answer = await sendRow({ ...(NAMES[1] as Row), request: () => callOk({ txt: 'x', count: 1.5 }) });
+    expect(answer.status).toBe(200);
+    const result = answer.json?.result as { isError: boolean; content: { text: string }[] };
+    expect(result.isError).toBe(true);
+    expect(result.content[0]?.text).toMatch(/text.*required/u);
+    expect(result.content[0]?.text).toMatch(/txt/u);
+    expect(result.content[0]?.text).toMatch(/count.*integer/u);
+    expect(upstream.seen.length).toBe(before);
+  });
+});
+
+describe('what a caller may not see', () => {
+  const asMallory = async (path: string, request: HttpRequest): Promise<HttpAnswer> =>
+    send(`${gateway.url}${path}`, {
+      ...request,
+      headers: { ...request.headers, ...bearer(gateway.keys.mallory ?? '') },
+    });
+  const withoutVariableParts = (answer: HttpAnswer): string => answer.text.replaceAll(/[0-9a-f-]{36}/gu, '<id>');
+
+  test('a hidden server and an unknown one are the same answer', async () => {
+    const hidden = await asMallory('/servers/bad/mcp', callOk());
+    const unknown = await asMallory('/servers/nope/mcp', callOk());
+    expect(hidden.status).toBe(404);
+    expect(withoutVariableParts(hidden)).toBe(withoutVariableParts(unknown));
+  });
+
+  test('a hidden tool and an unknown one are the same answer on the aggregate endpoint', async () => {
+    const hidden = await asMallory('/mcp', call('bad_ok'));
+    const unknown = await asMallory('/mcp', call('bad_zz'));
+    expect(hidden.status).toBe(200);
+    expect(withoutVariableParts(hidden)).toBe(withoutVariableParts(unknown).replace('bad_zz', 'bad_ok'));
+  });
+});
+
+test('every refusal is in the record, and no credential is', async () => {
+  await gateway.gateway.close(2_000);
+  const records = gateway.records();
+  const text = JSON.stringify(records);
+  expect(records.length).toBeGreaterThan(IDENTITY.length + NAMES.length + UPSTREAM.length);
+  for (const key of Object.values(gateway.keys)) expect(text).not.toContain(key);
+  expect(JSON.stringify(gateway.log)).not.toContain('sp_');
+});
+
+test('a gateway credential never reaches a server', () => {
+  expect(upstream.seen.length).toBeGreaterThan(0);
+  for (const { headers } of upstream.seen) expect(headers.authorization).toBeUndefined();
+});
