@@ -1,0 +1,191 @@
+/**
+ * Many calls over one pipe. Ids are ours, whole numbers that never repeat, so an answer finds its call whatever two
+ * clients chose; nothing waits for anything else. Lines that are no answer to a call are told to `observer` or refused.
+ */
+
+import type { JsonObject } from '../../model/json.ts';
+import type { Era } from '../../model/revision.ts';
+import type { UpstreamAnswer } from '../../protocol/codec.ts';
+import { scanEnvelope } from '../../protocol/envelope.ts';
+import { notificationText } from '../../protocol/json-rpc.ts';
+import { readUpstreamAnswer } from '../../protocol/upstream-answer.ts';
+import type { OversizedLine } from './line-splitter.ts';
+import { identifyOversized } from './oversized-line.ts';
+import type { OutboxEntry, Outbox } from './outbox.ts';
+
+export type Answer = Extract<UpstreamAnswer, { kind: 'response' | 'error' }>;
+
+/** What a call hears. Exactly one of `answered`, `tooLarge` and `lost` is called, once, unless the call is forgotten. */
+export interface Waiting {
+  answered(answer: Answer): void;
+  /** The answer came and was longer than a line may be. */
+  tooLarge(bytes: number): void;
+  /** The process is gone. `written` tells whether the request may have reached it. */
+  lost(written: boolean): void;
+  progressed?(params: JsonObject): void;
+}
+
+export type Observer = {
+  /** A line that is no JSON-RPC message, or whose call nobody waits for. `line` holds at most its first bytes. */
+  readonly strayLine: (reason: string, line: Uint8Array, bytes: number) => void;
+};
+
+type Pending = { readonly waiting: Waiting; readonly entry: OutboxEntry };
+
+const UNKNOWN_METHOD = -32601;
+const STRAY_BYTES = 48;
+const BRACKET_OPEN = 0x5b;
+
+export class Multiplexer {
+  /** Marks the messages: decided by the handshake. */
+  era: Era = 'legacy';
+  readonly #outbox: Outbox;
+  readonly #observer: Observer;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #lost = false;
+
+  constructor(outbox: Outbox, observer: Observer) {
+    this.#outbox = outbox;
+    this.#observer = observer;
+  }
+
+  /** Also the progress token of the call: both are unique among what is in flight. */
+  nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  get inFlight(): number {
+    return this.#pending.size;
+  }
+
+  /** False when the process reads too slowly and the queue is full: nothing was sent. */
+  request(id: number, text: string, waiting: Waiting): boolean {
+    if (this.#lost) {
+      waiting.lost(false);
+      return true;
+    }
+    const entry = this.#outbox.add(text);
+    if (entry === undefined) return false;
+    this.#pending.set(id, { waiting, entry });
+    return true;
+  }
+
+  /**
+   * Nobody waits for the call any more: its answer, when it comes, is dropped. Returns whether the request may have
+   * reached the process, which is then told so (`notifications/cancelled`) if `reason` is given.
+   */
+  forget(id: number, reason?: string): boolean {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return true;
+    this.#pending.delete(id);
+    if (this.#outbox.withdraw(pending.entry)) return false;
+    if (reason !== undefined) this.notify('notifications/cancelled', { requestId: id, reason });
+    return true;
+  }
+
+  notify(method: string, params: JsonObject): void {
+    this.notifyText(notificationText(method, params));
+  }
+
+  notifyText(text: string): void {
+    if (!this.#lost) this.#outbox.addSmall(text);
+  }
+
+  /** The process is gone: every call in flight hears so. */
+  lose(): void {
+    this.#lost = true;
+    const all = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { waiting, entry } of all) waiting.lost(entry.written);
+  }
+
+  acceptLine(line: Uint8Array): void {
+    if (line[0] === BRACKET_OPEN) {
+      this.#acceptBatch(line);
+      return;
+    }
+    const scan = scanEnvelope(line, { era: this.era, complete: true });
+    if (scan.kind !== 'found') {
+      this.#stray(scan.kind === 'not-json-rpc' ? scan.reason : 'is not complete', line);
+      return;
+    }
+    const answer = readUpstreamAnswer({ era: this.era, head: line, envelope: scan.envelope });
+    if (answer === undefined) this.#stray('is not valid JSON-RPC', line);
+    else this.#accept(answer, line);
+  }
+
+  acceptOversized(line: OversizedLine): void {
+    const id = identifyOversized(line);
+    const pending = id === undefined ? undefined : this.#take(id);
+    if (pending === undefined) this.#observer.strayLine('is too long', line.head.subarray(0, STRAY_BYTES), line.bytes);
+    else pending.waiting.tooLarge(line.bytes);
+  }
+
+  #accept(answer: UpstreamAnswer, line: Uint8Array): void {
+    switch (answer.kind) {
+      case 'response':
+      case 'error': {
+        const pending = typeof answer.id === 'number' ? this.#take(answer.id) : undefined;
+        // The answer to a cancelled call comes here too, and is nothing to report.
+        if (pending !== undefined) pending.waiting.answered(answer);
+        else if (typeof answer.id !== 'number' || answer.id > this.#lastId) this.#stray('answers no call', line);
+        return;
+      }
+      case 'notification':
+        if (answer.method === 'notifications/progress') this.#progress(answer.params);
+        return;
+      case 'request':
+        this.#answerRequest(answer);
+    }
+  }
+
+  /** MCP 2025-03-26 let a server answer in batches; later revisions do not, and this costs them nothing. */
+  #acceptBatch(line: Uint8Array): void {
+    let messages: unknown;
+    try {
+      messages = JSON.parse(Buffer.from(line.buffer, line.byteOffset, line.length).toString('utf8'));
+    } catch {
+      this.#stray('is not valid JSON', line);
+      return;
+    }
+    if (!Array.isArray(messages)) return;
+    for (const message of messages as unknown[]) {
+      if (Array.isArray(message)) this.#stray('is a batch within a batch', line);
+      else this.acceptLine(Buffer.from(JSON.stringify(message)));
+    }
+  }
+
+  #progress(params: JsonObject): void {
+    const token = params['progressToken'];
+    if (typeof token === 'number') this.#pending.get(token)?.waiting.progressed?.(params);
+  }
+
+  /**
+   * A server may ask whether we are alive. Everything else it could ask needs a person or a client of its own, which a
+   * process that serves many does not have; we declared no such capability.
+   */
+  #answerRequest({ id, method }: Extract<UpstreamAnswer, { kind: 'request' }>): void {
+    const body =
+      method === 'ping'
+        ? { result: {} }
+        : {
+            error: {
+              code: UNKNOWN_METHOD,
+              message: `The method ${method.slice(0, 100)} is not offered to this server.`,
+            },
+          };
+    this.#outbox.addSmall(JSON.stringify({ jsonrpc: '2.0', id, ...body }));
+  }
+
+  #take(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    if (pending !== undefined) this.#pending.delete(id);
+    return pending;
+  }
+
+  #stray(reason: string, line: Uint8Array): void {
+    this.#observer.strayLine(reason, line.subarray(0, STRAY_BYTES), line.length);
+  }
+}
