@@ -1,0 +1,335 @@
+/**
+ * The live upstreams of one server. At most one connect per key at a time, whoever asks; at most `maxUpstreams` alive,
+ * those that are being closed included, because a process counts until it has ended.
+ */
+
+import { failure, refuse, Refusal } from '../model/failure.ts';
+import type { Failure } from '../model/failure.ts';
+import type { ServerId } from '../model/target.ts';
+import type { Clock } from './clock.ts';
+import { ConnectFailures } from './connect-failures.ts';
+import type { BackoffOptions } from './connect-failures.ts';
+import type { Upstream } from './connector.ts';
+
+export type PoolLimits = {
+  /** Upstreams of one server alive at a time (processes, for stdio). */
+  readonly maxUpstreams: number;
+  /** An upstream that nobody used for this long is closed. */
+  readonly idleTimeoutMs: number;
+  /** For one connect, handshake included. */
+  readonly connectTimeoutMs: number;
+  /** How long a call waits for one of the upstreams to become free, when all are in use. */
+  readonly waitTimeoutMs: number;
+  /** How many keys may wait; more are refused at once. */
+  readonly maxWaiting: number;
+};
+
+export const DEFAULT_POOL_LIMITS: PoolLimits = {
+  maxUpstreams: 16,
+  idleTimeoutMs: 600_000,
+  connectTimeoutMs: 60_000,
+  waitTimeoutMs: 10_000,
+  maxWaiting: 256,
+};
+
+/** An upstream on the shelf. Whoever was given it has a lease, to be released once; the rest is the shelf's to count. */
+export type Member = {
+  readonly key: string;
+  readonly upstream: Upstream;
+  readonly connectedAtMs: number;
+  leases: number;
+  lastUsedMs: number;
+  /** It has ended, or is being closed. */
+  gone: boolean;
+};
+
+type Flight = {
+  readonly promise: Promise<Member>;
+  /** Callers that still wait for it: each will own a lease. */
+  interested: number;
+  landed?: Member;
+  /** Gives the place in the queue back when nobody is interested any more. */
+  leaveQueue?: (reason: Refusal) => void;
+};
+
+export type Connect = (signal: AbortSignal) => Promise<Upstream>;
+
+export type ShelfOptions = {
+  readonly server: ServerId;
+  readonly limits: PoolLimits;
+  readonly backoff: BackoffOptions;
+  readonly clock: Clock;
+};
+
+export type ShelfCounts = {
+  readonly live: number;
+  readonly idle: number;
+  readonly connecting: number;
+  readonly closing: number;
+  readonly waiting: number;
+};
+
+export class PoolShelf {
+  readonly failures: ConnectFailures;
+  readonly #server: ServerId;
+  readonly #clock: Clock;
+  #limits: PoolLimits;
+  /** In the order of their last use: the first idle one is the least recently used. */
+  readonly #members = new Map<string, Member>();
+  readonly #flights = new Map<string, Flight>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #closing = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  /** Flights that hold a place: they connect, and do not wait any more. */
+  #connecting = 0;
+
+  constructor(options: ShelfOptions) {
+    this.#server = options.server;
+    this.#limits = options.limits;
+    this.#clock = options.clock;
+    this.failures = new ConnectFailures(options.backoff);
+  }
+
+  /** A live upstream at once, or undefined. */
+  take(key: string): Member | undefined {
+    const member = this.#members.get(key);
+    if (member !== undefined) member.leases += 1;
+    return member;
+  }
+
+  /** Joins the connect that is under way for the key, or starts one. @throws Refusal */
+  open(key: string, connect: Connect, signal: AbortSignal): Promise<Member> {
+    const underWay = this.#flights.get(key);
+    if (underWay !== undefined) return this.#join(underWay, signal);
+    const tooEarly = this.failures.tooEarly(key, this.#clock.nowMs());
+    if (tooEarly !== undefined) throw new Refusal(tooEarly);
+    const hasRoom = this.#aliveCount() < this.#limits.maxUpstreams && this.#waiting.length === 0;
+    if (!hasRoom && this.#waiting.length >= this.#limits.maxWaiting) throw this.#overloaded();
+    return this.#join(this.#launch(key, connect, hasRoom), signal);
+  }
+
+  release(member: Member): void {
+    member.leases -= 1;
+    if (member.leases > 0 || member.gone) return;
+    member.lastUsedMs = this.#clock.nowMs();
+    // Kept in the order of last use, by moving it to the end; a shelf with one member needs no order.
+    if (this.#members.size > 1) {
+      this.#members.delete(member.key);
+      this.#members.set(member.key, member);
+    }
+    if (this.#waiting.length > 0) this.#closeLeastRecentlyUsed();
+  }
+
+  /** The upstream turned out to have ended, before `ended` said so. */
+  discard(member: Member): void {
+    this.#forget(member);
+  }
+
+  /** Closes what was idle for too long. */
+  sweep(): void {
+    const before = this.#clock.nowMs() - this.#limits.idleTimeoutMs;
+    for (const member of this.#members.values()) {
+      if (member.leases === 0 && member.lastUsedMs <= before) this.#close(member);
+    }
+  }
+
+  /** New limits count from the next decision on. */
+  limit(limits: PoolLimits): void {
+    this.#limits = limits;
+  }
+
+  counts(): ShelfCounts {
+    let idle = 0;
+    for (const member of this.#members.values()) if (member.leases === 0) idle += 1;
+    return {
+      live: this.#members.size,
+      idle,
+      connecting: this.#connecting,
+      closing: this.#closing.size,
+      waiting: this.#waiting.length,
+    };
+  }
+
+  /** Stops connects that are under way and closes everything; settles when all have ended. */
+  async close(): Promise<void> {
+    this.#stop.abort(refuse('draining'));
+    const flights = [...this.#flights.values()].map((flight) => {
+      flight.leaveQueue?.(refuse('draining'));
+      return flight.promise.then(undefined, () => undefined);
+    });
+    await Promise.all(flights);
+    for (const member of this.#members.values()) this.#close(member);
+    await Promise.all(this.#closing);
+  }
+
+  #aliveCount(): number {
+    return this.#members.size + this.#connecting + this.#closing.size;
+  }
+
+  #launch(key: string, connect: Connect, hasRoom: boolean): Flight {
+    const { promise, resolve, reject } = Promise.withResolvers<Member>();
+    const flight: Flight = { promise, interested: 0 };
+    this.#flights.set(key, flight);
+    // Whoever joined hears of a failure; that nobody did must not end the gateway.
+    promise.catch(() => undefined);
+    if (hasRoom) this.#connecting += 1;
+    const fly = async (): Promise<void> => {
+      try {
+        const member = await this.#fly(flight, key, { connect, hasRoom });
+        resolve(member);
+        if (member.leases === 0 && this.#waiting.length > 0) this.#closeLeastRecentlyUsed();
+      } catch (error) {
+        reject(error);
+      } finally {
+        this.#flights.delete(key);
+      }
+    };
+    void fly();
+    return flight;
+  }
+
+  async #fly(
+    flight: Flight,
+    key: string,
+    { connect, hasRoom }: { connect: Connect; hasRoom: boolean },
+  ): Promise<Member> {
+    if (!hasRoom) await this.#waitForRoom(flight);
+    try {
+      const upstream = await this.#connectInTime(connect);
+      return this.#adopt(flight, key, upstream);
+    } catch (error) {
+      const of = toFailure(error);
+      if (!this.#stop.signal.aborted) this.failures.connectFailed(key, of, this.#clock.nowMs());
+      throw new Refusal(of);
+    } finally {
+      this.#connecting -= 1;
+      this.#wakeNext();
+    }
+  }
+
+  async #connectInTime(connect: Connect): Promise<Upstream> {
+    const controller = new AbortController();
+    const stop = (): void => controller.abort(this.#stop.signal.reason);
+    this.#stop.signal.addEventListener('abort', stop, { once: true });
+    if (this.#stop.signal.aborted) stop();
+    const timeoutMs = this.#limits.connectTimeoutMs;
+    const message = `The server ${this.#server} was not ready within ${timeoutMs} ms.`;
+    const cancel = this.#clock.after(timeoutMs, () => controller.abort(refuse('upstream-timeout', { message })));
+    try {
+      return await connect(controller.signal);
+    } catch (error) {
+      throw controller.signal.aborted ? controller.signal.reason : error;
+    } finally {
+      cancel();
+      this.#stop.signal.removeEventListener('abort', stop);
+    }
+  }
+
+  #adopt(flight: Flight, key: string, upstream: Upstream): Member {
+    const nowMs = this.#clock.nowMs();
+    const member: Member = {
+      key,
+      upstream,
+      connectedAtMs: nowMs,
+      leases: flight.interested,
+      lastUsedMs: nowMs,
+      gone: false,
+    };
+    flight.landed = member;
+    this.#members.set(key, member);
+    void upstream.ended.then(() => this.#forget(member));
+    return member;
+  }
+
+  #forget(member: Member): void {
+    if (member.gone) return;
+    member.gone = true;
+    this.#members.delete(member.key);
+    this.failures.ended(member.key, { sinceMs: member.connectedAtMs, nowMs: this.#clock.nowMs() });
+    // What ended by itself may still have to be cleared away (a process group): it keeps its place until then.
+    this.#track(member.upstream);
+  }
+
+  #close(member: Member): void {
+    member.gone = true;
+    this.#members.delete(member.key);
+    this.#track(member.upstream);
+  }
+
+  #track(upstream: Upstream): void {
+    const closed = upstream
+      .close()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#closing.delete(closed);
+        this.#wakeNext();
+      });
+    this.#closing.add(closed);
+  }
+
+  #closeLeastRecentlyUsed(): void {
+    for (const member of this.#members.values()) {
+      if (member.leases === 0) {
+        this.#close(member);
+        return;
+      }
+    }
+  }
+
+  #waitForRoom(flight: Flight): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = (reason: Refusal): void => {
+        const index = this.#waiting.indexOf(enter);
+        if (index === -1) return;
+        this.#waiting.splice(index, 1);
+        cancel();
+        reject(reason);
+      };
+      const enter = (): void => {
+        cancel();
+        delete flight.leaveQueue;
+        this.#connecting += 1;
+        resolve();
+      };
+      const cancel = this.#clock.after(this.#limits.waitTimeoutMs, () => leave(this.#overloaded()));
+      flight.leaveQueue = leave;
+      this.#waiting.push(enter);
+      if (this.#closing.size < this.#waiting.length) this.#closeLeastRecentlyUsed();
+    });
+  }
+
+  #wakeNext(): void {
+    while (this.#waiting.length > 0 && this.#aliveCount() < this.#limits.maxUpstreams) this.#waiting.shift()?.();
+  }
+
+  #join(flight: Flight, signal: AbortSignal): Promise<Member> {
+    if (signal.aborted) return Promise.reject(reasonOf(signal));
+    flight.interested += 1;
+    return new Promise((resolve, reject) => {
+      const abandon = (): void => {
+        if (flight.landed === undefined) flight.interested -= 1;
+        else this.release(flight.landed);
+        if (flight.interested === 0) flight.leaveQueue?.(refuse('cancelled'));
+        reject(reasonOf(signal));
+      };
+      signal.addEventListener('abort', abandon, { once: true });
+      // After an abort this settles a promise that is settled already, and the lease was given back.
+      void flight.promise.finally(() => signal.removeEventListener('abort', abandon)).then(resolve, reject);
+    });
+  }
+
+  #overloaded(): Refusal {
+    const message = `All ${this.#limits.maxUpstreams} upstreams of the server ${this.#server} are in use. Try again shortly.`;
+    return refuse('overloaded', { message, retryAfterMs: 1000 });
+  }
+}
+
+/** Whoever aborts may say why with a `Refusal`; nothing has left yet. */
+function reasonOf(signal: AbortSignal): Refusal {
+  const reason: unknown = signal.reason;
+  return reason instanceof Refusal ? new Refusal({ ...reason.failure, sent: 'no' }) : refuse('cancelled');
+}
+
+function toFailure(error: unknown): Failure {
+  return error instanceof Refusal ? error.failure : failure('server-unavailable', { cause: error });
+}
