@@ -1,0 +1,215 @@
+/**
+ * All servers behind one `Send`: finds the credential and a live upstream, makes the call, and lets go of both. What goes
+ * wrong on the way is an outcome. One server's slowness is bounded: in time, and in how many calls may be in flight.
+ */
+
+import type { Credential, CredentialBroker } from '../credential/broker.ts';
+import type { Call, Send, SendOptions } from '../model/call.ts';
+import { failure, Refusal } from '../model/failure.ts';
+import type { Failure } from '../model/failure.ts';
+import { methodOf } from '../model/operation.ts';
+import type { Outcome } from '../model/outcome.ts';
+import type { Era, Revision } from '../model/revision.ts';
+import type { ServerId } from '../model/target.ts';
+import type { Instruments } from '../telemetry/instruments.ts';
+import type { Clock } from './clock.ts';
+import { DEFAULT_BACKOFF } from './connect-failures.ts';
+import type { BackoffOptions } from './connect-failures.ts';
+import type { Connector, Upstream } from './connector.ts';
+import { timeout } from './interceptors/timeout.ts';
+import { UpstreamPool } from './pool.ts';
+import type { PoolStatus } from './pool.ts';
+import type { Member, PoolLimits } from './pool-shelf.ts';
+import { untilRead } from './streamed-result.ts';
+
+/** How one server is reached, from the configuration. */
+export type Route = {
+  readonly connector: Connector;
+  readonly limits: PoolLimits;
+  /** For one call, until its result is complete. */
+  readonly timeoutMs: number;
+  /** Calls in flight; more are refused. */
+  readonly maxInFlight: number;
+};
+
+export type UpstreamsOptions = {
+  /** The route in force now: asked for every call, so that a new configuration counts from the next one on. */
+  readonly routeTo: (server: ServerId) => Route | undefined;
+  readonly broker: CredentialBroker;
+  readonly instruments: Pick<Instruments, 'clientOperation'>;
+  readonly clock: Clock;
+  readonly backoff?: BackoffOptions;
+  readonly sweepIntervalMs?: number;
+};
+
+/** How a server was found to speak when it was last reached. */
+export type SpokenTo = { readonly era: Era; readonly revision: Revision; readonly transport: 'http' | 'stdio' };
+
+export type UpstreamStatus = PoolStatus & { readonly inFlight: number; readonly spokenTo?: SpokenTo };
+
+export interface Upstreams {
+  readonly send: Send;
+  /** Undefined for a server that was never called. */
+  status(server: ServerId): UpstreamStatus | undefined;
+  /** Refuses new calls (`draining`) and ends every upstream, in use or not. Idempotent. */
+  close(): Promise<void>;
+}
+
+type ServerState = { inFlight: number; spokenTo?: SpokenTo };
+
+const DEFAULT_SWEEP_INTERVAL_MS = 5000;
+
+export function createUpstreams(options: UpstreamsOptions): Upstreams {
+  const { clock, routeTo } = options;
+  const pool = new UpstreamPool({
+    clock,
+    backoff: options.backoff ?? DEFAULT_BACKOFF,
+    sweepIntervalMs: options.sweepIntervalMs ?? DEFAULT_SWEEP_INTERVAL_MS,
+  });
+  const states = new Map<ServerId, ServerState>();
+
+  const stateOf = (server: ServerId): ServerState => {
+    let state = states.get(server);
+    if (state === undefined) states.set(server, (state = { inFlight: 0 }));
+    return state;
+  };
+
+  const attempt = createAttempt({ pool, broker: options.broker, routeTo, stateOf });
+  const inTime = timeout({ clock, timeoutMsFor: (call) => routeTo(call.entry.server.id)?.timeoutMs ?? Infinity })(
+    attempt,
+  );
+
+  const send: Send = async (call, sendOptions) => {
+    const server = call.entry.server.id;
+    const route = routeTo(server);
+    if (route === undefined) return failed(notConfigured(server));
+    const state = stateOf(server);
+    if (state.inFlight >= route.maxInFlight) return failed(tooMany(server, route.maxInFlight));
+    const startedMs = clock.nowMs();
+    state.inFlight += 1;
+    let outcome: Outcome;
+    try {
+      outcome = await inTime(call, sendOptions);
+    } catch (error) {
+      outcome = failed(failureOf(error));
+    } finally {
+      state.inFlight -= 1;
+    }
+    const seconds = (clock.nowMs() - startedMs) / 1000;
+    noteOperation(options.instruments, call, { outcome, seconds, route, state });
+    return outcome;
+  };
+
+  return {
+    send,
+    status(server) {
+      const status = pool.status(server);
+      const state = states.get(server);
+      return status === undefined || state === undefined ? undefined : { ...status, ...state };
+    },
+    close: () => pool.close(),
+  };
+}
+
+type AttemptParts = {
+  readonly pool: UpstreamPool;
+  readonly broker: CredentialBroker;
+  readonly routeTo: (server: ServerId) => Route | undefined;
+  readonly stateOf: (server: ServerId) => ServerState;
+};
+
+/** Throws a Refusal for what went wrong before an upstream was there. */
+function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
+  const acquire = (call: Call, credential: Credential, signal: AbortSignal): Member | Promise<Member> => {
+    const { server } = call.entry;
+    const route = routeTo(server.id);
+    if (route === undefined) throw new Refusal(notConfigured(server.id));
+    const principal = call.intent.permit.principal.key;
+    return pool.acquire({ server, connector: route.connector, limits: route.limits, credential, principal, signal });
+  };
+
+  const once = async (call: Call, sendOptions: SendOptions): Promise<{ outcome: Outcome; again: boolean }> => {
+    const { signal } = sendOptions;
+    const { principal } = call.intent.permit;
+    const { id } = call.entry.server;
+    const obtained = broker.obtain(principal, id, signal);
+    const credential = obtained instanceof Promise ? await obtained : obtained;
+    const acquired = acquire(call, credential, signal);
+    const member = acquired instanceof Promise ? await acquired : acquired;
+    const state = stateOf(id);
+    if (state.spokenTo?.revision !== member.upstream.revision) state.spokenTo = spokenTo(member.upstream);
+    let outcome: Outcome;
+    try {
+      outcome = await member.upstream.send(call, sendOptions);
+    } catch (error) {
+      pool.release(id, member);
+      throw error;
+    }
+    const ended = endedBefore(outcome);
+    if (ended) pool.discard(id, member);
+    return { outcome: untilRead(outcome, signal, () => pool.release(id, member)), again: ended };
+  };
+
+  return async (call, sendOptions) => {
+    const first = await once(call, sendOptions);
+    // Nothing left for the server, so this cannot be a second time; once only, because a fresh one ends for a reason.
+    return first.again && !sendOptions.signal.aborted ? (await once(call, sendOptions)).outcome : first.outcome;
+  };
+}
+
+/** The upstream was taken from the pool and had ended before the request left. */
+function endedBefore(outcome: Outcome): boolean {
+  return outcome.kind === 'failed' && outcome.failure.code === 'upstream-closed' && outcome.failure.sent === 'no';
+}
+
+const spokenTo = ({ era, revision, transport }: Upstream): SpokenTo => ({ era, revision, transport });
+
+type Finished = {
+  readonly outcome: Outcome;
+  readonly seconds: number;
+  readonly route: Route;
+  readonly state: ServerState;
+};
+
+function noteOperation(instruments: UpstreamsOptions['instruments'], call: Call, finished: Finished): void {
+  const { outcome, seconds, route, state } = finished;
+  const { entry } = call;
+  const errorType = errorTypeOf(outcome);
+  instruments.clientOperation({
+    server: entry.server.id,
+    method: methodOf(call.intent.permit.operation, state.spokenTo?.era ?? 'modern'),
+    ...(entry.kind === 'tool' ? { tool: entry.name } : {}),
+    ...(errorType === undefined ? {} : { errorType }),
+    transport: route.connector.transport === 'stdio' ? 'pipe' : 'tcp',
+    seconds,
+  });
+}
+
+const LOWER_T = 0x74;
+
+/** The JSON-RPC code of an upstream's error, `tool_error` for a tool that says it failed, or our own failure's code. */
+function errorTypeOf(outcome: Outcome): string | undefined {
+  if (outcome.kind === 'failed') {
+    const { code, upstream } = outcome.failure;
+    return upstream === undefined ? code : String(upstream.code);
+  }
+  if (outcome.kind !== 'complete') return undefined;
+  const { result } = outcome;
+  if (result.kind === 'value') return result.value['isError'] === true ? 'tool_error' : undefined;
+  const isError = result.message.members.get('isError');
+  return isError !== undefined && result.message.head[isError.valueStart] === LOWER_T ? 'tool_error' : undefined;
+}
+
+const notConfigured = (server: ServerId): Failure =>
+  failure('server-unavailable', { message: `The server ${server} is not configured any more.` });
+
+const tooMany = (server: ServerId, maxInFlight: number): Failure =>
+  failure('overloaded', {
+    message: `The server ${server} has ${maxInFlight} calls in flight, as many as it may have. Try again shortly.`,
+    retryAfterMs: 1000,
+  });
+
+const failed = (of: Failure): Outcome => ({ kind: 'failed', failure: of });
+
+const failureOf = (error: unknown): Failure =>
+  error instanceof Refusal ? error.failure : failure('internal', { sent: 'maybe', cause: error });
