@@ -136,6 +136,18 @@ describe('a problem', () => {
     ['publicUrl: https://me:pass@example.com', 'publicUrl', [1, 12], expect.stringContaining('env:NAME')],
     ['listen: [1]', 'listen', [1, 9], undefined],
     ['audit: {}', 'audit.file', [1, 8], undefined],
+    [
+      `identity:\n  apiKeys:\n    - { name: a, hash: "sha256:${'0'.repeat(64)}" }\n    - { name: a, hash: "sha256:${'1'.repeat(64)}" }`,
+      'identity.apiKeys[1].name',
+      [4, 15],
+      undefined,
+    ],
+    [
+      `identity:\n  apiKeys:\n    - { name: a, hash: "sha256:${'0'.repeat(64)}" }\n    - { name: b, hash: "sha256:${'0'.repeat(64)}" }`,
+      'identity.apiKeys[1].hash',
+      [4, 24],
+      undefined,
+    ],
   ])('in %j is at %s, line and column %j', (text, at, [line, column], mend) => {
     expect(fatal(text)).toEqual([
       expect.objectContaining({ path: at, line, column, ...(mend === undefined ? {} : { mend }) }),

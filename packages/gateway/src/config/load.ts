@@ -107,6 +107,7 @@ function parseFile(file: string, document: ConfigDocument, value: unknown): Pars
   for (const [index, key] of (parsed.data?.identity.apiKeys ?? []).entries()) {
     if (!isKeyHash(key.hash)) problems.push(unusableKey(key.name, index, context));
   }
+  problems.push(...sameKeys(parsed.data?.identity.apiKeys ?? [], context));
   for (const [index, { server }] of (parsed.data?.limits ?? []).entries()) {
     if (server !== undefined && !Object.hasOwn(rawServers, server)) {
       problems.push(
@@ -123,6 +124,24 @@ function unusableKey(name: string, index: number, context: { file: string; docum
     mend: `Type: npm run sallyport -- key create ${name}`,
   };
   return { ...problemAt(['identity', 'apiKeys', index, 'hash'], said, context), harmless: true };
+}
+
+/** Two keys with one hash, or one name within a tenant: whose call it was could not be told. */
+function sameKeys(
+  keys: ParsedFile['identity']['apiKeys'],
+  context: { file: string; document: ConfigDocument },
+): ConfigProblem[] {
+  const seen = new Set<string>();
+  return keys.flatMap((key, index) => {
+    const marks = [`hash ${key.hash}`, `name ${JSON.stringify([key.tenant, key.name])}`].filter(
+      (mark) => mark.startsWith('name') || isKeyHash(key.hash),
+    );
+    const twice = marks.find((mark) => seen.has(mark));
+    for (const mark of marks) seen.add(mark);
+    if (twice === undefined) return [];
+    const part = twice.startsWith('hash') ? 'hash' : 'name';
+    return [problemAt(['identity', 'apiKeys', index, part], { message: `is another key's ${part} as well.` }, context)];
+  });
 }
 
 type ParsedServers = {

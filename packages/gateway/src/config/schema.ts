@@ -101,7 +101,7 @@ const traits = z
 const allow = z
   .strictObject({
     group: name.optional().describe('Members of this group.'),
-    user: name.optional().describe('This user: the name of an API key, or the subject of a token.'),
+    user: name.optional().describe('This user: the name of an API key, or <issuer>#<subject> of a token.'),
     anyone: z.literal(true).optional().describe('Everyone who is authenticated.'),
     tools: z.array(glob).default([]).describe('Globs over tool names; * stands for any text.'),
     prompts: z.array(glob).default([]).describe('Globs over prompt names.'),
@@ -182,13 +182,13 @@ const requests = z
     maxBody: size.prefault('4MiB').describe('The largest request body.'),
     maxHeaders: size.prefault('32KiB').describe('The most of request headers.'),
     maxDepth: z.int().min(4).max(512).default(64).describe('The deepest nesting of a request body.'),
-    maxConcurrent: count.default(2000).describe('Requests at work at once; more are refused with a 503.'),
+    maxConcurrent: count.default(5000).describe('Requests at work at once; more are refused with a 503.'),
     maxStreams: count.default(10_000).describe('Event streams open at once.'),
     maxStreamsPerPrincipal: count.default(100).describe('Event streams open at once for one caller.'),
-    bodyTimeout: duration.prefault('15s').describe('For the body to arrive.'),
+    bodyTimeout: duration.prefault('30s').describe('For the body to arrive.'),
     timeout: duration.prefault('5m').describe("For a whole request, whatever a server's own timeout says."),
     maxBufferedResult: size
-      .prefault('4MiB')
+      .prefault('1MiB')
       .describe('The most of one result that is held in memory to look at it. Larger ones stream, or are refused.'),
   })
   .describe('What one request may cost.');

@@ -37,6 +37,10 @@ describe('quantities', () => {
     },
   );
 
+  it('stays within what a timer can wait', () => {
+    expect(parseDurationMs('25d')).toEqual({ ok: false, error: 'is longer than 24 days' });
+  });
+
   it.each(['0/minute', '600', '600/fortnight', '1.5/s', '600/constructor'])('%s is not a rate', (text) => {
     expect(parseRate(text).ok).toBe(false);
   });

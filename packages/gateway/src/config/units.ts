@@ -32,9 +32,13 @@ export const DURATION = /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/;
 export const SIZE = /^\d+(?:\.\d+)?(?:B|KB|MB|GB|KiB|MiB|GiB)$/;
 export const RATE = /^\d{1,9}\/(?:s|second|m|minute|h|hour|d|day)$/;
 
+/** What a timer can wait at most: 24 days. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
 /** `1.5s` to 1500. */
 export function parseDurationMs(text: string): Result<number, string> {
-  return quantity(text, DURATION, DURATIONS_MS, 'a duration such as 500ms, 30s, 2m or 1h');
+  const duration = quantity(text, DURATION, DURATIONS_MS, 'a duration such as 500ms, 30s, 2m or 1h');
+  return duration.ok && duration.value > MAX_DURATION_MS ? err('is longer than 24 days') : duration;
 }
 
 /** `4MiB` to 4194304. */
