@@ -1,0 +1,79 @@
+/**
+ * What a policy finds in `context`. `arguments` holds everything that is sent, declared or not: a key left out would be a
+ * key that no rule can forbid. `undeclared` names the top-level keys that the tool's schema does not declare, so that
+ * `unless { context.undeclared.isEmpty() }` refuses them all.
+ */
+
+import { isJsonObject, type JsonObject } from '../model/json.ts';
+import type { Operation } from '../model/operation.ts';
+import type { ClientFacts } from '../model/request.ts';
+import { err, ok, type Result } from '../model/result.ts';
+import type { Entry } from '../model/target.ts';
+import { toCedarRecord, type CedarRecord } from './cedar-values.ts';
+import type { Reads } from './policy-words.ts';
+
+export type Facts = {
+  readonly arguments: JsonObject;
+  readonly undeclared: readonly string[];
+  readonly surface: string;
+  readonly method: string;
+};
+
+const MAX_SURFACE_LENGTH = 128;
+const MAX_METHOD_LENGTH = 256;
+const NO_ARGUMENTS: JsonObject = Object.freeze({});
+
+/** Only what some applicable policy reads is mapped; the rest stands there empty. */
+export function contextOf(facts: Facts, reads: Reads, clock: () => number): Result<CedarRecord, string> {
+  const args = reads.arguments ? toCedarRecord(facts.arguments) : ok({});
+  if (!args.ok) return args;
+  if (facts.method.length > MAX_METHOD_LENGTH || !facts.method.isWellFormed())
+    return err('The method name is not usable.');
+  const context: CedarRecord = {
+    arguments: args.value,
+    undeclared: [...facts.undeclared],
+    surface: facts.surface,
+    method: facts.method,
+  };
+  if (reads.now) context.now = { __extn: { fn: 'datetime', arg: new Date(clock()).toISOString() } };
+  return ok(context);
+}
+
+/** What the client calls itself. Claimed, not verified. */
+export function surfaceOf(client: ClientFacts): string {
+  const name: unknown = client.info?.name;
+  return typeof name === 'string' ? name.slice(0, MAX_SURFACE_LENGTH).toWellFormed() : '';
+}
+
+/** A completion suggests values while a form is being filled in: there are no arguments yet that a policy could judge. */
+export const asksWithoutArguments = (operation: Operation): boolean => operation.kind === 'complete-argument';
+
+export function argumentsOf(operation: Operation): JsonObject {
+  switch (operation.kind) {
+    case 'call-tool':
+    case 'get-prompt':
+      return operation.arguments;
+    case 'extension':
+    case 'task':
+      return operation.params;
+    default:
+      return NO_ARGUMENTS;
+  }
+}
+
+export function undeclaredKeys(entry: Entry, args: JsonObject): readonly string[] {
+  const declared = declaredKeys(entry);
+  return Object.keys(args).filter((key) => !declared(key));
+}
+
+function declaredKeys(entry: Entry): (key: string) => boolean {
+  if (entry.kind === 'tool') {
+    const properties = entry.inputSchema.properties;
+    return (key) => isJsonObject(properties) && Object.hasOwn(properties, key);
+  }
+  const listed: unknown = entry.kind === 'prompt' ? entry.definition.arguments : undefined;
+  const names = Array.isArray(listed)
+    ? listed.map((item: unknown) => (isJsonObject(item) ? item.name : undefined))
+    : [];
+  return (key) => names.includes(key);
+}

@@ -1,0 +1,38 @@
+/** Which action of policy an operation is, on which kind of entry. What fits no row gets no permit. */
+
+import type { Operation, OperationKind } from '../model/operation.ts';
+import type { Entry, EntryKind } from '../model/target.ts';
+import type { ActionName } from './vocabulary.ts';
+
+type Rule = { readonly action: ActionName; readonly on: readonly EntryKind[] };
+
+const CONNECT: Rule = { action: 'connect', on: ['server'] };
+/** What we do not know by name, and tasks, which are known by their id only: an upstream's say alone must not open them. */
+const METHOD: Rule = { action: 'callMethod', on: ['server'] };
+
+const RULES: Readonly<Record<Exclude<OperationKind, 'complete-argument'>, Rule>> = {
+  'call-tool': { action: 'callTool', on: ['tool'] },
+  'get-prompt': { action: 'getPrompt', on: ['prompt'] },
+  'read-resource': { action: 'readResource', on: ['resource'] },
+  discover: CONNECT,
+  ping: CONNECT,
+  list: CONNECT,
+  listen: CONNECT,
+  notify: CONNECT,
+  'end-session': CONNECT,
+  task: METHOD,
+  extension: METHOD,
+};
+
+const COMPLETE_PROMPT: Rule = { action: 'getPrompt', on: ['prompt'] };
+const COMPLETE_TEMPLATE: Rule = { action: 'readResource', on: ['template'] };
+
+export function actionOf(operation: Operation, entry: Entry): ActionName | undefined {
+  const rule = ruleOf(operation);
+  return rule.on.includes(entry.kind) ? rule.action : undefined;
+}
+
+function ruleOf(operation: Operation): Rule {
+  if (operation.kind !== 'complete-argument') return RULES[operation.kind];
+  return operation.ref.kind === 'prompt' ? COMPLETE_PROMPT : COMPLETE_TEMPLATE;
+}

@@ -1,0 +1,47 @@
+/**
+ * The only maker of permits, and the only cast to one (test/architecture.test.ts). Everything that reaches an upstream
+ * demands a permit, so whoever wants to know what can be called without a policy's word reads this file's importers.
+ */
+
+import type { Obligation, Permit } from '../model/decision.ts';
+import type { Operation } from '../model/operation.ts';
+import { DEFAULT_TENANT, principalKey, type Principal } from '../model/principal.ts';
+import type { Target } from '../model/target.ts';
+
+const NO_OBLIGATIONS: readonly Obligation[] = Object.freeze([]);
+
+/** The gateway itself: who refreshes the catalog and probes servers. No credential can ever authenticate as it. */
+export const SYSTEM_PRINCIPAL: Principal = Object.freeze({
+  key: principalKey(DEFAULT_TENANT, 'sallyport:system', 'gateway'),
+  tenant: DEFAULT_TENANT,
+  kind: 'system',
+  issuer: 'sallyport:system',
+  subject: 'gateway',
+  name: 'sallyport',
+  groups: Object.freeze([]),
+  scopes: Object.freeze([]),
+  credential: Object.freeze({ kind: 'system' }),
+  claims: Object.freeze({}),
+});
+
+/** Proof that policy allowed exactly this. Called by the authorizer when a decision came out as allow, nowhere else. */
+export function mintPermit(
+  principal: Principal,
+  operation: Operation,
+  target: Target,
+  obligations: readonly Obligation[],
+): Permit {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one cast: the class is declared, never defined
+  return { principal, operation, target, obligations } as unknown as Permit;
+}
+
+/** What the gateway does on its own account. */
+export type SystemOperation = Extract<Operation, { kind: 'discover' | 'ping' | 'list' }>;
+
+/**
+ * A permit for the gateway's own errands: catalog refreshes and health probes. Typed so that it can never be one for
+ * calling a tool, reading a resource or getting a prompt.
+ */
+export function systemPermit(operation: SystemOperation, target: Target): Permit {
+  return mintPermit(SYSTEM_PRINCIPAL, operation, target, NO_OBLIGATIONS);
+}

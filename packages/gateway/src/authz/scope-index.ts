@@ -1,0 +1,104 @@
+/**
+ * Which policies can matter to a question at all, by their scope (`principal`, `action`, `resource`) alone. The engine sees
+ * only those: a thousand policies about other servers cost a call nothing. Exact for the entities we build, because the
+ * lineage of both sides is known here.
+ */
+
+import type { EntityUidJson, PolicyJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
+import { uidText, type Subject } from './entities.ts';
+import type { Policy } from './policy-set.ts';
+import type { ActionName } from './vocabulary.ts';
+
+export type ScopeIndex = {
+  /** In the order of the set. */
+  applicable(principal: Subject, action: ActionName, resource: Subject): readonly Policy[];
+};
+
+type Constraint = PolicyJson['principal'] | PolicyJson['resource'];
+
+/** Each policy lies in one drawer: its resource's, else its principal's, else the one that is always opened. */
+export function createScopeIndex(policies: readonly Policy[]): ScopeIndex {
+  const byResource = new Map<string, Policy[]>();
+  const byPrincipal = new Map<string, Policy[]>();
+  const always: Policy[] = [];
+  for (const policy of policies) {
+    const resource = anchorOf(policy.json.resource);
+    const principal = anchorOf(policy.json.principal);
+    if (resource !== undefined) drawer(byResource, resource).push(policy);
+    else if (principal !== undefined) drawer(byPrincipal, principal).push(policy);
+    else always.push(policy);
+  }
+  return {
+    applicable(principal, action, resource) {
+      const candidates = [...always];
+      for (const uid of resource.lineage) candidates.push(...(byResource.get(uid) ?? []));
+      for (const uid of principal.lineage) candidates.push(...(byPrincipal.get(uid) ?? []));
+      return candidates
+        .filter(
+          ({ json }) =>
+            matchesAction(json.action, action) &&
+            matches(json.principal, principal) &&
+            matches(json.resource, resource),
+        )
+        .sort((left, right) => left.index - right.index);
+    },
+  };
+}
+
+function drawer(drawers: Map<string, Policy[]>, uid: string): Policy[] {
+  const existing = drawers.get(uid);
+  if (existing !== undefined) return existing;
+  const created: Policy[] = [];
+  drawers.set(uid, created);
+  return created;
+}
+
+function anchorOf(constraint: Constraint): string | undefined {
+  const entity = entityOf(constraint);
+  return entity === undefined ? undefined : textOf(entity);
+}
+
+function entityOf(constraint: Constraint): EntityUidJson | undefined {
+  if (constraint.op === '==' || constraint.op === 'in') return 'entity' in constraint ? constraint.entity : undefined;
+  if (constraint.op === 'is' && constraint.in !== undefined && 'entity' in constraint.in) return constraint.in.entity;
+  return undefined;
+}
+
+const textOf = (uid: EntityUidJson): string => uidText(plainUid(uid));
+
+function plainUid(uid: EntityUidJson): TypeAndId {
+  if (!('__entity' in uid)) return uid;
+  const { __entity: plain } = uid;
+  return plain;
+}
+
+function matches(constraint: Constraint, subject: Subject): boolean {
+  const anchor = anchorOf(constraint);
+  switch (constraint.op) {
+    case 'All':
+      return true;
+    case '==':
+      return anchor === uidText(subject.uid);
+    case 'in':
+      return anchor !== undefined && subject.lineage.has(anchor);
+    case 'is':
+      return constraint.entity_type === subject.type && (anchor === undefined || subject.lineage.has(anchor));
+    default:
+      // A form that a newer Cedar brings: let the engine judge it.
+      return true;
+  }
+}
+
+function matchesAction(constraint: PolicyJson['action'], action: ActionName): boolean {
+  const isIt = (uid: EntityUidJson): boolean => plainUid(uid).type === 'Action' && plainUid(uid).id === action;
+  switch (constraint.op) {
+    case 'All':
+      return true;
+    case '==':
+      return 'entity' in constraint && isIt(constraint.entity);
+    case 'in':
+      return 'entities' in constraint ? constraint.entities.some(isIt) : isIt(constraint.entity);
+    default:
+      return true;
+  }
+}
