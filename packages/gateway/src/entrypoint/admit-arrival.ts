@@ -1,0 +1,66 @@
+/**
+ * What every HTTP request must pass before its content matters: a host and an origin that are ours to answer, no header
+ * twice that decides something, a path that exists, and a gateway that has room for it.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { failure } from '../model/failure.ts';
+import type { Failure } from '../model/failure.ts';
+import { readMcpHeaders } from '../protocol/mcp-headers.ts';
+import type { Arrival } from './arrival.ts';
+import { refuse } from './arrival.ts';
+import { crossOriginHeaders } from './cross-origin.ts';
+import type { HostGuard } from './host-guard.ts';
+import type { InboundHeaders } from './inbound-headers.ts';
+import { readHeaders } from './inbound-headers.ts';
+import type { EntrypointParts } from './parts.ts';
+import { routeOf } from './route.ts';
+
+export type Door = { readonly parts: EntrypointParts; readonly guard: HostGuard; readonly port: () => number };
+
+/** The arrival when it may come in. Undefined when it was refused, and answered. */
+export async function admitArrival(
+  door: Door,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Arrival | undefined> {
+  const { parts } = door;
+  const headers = readHeaders(request.rawHeaders);
+  const stranger = strangerFault(door, headers);
+  const arrival: Arrival = {
+    parts,
+    request,
+    response,
+    headers,
+    mcp: readMcpHeaders(request.rawHeaders),
+    route: routeOf(request.url ?? ''),
+    id: parts.newId(),
+    receivedAtMs: parts.now(),
+    startedMs: parts.clockMs(),
+    cors: stranger === undefined ? crossOriginHeaders(headers.origin) : [],
+  };
+  if (request.rawHeaders.length > 2 * parts.limits.maxHeaderCount) {
+    const message = `The request has more than the ${parts.limits.maxHeaderCount} headers that the gateway accepts.`;
+    await refuse(arrival, failure('invalid-request', { message }), { status: 431 });
+    return undefined;
+  }
+  const fault = headerFault(headers) ?? stranger ?? (arrival.route === undefined ? failure('not-found') : undefined);
+  if (fault === undefined) return arrival;
+  await refuse(arrival, fault);
+  return undefined;
+}
+
+function headerFault({ repeated, host }: InboundHeaders): Failure | undefined {
+  if (repeated !== undefined) {
+    return failure('invalid-request', { message: `The header ${repeated} was sent more than once.` });
+  }
+  return host === undefined ? failure('invalid-request', { message: 'The Host header is missing.' }) : undefined;
+}
+
+/** A missing Origin is no web page's request, and fine. `null` is a sandboxed page's, and is on no list. */
+function strangerFault({ guard, port }: Door, { host, origin }: InboundHeaders): Failure | undefined {
+  if (host !== undefined && !guard.hostAllowed(host, port())) return failure('host-refused');
+  if (origin !== undefined && !guard.originAllowed(origin, port())) return failure('origin-refused');
+  return undefined;
+}

@@ -1,0 +1,132 @@
+/** One HTTP request as it arrived at an endpoint, and the two ways to end it without the pipeline. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { bearerChallenge, bearerError } from '../authn/challenge.ts';
+import type { Failure, FailureCode } from '../model/failure.ts';
+import { FAILURES } from '../model/failure.ts';
+import type { PresentedCredentials } from '../model/request.ts';
+import type { Era } from '../model/revision.ts';
+import { Secret } from '../model/secret.ts';
+import type { EncodedAnswer } from '../protocol/codec.ts';
+import { serverCodecFor } from '../protocol/codecs.ts';
+import type { JsonRpcId } from '../protocol/json-rpc.ts';
+import type { McpHeaders } from '../protocol/mcp-headers.ts';
+import type { InboundHeaders } from './inbound-headers.ts';
+import { bearerToken } from './inbound-headers.ts';
+import type { EntrypointParts } from './parts.ts';
+import { lingeringEnd } from './request-body.ts';
+import type { Route } from './route.ts';
+import { writeAnswer } from './write-answer.ts';
+
+export type Arrival = {
+  readonly parts: EntrypointParts;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly headers: InboundHeaders;
+  readonly mcp: McpHeaders;
+  /** Undefined when there is nothing at the path. */
+  readonly route: Route | undefined;
+  /** Our name for the request. */
+  readonly id: string;
+  readonly receivedAtMs: number;
+  readonly startedMs: number;
+  /** CORS headers of the answer, names and values in turn. */
+  readonly cors: readonly string[];
+};
+
+/** A request for an MCP endpoint. */
+export type EndpointArrival = Arrival & { readonly route: Extract<Route, { kind: 'mcp' }> };
+
+export const isForEndpoint = (arrival: Arrival): arrival is EndpointArrival => arrival.route?.kind === 'mcp';
+
+export type RefusedAs = {
+  /** How the client speaks, as far as it is known. Default: legacy. */
+  readonly era?: Era;
+  readonly id?: JsonRpcId | null;
+  /** Replaces the failure's own. */
+  readonly status?: number;
+  /** The rest of the body is not read: the connection cannot be used again. */
+  readonly unread?: boolean;
+};
+
+const NOTHING_KNOWN: RefusedAs = {};
+
+/** Ends the request with our own refusal, counted and logged here because the pipeline never sees it. */
+export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHING_KNOWN): Promise<void> {
+  const { instruments, logger } = arrival.parts;
+  instruments.refused(failure.code);
+  const fields = {
+    requestId: arrival.id,
+    outcome: failure.code,
+    address: addressOf(arrival),
+    url: arrival.request.url,
+  };
+  if (FAILURES[failure.code].fault === 'caller') logger.info(fields, 'refused at the door');
+  else logger.warn(fields, 'refused at the door');
+  const codec = serverCodecFor(as.era ?? 'legacy');
+  const encoded = codec.encodeFailure(failure, { id: as.id ?? null, requestId: arrival.id });
+  const answer = as.status === undefined ? encoded : { ...encoded, status: as.status };
+  const headers = failure.code === 'method-not-allowed' ? allowHeader(arrival) : [];
+  return as.unread === true ? respondUnread(arrival, answer) : respond(arrival, answer, headers);
+}
+
+/** Writes a finished answer. */
+export function respond(arrival: Arrival, answer: EncodedAnswer, headers: readonly string[] = []): Promise<void> {
+  return writeAnswer(arrival.response, answer, {
+    headers: [...commonHeaders(arrival), ...headers],
+    writeTimeoutMs: arrival.parts.limits.writeTimeoutMs,
+  });
+}
+
+/** An answer without a body: 200, 202 or 204. */
+export function respondEmpty(arrival: Arrival, status: number, headers: readonly string[] = []): void {
+  const { response } = arrival;
+  if (response.destroyed || response.headersSent) return;
+  const length = status === 204 ? [] : ['Content-Length', '0'];
+  response.writeHead(status, [...length, ...commonHeaders(arrival), ...headers]);
+  response.end();
+}
+
+async function respondUnread(arrival: Arrival, answer: EncodedAnswer): Promise<void> {
+  const { request, response } = arrival;
+  if (response.destroyed || response.headersSent) return;
+  const body = Buffer.concat(answer.body.chunks.map((chunk) => Buffer.from(chunk)));
+  const common = ['Content-Type', 'application/json', 'Content-Length', String(body.length), 'Connection', 'close'];
+  const extra = Object.entries(answer.headers).flat();
+  response.writeHead(answer.status, [...common, ...arrival.cors, ...extra]);
+  response.write(body);
+  lingeringEnd(request, response);
+}
+
+/** On every answer: CORS, and the end of the connection while we shut down. */
+export function commonHeaders(arrival: Arrival): readonly string[] {
+  return arrival.parts.isDraining() ? [...arrival.cors, 'Connection', 'close'] : arrival.cors;
+}
+
+/** `WWW-Authenticate` for what a new token would mend (RFC 9728 section 5.1). */
+export function challenge(arrival: EndpointArrival, code: FailureCode): readonly string[] {
+  if (FAILURES[code].status !== 401) return [];
+  const error = bearerError(code);
+  const value = bearerChallenge({
+    resourceMetadataUrl: arrival.parts.metadata.urlOf(arrival.route.path),
+    ...(error === undefined ? {} : { error }),
+  });
+  return ['WWW-Authenticate', value];
+}
+
+/** RFC 9110 section 15.5.6. Streams and session ends exist only for legacy sessions, which the request did not name. */
+const allowHeader = ({ request }: Arrival): readonly string[] => [
+  'Allow',
+  request.method === 'GET' || request.method === 'DELETE' ? 'POST' : 'GET, POST, DELETE, OPTIONS',
+];
+
+const NOTHING_PRESENTED: PresentedCredentials = {};
+
+export function presentedBy({ headers }: Arrival): PresentedCredentials {
+  const token = headers.authorization === undefined ? undefined : bearerToken(headers.authorization);
+  return token === undefined ? NOTHING_PRESENTED : { bearer: new Secret(token) };
+}
+
+/** The peer's own address: forwarding headers are anyone's word. */
+export const addressOf = ({ request }: Arrival): string => request.socket.remoteAddress ?? '';

@@ -1,0 +1,49 @@
+/** Answers what is not even HTTP: node hands us the socket, and no request or response. */
+
+import type { Duplex } from 'node:stream';
+
+import { failure } from '../model/failure.ts';
+import type { Failure } from '../model/failure.ts';
+import { serverCodecFor } from '../protocol/codecs.ts';
+import type { EntrypointParts } from './parts.ts';
+
+type HttpFault = { readonly status: string; readonly failure: Failure };
+
+const faultOf = (error: NodeJS.ErrnoException): HttpFault => {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return {
+        status: '431 Request Header Fields Too Large',
+        failure: failure('invalid-request', { message: 'The headers are larger than the gateway accepts.' }),
+      };
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return {
+        status: '408 Request Timeout',
+        failure: failure('body-timeout', { message: 'The request did not arrive in time.' }),
+      };
+    default:
+      return {
+        status: '400 Bad Request',
+        failure: failure('invalid-request', { message: 'The request is not valid HTTP/1.1.' }),
+      };
+  }
+};
+
+/** One answer, and the end of the connection: where the next request would begin cannot be known. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, parts: EntrypointParts): void {
+  const response = parts.answering.get(socket);
+  // In the middle of an answer a second one would be read as part of the first.
+  const answering = response !== undefined && response.headersSent && !response.writableFinished;
+  if (error.code === 'ECONNRESET' || !socket.writable || answering) {
+    socket.destroy();
+    return;
+  }
+  const fault = faultOf(error);
+  const id = parts.newId();
+  parts.instruments.refused(fault.failure.code);
+  parts.logger.info({ requestId: id, outcome: fault.failure.code, reason: error.code }, 'refused at the door');
+  const { body } = serverCodecFor('legacy').encodeFailure(fault.failure, { id: null, requestId: id });
+  const text = body.chunks.map((chunk) => (typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString())).join('');
+  const headers = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 ${fault.status}\r\n${headers}\r\n\r\n${text}`);
+}

@@ -1,0 +1,218 @@
+/**
+ * The front door: MCP over HTTP on `node:http`, by hand because every microsecond here is paid by every call. It speaks
+ * HTTP and the wire formats; what a request may do is the pipeline's matter.
+ */
+
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+
+import { failure } from '../model/failure.ts';
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import { classify } from '../protocol/classify.ts';
+import type { Sealer } from '../seal/sealer.ts';
+import type { Instruments } from '../telemetry/instruments.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { admitArrival } from './admit-arrival.ts';
+import type { Arrival, EndpointArrival } from './arrival.ts';
+import { isForEndpoint, refuse, respondEmpty } from './arrival.ts';
+import { answerClientError } from './client-error.ts';
+import { preflightHeaders } from './cross-origin.ts';
+import { createHostGuard } from './host-guard.ts';
+import type { LegacySessions } from './legacy-sessions.ts';
+import type { EntrypointLimits } from './limits.ts';
+import { resolveLimits } from './limits.ts';
+import type { ListenAddress } from './listen.ts';
+import { listen } from './listen.ts';
+import type { EntrypointParts } from './parts.ts';
+import { receivePost } from './receive-post.ts';
+import { receiveSessionEnd, receiveSessionStream } from './receive-session.ts';
+import { createResourceMetadata } from './resource-metadata.ts';
+import { createSessionIds } from './session-ids.ts';
+import { createStreamSlots } from './stream-slots.ts';
+
+export type EntrypointOptions = {
+  readonly pipeline: Pipeline;
+  readonly sealer: Sealer;
+  readonly sessions: LegacySessions;
+  /** What clients type: scheme, host and port, no trailing slash. */
+  readonly publicUrl: string;
+  /** Host header values that are taken beside those of `publicUrl` and of loopback with our port. */
+  readonly allowedHosts: readonly string[];
+  /** Web origins that may call, beside `publicUrl` and loopback with our port. */
+  readonly allowedOrigins: readonly string[];
+  /** Issuer identifiers, told to clients without a token. */
+  readonly authorizationServers: readonly string[];
+  readonly limits?: Partial<EntrypointLimits>;
+  readonly logger: Logger;
+  readonly instruments: Instruments;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Monotonic milliseconds. */
+  readonly clockMs: () => number;
+  readonly newId: () => string;
+  readonly randomBytes: (bytes: number) => Uint8Array;
+};
+
+export type Entrypoint = {
+  /** @throws ListenError */
+  listen(address: ListenAddress): Promise<ListenAddress>;
+  /** True from the moment `close` was called: readiness. */
+  readonly draining: boolean;
+  /**
+   * Stops in an orderly way: no new connections, 503 for new requests on old ones, streams end, calls may finish within
+   * `graceMs`, then they are cancelled and the connections cut. Idempotent.
+   */
+  close(graceMs: number): Promise<void>;
+};
+
+/** @throws TypeError or RangeError when an option cannot be used. */
+export function createEntrypoint(options: EntrypointOptions): Entrypoint {
+  const { limits: chosen = {}, publicUrl, authorizationServers } = options;
+  const limits = resolveLimits(chosen);
+  const guard = createHostGuard(options);
+  let port = 0;
+  let requests = 0;
+  let closing: Promise<void> | undefined;
+  let whenIdle: (() => void) | undefined;
+
+  const parts: EntrypointParts = {
+    ...options,
+    limits,
+    sessionIds: createSessionIds({ ...options, lifetimeMs: limits.sessionLifetimeMs }),
+    metadata: createResourceMetadata({ publicUrl, authorizationServers }),
+    isDraining: () => closing !== undefined,
+    streamSlots: createStreamSlots(limits),
+    openCalls: new Set(),
+    openStreams: new Set(),
+    answering: new WeakMap(),
+  };
+  const door = { parts, guard, port: () => port };
+
+  async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A client that goes away in the middle of an answer is no error of ours.
+    response.on('error', ignore);
+    parts.answering.set(request.socket, response);
+    requests += 1;
+    try {
+      const arrival = await admitArrival(door, request, response);
+      if (arrival !== undefined) await dispatch(arrival, requests);
+    } catch (error) {
+      parts.logger.error({ err: error }, 'a request failed at the door');
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500, { 'Content-Length': '0', Connection: 'close' }).end();
+    } finally {
+      requests -= 1;
+      if (requests === 0) whenIdle?.();
+    }
+  }
+
+  const server = createHttpServer(limits, parts, (request, response) => void receive(request, response));
+
+  const untilIdle = (graceMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      whenIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (requests === 0) whenIdle();
+    });
+
+  async function drain(graceMs: number): Promise<void> {
+    // Also called back, with an error, when it never listened.
+    const closed = new Promise<void>((resolve) => {
+      server.close(() => resolve());
+    });
+    for (const end of parts.openStreams) end();
+    await untilIdle(graceMs);
+    for (const call of parts.openCalls) call.abort();
+    // Cancelled calls answer at once, if they answer at all.
+    await untilIdle(CANCEL_MS);
+    server.closeIdleConnections();
+    server.closeAllConnections();
+    await closed;
+  }
+
+  return {
+    async listen(address) {
+      const bound = await listen(server, address);
+      port = bound.port;
+      return bound;
+    },
+    get draining() {
+      return closing !== undefined;
+    },
+    close(graceMs) {
+      closing ??= drain(graceMs);
+      return closing;
+    },
+  };
+}
+
+const CANCEL_MS = 250;
+const ignore = (): void => undefined;
+
+function createHttpServer(
+  limits: EntrypointLimits,
+  parts: EntrypointParts,
+  receive: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  const server = createServer({
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    // Behind the timer of the body itself, which can say what happened.
+    requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + 5_000,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(5_000, limits.headersTimeoutMs),
+    insecureHTTPParser: false,
+    // We refuse a missing Host ourselves, with a body.
+    requireHostHeader: false,
+  });
+  server.maxConnections = limits.maxConnections;
+  // Node would silently drop headers beyond its count; then nobody could see that one came twice.
+  server.maxHeadersCount = 0;
+  server.on('request', receive);
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    // Not invited when Content-Length already says that it is too much (RFC 9110 section 10.1.1).
+    if (Number(request.headers['content-length'] ?? 0) <= limits.maxBodyBytes) response.writeContinue();
+    receive(request, response);
+  });
+  server.on('clientError', (error, socket) => answerClientError(error, socket, parts));
+  return server;
+}
+
+async function dispatch(arrival: Arrival, requests: number): Promise<void> {
+  const { parts, request, headers } = arrival;
+  if (request.method === 'OPTIONS') return respondEmpty(arrival, 204, preflightHeaders(headers.requestedHeaders));
+  if (!isForEndpoint(arrival)) return answerMetadata(arrival);
+  if (parts.isDraining()) return refuse(arrival, failure('draining', { retryAfterMs: 1_000 }));
+  if (requests > parts.limits.maxConcurrent) return refuse(arrival, failure('overloaded', { retryAfterMs: 1_000 }));
+  return request.method === 'POST' ? receivePost(arrival) : receiveBodiless(arrival);
+}
+
+async function receiveBodiless(arrival: EndpointArrival): Promise<void> {
+  const httpMethod = arrival.request.method ?? '';
+  const classified = classify(
+    { httpMethod, headers: arrival.mcp },
+    { maxBatchMessages: arrival.parts.limits.maxBatch },
+  );
+  switch (classified.kind) {
+    case 'session-stream':
+      return receiveSessionStream(arrival, classified);
+    case 'session-end':
+      return receiveSessionEnd(arrival, classified);
+    case 'refused':
+      return refuse(arrival, classified.failure, classified);
+    default:
+      throw new Error(`A ${httpMethod} request was classified as ${classified.kind}.`);
+  }
+}
+
+function answerMetadata(arrival: Arrival): Promise<void> | void {
+  const { route, request, response, parts, cors } = arrival;
+  if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(arrival, failure('method-not-allowed'));
+  const document = route?.kind === 'metadata' ? parts.metadata.documentOf(route.path) : '';
+  const length = String(Buffer.byteLength(document));
+  const headers = ['Content-Type', 'application/json', 'Content-Length', length, 'Cache-Control', 'max-age=300'];
+  response.writeHead(200, [...headers, ...cors]).end(document);
+}

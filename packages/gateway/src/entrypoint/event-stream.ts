@@ -1,0 +1,102 @@
+/**
+ * A response that is a stream of server-sent events (WHATWG HTML, 9.2): headers, keep-alive comments, back-pressure, and
+ * the end of a client that does not read. Whole events only: nothing interleaves with a result that is being piped.
+ */
+
+import type { ServerResponse } from 'node:http';
+
+import type { EncodedMessage } from '../protocol/codec.ts';
+import type { EntrypointLimits } from './limits.ts';
+import { pipe, whenDrained } from './response-body.ts';
+
+export type StreamLimits = Pick<EntrypointLimits, 'keepAliveMs' | 'writeTimeoutMs' | 'maxPendingNoticeBytes'>;
+
+const EVENT_START = 'event: message\ndata: ';
+const EVENT_END = '\n\n';
+const COMMENT = ':\n\n';
+
+const HEADERS = [
+  'Content-Type',
+  'text/event-stream',
+  'Cache-Control',
+  'no-store',
+  // Proxies that buffer would hold back every event until the end.
+  'X-Accel-Buffering',
+  'no',
+] as const;
+
+export class EventStream {
+  readonly #response: ServerResponse;
+  readonly #limits: StreamLimits;
+  readonly #timer: NodeJS.Timeout;
+  #piping = false;
+  #waiting: string[] = [];
+  #waitingBytes = 0;
+
+  /** Sends the headers, and a first comment so that they leave at once. `extra` alternates names and values. */
+  constructor(response: ServerResponse, extra: readonly string[], limits: StreamLimits) {
+    this.#response = response;
+    this.#limits = limits;
+    response.writeHead(200, [...HEADERS, ...extra]);
+    response.write(COMMENT);
+    this.#timer = setInterval(() => this.#keepAlive(), limits.keepAliveMs);
+    this.#timer.unref();
+    response.once('close', () => clearInterval(this.#timer));
+  }
+
+  /**
+   * Writes one message that can be spared when the client is far behind: beyond the bound it is dropped. Returns a
+   * promise when the socket is full; who waits for it loses nothing.
+   */
+  notice(text: string): Promise<void> | undefined {
+    const response = this.#response;
+    if (response.destroyed || response.writableEnded) return undefined;
+    const pending = response.writableLength + this.#waitingBytes;
+    if (pending > this.#limits.maxPendingNoticeBytes) return this.drained();
+    if (this.#piping) {
+      this.#waiting.push(text);
+      this.#waitingBytes += text.length;
+      return undefined;
+    }
+    return response.write(EVENT_START + text + EVENT_END) ? undefined : this.drained();
+  }
+
+  /** Writes one message, whole, with back-pressure. Notices that come meanwhile follow it. */
+  async message(message: EncodedMessage): Promise<void> {
+    const response = this.#response;
+    if (message.rest === undefined && message.chunks.length === 1) {
+      const [only] = message.chunks;
+      if (typeof only === 'string') {
+        response.write(EVENT_START + onOneLine(only) + EVENT_END);
+        return;
+      }
+    }
+    this.#piping = true;
+    response.write(EVENT_START);
+    await pipe(response, message, { onOneLine: true, writeTimeoutMs: this.#limits.writeTimeoutMs });
+    response.write(EVENT_END);
+    this.#piping = false;
+    for (const text of this.#waiting) response.write(EVENT_START + text + EVENT_END);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#response.end();
+  }
+
+  drained(): Promise<void> {
+    return whenDrained(this.#response, this.#limits.writeTimeoutMs);
+  }
+
+  /** A client that has not taken what was written is cut off by `whenDrained`; one that is silent gets a comment. */
+  #keepAlive(): void {
+    if (this.#piping) return;
+    if (this.#response.writableNeedDrain) void this.drained();
+    else this.#response.write(COMMENT);
+  }
+}
+
+/** JSON has raw line breaks only between its tokens, where a space means the same; inside an event they would end it. */
+const onOneLine = (text: string): string => (/[\r\n]/.test(text) ? text.replaceAll(/[\r\n]/g, ' ') : text);

@@ -1,0 +1,37 @@
+/** What the door's rooms share. Built once by `createEntrypoint`. */
+
+import type { ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+import type { Pipeline } from '../pipeline/pipeline.ts';
+import type { Sealer } from '../seal/sealer.ts';
+import type { Instruments } from '../telemetry/instruments.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { CallExchange } from './call-exchange.ts';
+import type { LegacySessions } from './legacy-sessions.ts';
+import type { EntrypointLimits } from './limits.ts';
+import type { ResourceMetadata } from './resource-metadata.ts';
+import type { SessionIds } from './session-ids.ts';
+import type { StreamSlots } from './stream-slots.ts';
+
+export type EntrypointParts = {
+  readonly pipeline: Pipeline;
+  readonly sealer: Sealer;
+  readonly sessionIds: SessionIds;
+  readonly sessions: LegacySessions;
+  readonly limits: EntrypointLimits;
+  readonly metadata: ResourceMetadata;
+  readonly logger: Logger;
+  readonly instruments: Instruments;
+  readonly now: () => number;
+  readonly clockMs: () => number;
+  readonly newId: () => string;
+  readonly isDraining: () => boolean;
+  readonly streamSlots: StreamSlots;
+  /** What runs, so that it can be cancelled when the time to drain is over. Bounded by `maxConcurrent` and `maxBatch`. */
+  readonly openCalls: Set<CallExchange>;
+  /** Ends each open GET stream. Bounded by `maxStreams`. */
+  readonly openStreams: Set<() => void>;
+  /** The latest response of each connection. */
+  readonly answering: WeakMap<Duplex, ServerResponse>;
+};

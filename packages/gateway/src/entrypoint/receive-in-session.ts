@@ -1,0 +1,71 @@
+/** What a legacy client sends within its session: messages, alone or in batches (2025-03-26 only). */
+
+import { failure } from '../model/failure.ts';
+import type { Classified } from '../protocol/classify.ts';
+import { checkSessionRequest } from '../protocol/classify.ts';
+import { serverCodecFor } from '../protocol/codecs.ts';
+import type { RpcMessage } from '../protocol/json-rpc.ts';
+import type { EndpointArrival } from './arrival.ts';
+import { refuse, respondEmpty } from './arrival.ts';
+import { receiveBatch } from './receive-batch.ts';
+import { replyTo } from './receive-modern.ts';
+import type { Speaker, Within } from './run-call.ts';
+import { answerFailure, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
+import type { Session } from './session-ids.ts';
+
+export type InSession = Extract<Classified, { kind: 'session-message' | 'session-stream' | 'session-end' }>;
+
+type SessionMessages = Extract<Classified, { kind: 'session-message' }>;
+
+export async function receiveInSession(arrival: EndpointArrival, classified: SessionMessages): Promise<void> {
+  const session = await openSession(arrival, classified);
+  if (session === undefined) return;
+  const codec = serverCodecFor(session.revision);
+  if (classified.batch) return receiveBatch({ arrival, codec, speaker: speakerOf(session) }, classified.messages);
+  const [message] = classified.messages;
+  if (message === undefined) throw new Error('A session message was classified without a message.');
+  return receiveMessage({ arrival, codec, speaker: speakerOf(session) }, message);
+}
+
+/** The session that the request names. When it has none, the request is answered and undefined returned. */
+export async function openSession(arrival: EndpointArrival, classified: InSession): Promise<Session | undefined> {
+  const { sessionIds, sessions } = arrival.parts;
+  const as = { era: 'legacy', id: requestIdOf(classified) } as const;
+  const session = sessionIds.open(classified.sessionId, arrival.route.path);
+  const revoked = session === undefined || sessions.isRevoked(session.nonce);
+  // The same answer for what was altered, expired, ended, or made for another endpoint.
+  if (session === undefined || (revoked !== false && (await revoked))) {
+    await refuse(arrival, failure('unknown-session'), as);
+    return undefined;
+  }
+  const fault = checkSessionRequest(classified, session.revision);
+  if (fault === undefined) return session;
+  await refuse(arrival, fault, as);
+  return undefined;
+}
+
+function requestIdOf(classified: InSession): string | number | null {
+  if (classified.kind !== 'session-message' || classified.batch) return null;
+  const [message] = classified.messages;
+  return message?.kind === 'request' ? message.id : null;
+}
+
+export function speakerOf(session: Session): Speaker {
+  const { principal, revision, capabilities, info, nonce } = session;
+  const speaker: Speaker = { era: 'legacy', revision, capabilities, session: nonce, sealedFor: [principal] };
+  return info === undefined ? speaker : { ...speaker, info };
+}
+
+async function receiveMessage(within: Within, message: RpcMessage): Promise<void> {
+  const { arrival, codec } = within;
+  const seals = sealsFor(arrival);
+  const decoded = codec.decode(message, { seals });
+  if (decoded.kind === 'refused') return refuse(arrival, decoded.failure, { era: 'legacy', id: decoded.id });
+  if (decoded.kind === 'request') {
+    const reply = replyTo(arrival);
+    const { answer, headers } = await runCall({ ...within, decoded, seals, reply });
+    return reply.finish(answer, headers);
+  }
+  const handled = await runSilently(within, silentOperation(decoded));
+  if (!(await answerFailure(arrival, codec, handled))) respondEmpty(arrival, 202);
+}

@@ -1,0 +1,125 @@
+/** Takes one decoded request through the pipeline and makes the answer of what came out. */
+
+import type { Operation } from '../model/operation.ts';
+import type { ClientFacts, InboundRequest, RequestMeta } from '../model/request.ts';
+import type { Handled } from '../pipeline/pipeline.ts';
+import type { Decoded, DecodedRequest, EncodedAnswer, ServerCodec } from '../protocol/codec.ts';
+import type { EndpointArrival } from './arrival.ts';
+import { addressOf, challenge, presentedBy, respond } from './arrival.ts';
+import { CallExchange } from './call-exchange.ts';
+import type { Reply } from './reply.ts';
+import { RequestSeals } from './request-seals.ts';
+
+/** The client as its session, or its request, describes it. */
+export type Speaker = Omit<ClientFacts, 'address'> & { readonly sealedFor: readonly string[] };
+
+export const sealsFor = ({ parts, route }: EndpointArrival): RequestSeals =>
+  new RequestSeals({ sealer: parts.sealer, path: route.path, cursorLifetimeMs: parts.limits.cursorLifetimeMs });
+
+/** Where a message came from, who speaks, and who translates. */
+export type Within = { readonly arrival: EndpointArrival; readonly codec: ServerCodec; readonly speaker: Speaker };
+
+export type RunCall = Within & {
+  readonly decoded: DecodedRequest;
+  readonly seals: RequestSeals;
+  readonly reply: Reply;
+};
+
+export type Answered = {
+  readonly answer: EncodedAnswer;
+  readonly headers: readonly string[];
+  readonly handled: Handled;
+};
+
+/** The encoded answer of one request. Never throws for what the caller or an upstream did. */
+export async function runCall(run: RunCall): Promise<Answered> {
+  const { arrival, codec, decoded, speaker, seals, reply } = run;
+  const { pipeline, limits, openCalls } = arrival.parts;
+  const exchange = new CallExchange(limits.timeoutMs, codec, reply, decoded.meta);
+  if (codec.era === 'modern') abortOnDisconnect(arrival, exchange);
+  openCalls.add(exchange);
+  try {
+    const handled = await pipeline.handle(inboundRequest(arrival, speaker, decoded), exchange);
+    seals.principal = handled.principal?.key;
+    const answer = await codec.encode(handled.outcome, {
+      id: decoded.id,
+      operation: decoded.operation,
+      requestId: arrival.id,
+      aggregate: arrival.route.endpoint.kind === 'aggregate',
+      seals,
+      maxProjectedBytes: limits.maxBufferedResultBytes,
+    });
+    const { outcome } = handled;
+    return { answer, headers: outcome.kind === 'failed' ? challenge(arrival, outcome.failure.code) : [], handled };
+  } finally {
+    openCalls.delete(exchange);
+  }
+}
+
+/**
+ * A modern client that goes away cancels (MCP 2026-07-28, basic/transports/streamable-http, Cancellation), also while its
+ * result is still arriving. A legacy client does not: its call goes on, bounded by its timeout.
+ */
+function abortOnDisconnect({ response }: EndpointArrival, exchange: CallExchange): void {
+  if (response.destroyed) exchange.abort();
+  response.once('close', () => {
+    if (!response.writableFinished) exchange.abort();
+  });
+}
+
+/** For what has no JSON-RPC answer: notifications, posted responses, streams and the end of a session. */
+export async function runSilently({ arrival, codec, speaker }: Within, operation: Operation): Promise<Handled> {
+  const { pipeline, limits, openCalls } = arrival.parts;
+  const exchange = new CallExchange(limits.timeoutMs, codec);
+  openCalls.add(exchange);
+  try {
+    return await pipeline.handle(
+      inboundRequest(arrival, speaker, { operation, meta: NO_META, sealedFor: [] }),
+      exchange,
+    );
+  } finally {
+    openCalls.delete(exchange);
+  }
+}
+
+type Asked = Pick<DecodedRequest, 'operation' | 'meta' | 'sealedFor'>;
+
+function inboundRequest(arrival: EndpointArrival, speaker: Speaker, asked: Asked): InboundRequest {
+  const { era, revision, capabilities, info, session } = speaker;
+  const facts = { era, revision, capabilities, address: addressOf(arrival) };
+  const described: ClientFacts = info === undefined ? facts : { ...facts, info };
+  return {
+    id: arrival.id,
+    receivedAtMs: arrival.receivedAtMs,
+    startedMs: arrival.startedMs,
+    endpoint: arrival.route.endpoint,
+    presented: presentedBy(arrival),
+    client: session === undefined ? described : { ...described, session },
+    operation: asked.operation,
+    meta: asked.meta,
+    sealedFor: speaker.sealedFor.length === 0 ? asked.sealedFor : [...speaker.sealedFor, ...asked.sealedFor],
+  };
+}
+
+const NO_META: RequestMeta = { vendor: {} };
+
+/** Answers `runSilently` when it failed; false when it did not. The failure is recorded already. */
+export async function answerFailure(
+  arrival: EndpointArrival,
+  codec: ServerCodec,
+  { outcome }: Handled,
+): Promise<boolean> {
+  if (outcome.kind !== 'failed') return false;
+  const answer = codec.encodeFailure(outcome.failure, { id: null, requestId: arrival.id });
+  await respond(arrival, answer, challenge(arrival, outcome.failure.code));
+  return true;
+}
+
+/**
+ * A posted response answers a question of ours. We ask none, so it is authenticated, recorded and let go, as JSON-RPC
+ * has it for answers nobody waits for.
+ */
+export const silentOperation = (decoded: Extract<Decoded, { kind: 'notification' | 'response' }>): Operation =>
+  decoded.kind === 'notification'
+    ? { kind: 'notify', method: decoded.method, params: decoded.params }
+    : { kind: 'notify', method: 'response', params: {} };
