@@ -1,0 +1,135 @@
+/** Who is calling, from `Authorization: Bearer`: an API key of ours, or an access token of a configured issuer. */
+
+import { refuse } from '../model/failure.ts';
+import type { Principal } from '../model/principal.ts';
+import type { Endpoint } from '../model/target.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { API_KEY_PREFIX } from './api-key.ts';
+import { createApiKeyVerifier, type ApiKeyRecord } from './api-key-verifier.ts';
+import type { AuthenticationAttempt, Authenticator } from './authenticator.ts';
+import type { FetchJson } from './discovery.ts';
+import { createIssuers, verifyToken, type IssuerOptions, type VerifiedToken } from './jwt-verifier.ts';
+import { refused, Refused } from './refused.ts';
+import { createTokenCache, tokenDigest } from './token-cache.ts';
+
+/** Limits failed attempts per address. What was taken is given back when the attempt did not fail. */
+export interface FailedAttempts {
+  allow(address: string): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterMs: number };
+  giveBack(address: string): void;
+}
+
+export type AuthenticatorOptions = {
+  readonly apiKeys: readonly ApiKeyRecord[];
+  readonly issuers: readonly IssuerOptions[];
+  /** What a token may be issued for to be good at this endpoint: its URL, the gateway's, as configured. */
+  readonly audiences: (endpoint: Endpoint) => readonly string[];
+  readonly fetchJson: FetchJson;
+  readonly failedAttempts: FailedAttempts;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Logger;
+  /** Default 5,000. */
+  readonly maxTokens?: number;
+  /** Default 8 KiB. Longer ones are refused unread. */
+  readonly maxTokenLength?: number;
+  /** Discovery and keys together. Default 900. */
+  readonly fetchTimeoutMs?: number;
+};
+
+/** Verified tokens are believed this long, and no longer than they live. */
+const REMEMBER_MS = 5 * 60_000;
+
+const MAX_TOKEN_LENGTH = 8 * 1024;
+
+/** Base64url, no empty part: what is not of this shape is not worth decoding. */
+const JWT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/u;
+
+/** @throws RangeError when a key or an issuer is configured so that it could not be trusted. */
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { now, log, failedAttempts } = options;
+  const maxTokenLength = options.maxTokenLength ?? MAX_TOKEN_LENGTH;
+  const verifyApiKey = createApiKeyVerifier(options.apiKeys);
+  const cache = createTokenCache({ maxTokens: options.maxTokens ?? 5_000, rememberMs: REMEMBER_MS });
+  const issuers = createIssuers({
+    ...options,
+    onFetchFailure: (issuer, reason) => log.warn({ issuer, reason }, 'the keys of an issuer could not be fetched'),
+  });
+  /** By digest: a client that opens many connections at once has its token verified once. */
+  const underWay = new Map<string, Promise<VerifiedToken | Refused>>();
+
+  const fail = (attempt: AuthenticationAttempt, { code, reason }: Refused): never => {
+    log.info({ code, reason, address: attempt.address }, 'a credential was refused');
+    throw refuse(code, code === 'identity-unavailable' ? { retryAfterMs: 1000 } : {});
+  };
+
+  /** Refused for want of a valid attempt left, before anything costly is done. */
+  const takeAttempt = (address: string): void => {
+    const verdict = failedAttempts.allow(address);
+    if (verdict.allowed) return;
+    log.info({ code: 'quota-exceeded', address }, 'too many failed attempts to authenticate');
+    throw refuse('quota-exceeded', {
+      retryAfterMs: verdict.retryAfterMs,
+      message: 'Too many failed attempts to authenticate from this address. Wait and try again.',
+    });
+  };
+
+  const failed = (attempt: AuthenticationAttempt, refusal: Refused): never => {
+    takeAttempt(attempt.address);
+    return fail(attempt, refusal);
+  };
+
+  const forEndpoint = (token: VerifiedToken, attempt: AuthenticationAttempt): Principal => {
+    const accepted = options.audiences(attempt.endpoint);
+    const also = token.issuer.options.audiences;
+    for (const audience of token.audiences) {
+      if (accepted.includes(audience) || also?.includes(audience) === true) return token.principal;
+    }
+    return fail(
+      attempt,
+      refused('wrong-audience', `token: issued for another audience, not for ${accepted.join(', ')}`),
+    );
+  };
+
+  const verifyOnce = (digest: string, text: string): Promise<VerifiedToken | Refused> => {
+    let verification = underWay.get(digest);
+    if (verification === undefined) {
+      verification = verifyToken(text, issuers, now()).finally(() => underWay.delete(digest));
+      underWay.set(digest, verification);
+    }
+    return verification;
+  };
+
+  const verify = async (digest: string, text: string, attempt: AuthenticationAttempt): Promise<Principal> => {
+    takeAttempt(attempt.address);
+    const verified = await verifyOnce(digest, text);
+    if (verified instanceof Refused) {
+      // That an issuer is away is not the caller's failure.
+      if (verified.code === 'identity-unavailable') failedAttempts.giveBack(attempt.address);
+      return fail(attempt, verified);
+    }
+    failedAttempts.giveBack(attempt.address);
+    cache.remember(digest, verified, now());
+    return forEndpoint(verified, attempt);
+  };
+
+  return {
+    authenticate(attempt) {
+      const text = attempt.presented.bearer?.expose();
+      if (text === undefined || text === '') throw refuse('unauthenticated');
+      if (text.length > maxTokenLength) {
+        return failed(attempt, refused('invalid-credential', `longer than ${maxTokenLength} characters`));
+      }
+      if (text.startsWith(API_KEY_PREFIX)) {
+        const principal = verifyApiKey(text, now());
+        return principal instanceof Refused ? failed(attempt, principal) : principal;
+      }
+      const digest = tokenDigest(text);
+      const known = cache.find(digest, now());
+      if (known !== undefined) return forEndpoint(known, attempt);
+      if (!JWT_SHAPE.test(text)) {
+        return failed(attempt, refused('invalid-credential', 'neither an API key nor a JWT'));
+      }
+      return verify(digest, text, attempt);
+    },
+  };
+}
