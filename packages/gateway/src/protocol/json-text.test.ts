@@ -54,7 +54,7 @@ describe('parseJson', () => {
         }
         const found = failureOf(text);
         expect(found === undefined || found.code === 'duplicate-key').toBe(valid);
-        expect(found?.code !== 'parse-error' || /position \d+|ends before/.test(found.message)).toBe(true);
+        expect(found?.code !== 'parse-error' || /position \d+|ends before/.test(found.message ?? '')).toBe(true);
       }),
       { numRuns: 2_000 },
     );

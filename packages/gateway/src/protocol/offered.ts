@@ -1,0 +1,17 @@
+/** What we offer to clients of what a server can do: the features that we carry, and nothing that we do not. */
+
+import type { JsonObject } from '../model/json.ts';
+
+const CARRIED = ['tools', 'prompts', 'resources', 'completions'] as const;
+
+/**
+ * Capabilities in the words of every revision since 2025-03-26. Sub-capabilities (`listChanged`, `subscribe`), logging,
+ * tasks and extensions are promises that we would have to keep ourselves, so the upstream's word for them is left out.
+ */
+export function offeredCapabilities(upstream: JsonObject): JsonObject {
+  const offered: Record<string, JsonObject> = {};
+  for (const name of CARRIED) {
+    if (upstream[name] !== undefined) offered[name] = {};
+  }
+  return offered;
+}

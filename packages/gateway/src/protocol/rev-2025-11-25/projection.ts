@@ -1,0 +1,86 @@
+/**
+ * What newer servers write and older clients cannot read. Strict clients refuse a whole list or result over one member that
+ * breaks their schema, so such members are left out or written in older words.
+ */
+
+import { isJsonObject, type Json, type JsonObject } from '../../model/json.ts';
+import type { UpstreamMessage } from '../../model/outcome.ts';
+import type { LegacyRevision } from '../../model/revision.ts';
+import type { Entry } from '../../model/target.ts';
+import { nameOn } from '../answers.ts';
+import type { EncodeContext } from '../codec.ts';
+
+/** `title`, `outputSchema`, `structuredContent` and `resource_link` came with 2025-06-18. */
+const isBeforeStructure = (revision: LegacyRevision): boolean => revision === '2025-03-26';
+
+const BRACE_OPEN = 0x7b;
+const utf8 = new TextDecoder();
+
+/** These revisions know structured output with an object at its root only. */
+const isObjectSchema = (schema: Json | undefined): boolean => isJsonObject(schema) && schema.type === 'object';
+
+/** Members of a definition that a client of this revision must not see. */
+function unreadable(entry: Entry, revision: LegacyRevision): readonly string[] {
+  const { definition } = entry;
+  const names: string[] = [];
+  if (isBeforeStructure(revision) && definition.title !== undefined) names.push('title');
+  const { outputSchema } = definition;
+  if (outputSchema !== undefined && (isBeforeStructure(revision) || !isObjectSchema(outputSchema))) {
+    names.push('outputSchema');
+  }
+  return names;
+}
+
+/** A definition for a list: its original text wherever nothing has to change. */
+export function entryText(entry: Entry, revision: LegacyRevision, aggregate: boolean): string {
+  const name = nameOn(entry, aggregate);
+  const dropped = unreadable(entry, revision);
+  if (name === undefined && dropped.length === 0) return entry.text;
+  const kept = Object.entries(entry.definition).filter(([key]) => !dropped.includes(key));
+  return JSON.stringify({ ...Object.fromEntries(kept), ...(name === undefined ? {} : { name }) });
+}
+
+/**
+ * Must this result be read and rewritten? Of a result that is still arriving only the head is judged, and the tool's own
+ * word on its output: anything else would hold back every large result.
+ */
+export function needsProjection(message: UpstreamMessage, revision: LegacyRevision, context: EncodeContext): boolean {
+  const { operation, entry } = context;
+  if (operation?.kind !== 'call-tool' && operation?.kind !== 'get-prompt') return false;
+  const structured = message.members.get('structuredContent');
+  if (isBeforeStructure(revision)) {
+    return structured !== undefined || utf8.decode(message.head).includes('"resource_link"');
+  }
+  if (message.era === 'legacy') return false;
+  if (structured !== undefined) return message.head[structured.valueStart] !== BRACE_OPEN;
+  const declared = entry?.kind === 'tool' ? entry.definition.outputSchema : undefined;
+  return message.resultEnd === undefined && declared !== undefined && !isObjectSchema(declared);
+}
+
+/** A link in words: what it names, and where it points. */
+function projectBlock(block: Json): Json {
+  if (!isJsonObject(block) || block.type !== 'resource_link' || typeof block.uri !== 'string') return block;
+  const label = [block.title, block.name].find((text) => typeof text === 'string') ?? 'Resource';
+  const about = typeof block.description === 'string' ? `\n${block.description}` : '';
+  return { type: 'text', text: `${label}: ${block.uri}${about}` };
+}
+
+function projectMessage(message: Json): Json {
+  return isJsonObject(message) && message.content !== undefined
+    ? { ...message, content: projectBlock(message.content) }
+    : message;
+}
+
+/** The result of a tool or prompt in the words of `revision`. */
+export function projectResult(result: JsonObject, revision: LegacyRevision): JsonObject {
+  const { structuredContent, ...others } = result;
+  const keeps = isJsonObject(structuredContent) && !isBeforeStructure(revision);
+  const projected: JsonObject = keeps ? { ...others, structuredContent } : others;
+  if (!isBeforeStructure(revision)) return projected;
+  const { content, messages } = projected;
+  return {
+    ...projected,
+    ...(Array.isArray(content) ? { content: content.map(projectBlock) } : {}),
+    ...(Array.isArray(messages) ? { messages: messages.map(projectMessage) } : {}),
+  };
+}

@@ -1,0 +1,78 @@
+/** Requests of legacy clients: what a request does not say of its client, the session knows from `initialize`. */
+
+import { failure } from '../../model/failure.ts';
+import { isJsonObject, type JsonObject } from '../../model/json.ts';
+import { isLegacyRevision, NEWEST_LEGACY } from '../../model/revision.ts';
+import type { ClientFacts } from '../../model/request.ts';
+import type { Operation } from '../../model/operation.ts';
+import type { DecodeContext, Decoded } from '../codec.ts';
+import { decodeCoreOperation, extensionOperation } from '../core-methods.ts';
+import type { RpcMessage, RpcRequest } from '../json-rpc.ts';
+import { readMeta } from '../request-meta.ts';
+
+/** Features that we do not offer, methods of the other era, and those that only servers may ask for. */
+const NOT_OFFERED: ReadonlySet<string> = new Set([
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'tasks/get',
+  'tasks/list',
+  'tasks/result',
+  'tasks/cancel',
+  'tasks/update',
+  'server/discover',
+  'subscriptions/listen',
+  'sampling/createMessage',
+  'elicitation/create',
+  'roots/list',
+]);
+
+/** `task` asks for a task where one is offered; where none is, the request is handled as if it were not there (2025-11-25, tasks). */
+const OWN_PARAMS: ReadonlySet<string> = new Set(['task']);
+
+const NOBODY: readonly string[] = Object.freeze([]);
+const UNKNOWN_CLIENT = Object.freeze({});
+
+export function decode(message: RpcMessage, context: DecodeContext): Decoded {
+  return message.kind === 'request' ? decodeRequest(message, context) : message;
+}
+
+function decodeRequest(message: RpcRequest, context: DecodeContext): Decoded {
+  const { id, method, params } = message;
+  if (NOT_OFFERED.has(method)) return { kind: 'refused', id, failure: failure('method-not-found') };
+  if (method === 'initialize') return decodeInitialize(message);
+  const meta = readMeta(params._meta);
+  const core = decodeCoreOperation(method, params, { seals: context.seals, ownParams: OWN_PARAMS });
+  if (core === undefined) {
+    const operation: Operation = method === 'ping' ? { kind: 'ping' } : extensionOperation(method, params);
+    return { kind: 'request', id, method, operation, meta, client: UNKNOWN_CLIENT, sealedFor: NOBODY };
+  }
+  if (!core.ok) return { kind: 'refused', id, failure: core.error };
+  return { kind: 'request', id, method, ...core.value, meta, client: UNKNOWN_CLIENT };
+}
+
+/** The client's revision if we speak it, else the newest that has sessions (2025-11-25, basic/lifecycle, Version Negotiation). */
+function decodeInitialize({ id, method, params }: RpcRequest): Decoded {
+  const { protocolVersion, capabilities } = params;
+  if (typeof protocolVersion !== 'string') {
+    const message = 'params.protocolVersion must be a string.';
+    return { kind: 'refused', id, failure: failure('invalid-params', { message }) };
+  }
+  return {
+    kind: 'request',
+    id,
+    method,
+    operation: { kind: 'discover' },
+    meta: readMeta(params._meta),
+    client: { capabilities: isJsonObject(capabilities) ? capabilities : {}, ...infoOf(params) },
+    negotiated: isLegacyRevision(protocolVersion) ? protocolVersion : NEWEST_LEGACY,
+    sealedFor: NOBODY,
+  };
+}
+
+function infoOf(params: JsonObject): Pick<ClientFacts, 'info'> {
+  const info = params.clientInfo;
+  if (!isJsonObject(info)) return {};
+  const { name, version } = info;
+  return typeof name === 'string' && typeof version === 'string' ? { info: { ...info, name, version } } : {};
+}

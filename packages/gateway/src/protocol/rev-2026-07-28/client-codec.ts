@@ -1,0 +1,118 @@
+/** We as the client of a 2026-07-28 upstream. */
+
+import { failure, refuse, type Failure } from '../../model/failure.ts';
+import { isJsonObject, type JsonObject } from '../../model/json.ts';
+import type { Operation } from '../../model/operation.ts';
+import type { Discovery, Freshness, InputRequests, Outcome, UpstreamMessage } from '../../model/outcome.ts';
+import { NEWEST_MODERN } from '../../model/revision.ts';
+import type { ClientCodec, EncodedUpstreamRequest, UpstreamRequest } from '../codec.ts';
+import { encodeCoreOperation, type CoreRequest } from '../core-methods.ts';
+import { encodeHeaderValue } from '../header-value.ts';
+import { SALLYPORT } from '../identity.ts';
+import { requestText } from '../json-rpc.ts';
+import { decodeNotice } from '../notices.ts';
+import { encodeParamHeaders } from '../param-headers.ts';
+import { memberText, parseWhole } from '../splice.ts';
+import { decodeUpstreamError } from '../upstream-failure.ts';
+
+const DISCOVER: CoreRequest = { method: 'server/discover', params: {} };
+
+/** What the bridge can carry of what a client can do: no questions to the person, so nothing is declared. */
+const OUR_CAPABILITIES: JsonObject = {};
+
+function encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest {
+  const { operation, meta, progressToken } = request;
+  const core = operation.kind === 'discover' ? DISCOVER : encodeCoreOperation(operation, request.upstreamCursor);
+  if (core === undefined) throw refuse('method-not-found');
+  const { method, params } = core;
+  const _meta = {
+    ...meta.vendor,
+    ...(progressToken === undefined ? undefined : { progressToken }),
+    'io.modelcontextprotocol/protocolVersion': NEWEST_MODERN,
+    'io.modelcontextprotocol/clientInfo': request.client.info ?? SALLYPORT,
+    'io.modelcontextprotocol/clientCapabilities': OUR_CAPABILITIES,
+  };
+  return { method, body: requestText(request.id, method, { ...params, _meta }), headers: headersOf(request, method) };
+}
+
+function headersOf(request: UpstreamRequest, method: string): Readonly<Record<string, string>> {
+  const { operation } = request;
+  const standard = { 'mcp-protocol-version': NEWEST_MODERN, 'mcp-method': method };
+  switch (operation.kind) {
+    case 'call-tool': {
+      const params = encodeParamHeaders(request.inputSchema, operation.arguments, request.meta.paramHeaders);
+      return { ...params, ...standard, 'mcp-name': encodeHeaderValue(operation.name) };
+    }
+    case 'get-prompt':
+      return { ...standard, 'mcp-name': encodeHeaderValue(operation.name) };
+    case 'read-resource':
+      return { ...standard, 'mcp-name': encodeHeaderValue(operation.uri) };
+    default:
+      return standard;
+  }
+}
+
+const broken = (message: string): Outcome => ({
+  kind: 'failed',
+  failure: failure('upstream-invalid', { sent: 'yes', message }),
+});
+
+function decodeResult(_operation: Operation, message: UpstreamMessage): Outcome {
+  const type = memberText(message, 'resultType');
+  // An absent type means complete (basic, Result); only in a result that is still arriving could it yet say otherwise.
+  if (type === '"complete"' || (type === undefined && message.resultEnd !== undefined)) {
+    return { kind: 'complete', result: { kind: 'message', message } };
+  }
+  const result = parseWhole(message);
+  if (result === undefined) return broken("The server's result does not say early enough what it is.");
+  if (result.resultType === 'task') return { kind: 'task', task: result };
+  if (result.resultType !== 'input_required') return broken("The server's result is of a type that is not known.");
+  const requests = readInputRequests(result.inputRequests);
+  return requests === undefined
+    ? broken("The server's questions are not valid input requests.")
+    : { kind: 'input-required', requests };
+}
+
+function readInputRequests(value: JsonObject[string]): InputRequests | undefined {
+  if (value === undefined) return {};
+  if (!isJsonObject(value)) return undefined;
+  const requests = new Map<string, InputRequests[string]>();
+  for (const [key, request] of Object.entries(value)) {
+    if (!isJsonObject(request) || typeof request.method !== 'string') return undefined;
+    requests.set(key, { method: request.method, params: isJsonObject(request.params) ? request.params : {} });
+  }
+  return Object.fromEntries(requests);
+}
+
+function decodeError(_operation: Operation, error: Parameters<ClientCodec['decodeError']>[1]): Failure {
+  return decodeUpstreamError(error);
+}
+
+function freshnessOf(result: JsonObject): Freshness {
+  const { ttlMs } = result;
+  return {
+    ttlMs: typeof ttlMs === 'number' && Number.isSafeInteger(ttlMs) && ttlMs >= 0 ? ttlMs : 0,
+    scope: result.cacheScope === 'public' ? 'public' : 'private',
+  };
+}
+
+function decodeDiscovery(result: JsonObject): Discovery {
+  const meta = isJsonObject(result._meta) ? result._meta : {};
+  const info = meta['io.modelcontextprotocol/serverInfo'];
+  return {
+    serverInfo: isJsonObject(info) ? info : {},
+    capabilities: isJsonObject(result.capabilities) ? result.capabilities : {},
+    ...(typeof result.instructions === 'string' ? { instructions: result.instructions } : {}),
+    freshness: freshnessOf(result),
+  };
+}
+
+export const clientCodec: ClientCodec = {
+  era: 'modern',
+  revision: NEWEST_MODERN,
+  encodeRequest,
+  decodeResult,
+  decodeError,
+  decodeNotice,
+  decodeDiscovery,
+};

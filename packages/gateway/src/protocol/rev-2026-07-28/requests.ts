@@ -1,0 +1,78 @@
+/** Requests of 2026-07-28 clients: every one describes itself in `params._meta`, which `classify` has checked. */
+
+import { failure } from '../../model/failure.ts';
+import { isJsonObject, type JsonObject } from '../../model/json.ts';
+import type { ClientFacts, RequestMeta } from '../../model/request.ts';
+import type { DecodeContext, Decoded } from '../codec.ts';
+import { decodeCoreOperation, extensionOperation, type CoreOperation } from '../core-methods.ts';
+import type { RpcMessage, RpcRequest } from '../json-rpc.ts';
+import { isLogLevel } from '../notices.ts';
+import { readMeta } from '../request-meta.ts';
+
+/**
+ * Methods that this revision removed, those that only servers may ask for, and features that we do not offer. They are
+ * refused here, so that no upstream is asked for what the client was told does not exist.
+ */
+const NOT_OFFERED: ReadonlySet<string> = new Set([
+  'initialize',
+  'ping',
+  'logging/setLevel',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'subscriptions/listen',
+  'tasks/get',
+  'tasks/update',
+  'tasks/cancel',
+  'tasks/list',
+  'tasks/result',
+  'sampling/createMessage',
+  'elicitation/create',
+  'roots/list',
+]);
+
+/** The client's side of a multi-round-trip request. Answers to questions that we never asked are not passed on. */
+const OWN_PARAMS: ReadonlySet<string> = new Set(['inputResponses', 'requestState']);
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+const NOBODY: readonly string[] = Object.freeze([]);
+
+export function decode(message: RpcMessage, context: DecodeContext): Decoded {
+  if (message.kind === 'notification') return message;
+  if (message.kind === 'response') {
+    const why = 'Responses cannot be posted in this protocol revision; answers travel in inputResponses.';
+    return { kind: 'refused', id: null, failure: failure('invalid-request', { message: why }) };
+  }
+  return decodeRequest(message, context);
+}
+
+function decodeRequest(message: RpcRequest, context: DecodeContext): Decoded {
+  const { id, method, params } = message;
+  if (NOT_OFFERED.has(method)) return { kind: 'refused', id, failure: failure('method-not-found') };
+  if (params.requestState !== undefined) return { kind: 'refused', id, failure: failure('invalid-state') };
+  const core = decodeCoreOperation(method, params, { seals: context.seals, ownParams: OWN_PARAMS });
+  if (core !== undefined && !core.ok) return { kind: 'refused', id, failure: core.error };
+  const { operation, sealedFor } = core?.value ?? otherOperation(method, params);
+  const meta = isJsonObject(params._meta) ? params._meta : {};
+  return { kind: 'request', id, method, operation, sealedFor, meta: metaOf(meta, context), client: clientOf(meta) };
+}
+
+const otherOperation = (method: string, params: JsonObject): CoreOperation => ({
+  operation: method === 'server/discover' ? { kind: 'discover' } : extensionOperation(method, params),
+  sealedFor: NOBODY,
+});
+
+function metaOf(meta: JsonObject, context: DecodeContext): RequestMeta {
+  const read = { ...readMeta(meta), paramHeaders: context.paramHeaders ?? NO_HEADERS };
+  const logLevel = meta['io.modelcontextprotocol/logLevel'];
+  return isLogLevel(logLevel) ? { ...read, logLevel } : read;
+}
+
+function clientOf(meta: JsonObject): Partial<Pick<ClientFacts, 'info' | 'capabilities'>> {
+  const declared = meta['io.modelcontextprotocol/clientCapabilities'];
+  const capabilities = isJsonObject(declared) ? declared : {};
+  const info = meta['io.modelcontextprotocol/clientInfo'];
+  if (!isJsonObject(info)) return { capabilities };
+  const { name, version } = info;
+  if (typeof name !== 'string' || typeof version !== 'string') return { capabilities };
+  return { capabilities, info: { ...info, name, version } };
+}
