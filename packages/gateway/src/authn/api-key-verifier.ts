@@ -37,9 +37,10 @@ export function createApiKeyVerifier(records: readonly ApiKeyRecord[]): ApiKeyVe
   }
 
   return (text, nowMs) => {
-    if (!isApiKey(text)) return refused('invalid-credential', 'api key: malformed, or its checksum is wrong');
     const principal = principals.get(apiKeyDigest(text));
-    if (principal === undefined) return refused('invalid-credential', 'api key: unknown');
+    if (principal === undefined) {
+      return refused('invalid-credential', isApiKey(text) ? 'api key: unknown' : 'api key: mistyped or cut short');
+    }
     const { expiresAtMs } = principal.credential;
     if (expiresAtMs !== undefined && nowMs >= expiresAtMs) {
       return refused('expired-credential', `api key: "${principal.name}" expired`);

@@ -1,6 +1,6 @@
 /**
  * The text of an API key: `sp_`, 32 random bytes and a checksum. Prefix and checksum let secret scanners recognise a
- * leaked key, and let us refuse garbage before it is hashed.
+ * leaked key, and tell a mistyped key from one that was revoked.
  */
 
 import { hash } from 'node:crypto';
