@@ -1,0 +1,130 @@
+/**
+ * What a running gateway says of itself on `/status`, and how `sallyport status` and `sallyport tools` read it back.
+ * Names and states only: no definition texts, no credentials, nobody's calls.
+ */
+
+import { isJsonObject } from '../model/json.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { Era } from '../model/revision.ts';
+import type { Entry, Risk, Traits } from '../model/target.ts';
+import type { Catalog } from './catalog.ts';
+
+export type StatusReport = {
+  readonly version: string;
+  readonly url: string;
+  readonly startedAtMs: number;
+  readonly uptimeMs: number;
+  readonly catalogVersion: string;
+  readonly policyVersion: string;
+  readonly servers: readonly ReportedServer[];
+  readonly problems: readonly { readonly server?: string; readonly code: string; readonly message: string }[];
+  readonly entries: readonly ReportedEntry[];
+};
+
+export type ReportedServer = {
+  readonly id: string;
+  readonly title?: string;
+  readonly owner?: string;
+  readonly state: string;
+  readonly sinceMs: number;
+  readonly era?: Era;
+  readonly reason?: string;
+  readonly counts: Readonly<Record<string, number>>;
+};
+
+export type ReportedEntry = {
+  readonly kind: Exclude<Entry['kind'], 'server'>;
+  readonly server: string;
+  readonly name: string;
+  readonly aggregateName: string;
+  readonly traits: Traits;
+};
+
+export type StatusFacts = Omit<StatusReport, 'catalogVersion' | 'servers' | 'problems' | 'entries'>;
+
+const LISTS = ['tools', 'prompts', 'resources', 'templates'] as const;
+
+/** The report of one snapshot. Fits `JSON.stringify`. */
+export function statusReport(catalog: Catalog, facts: StatusFacts): StatusReport & JsonObject {
+  const endpoint = { kind: 'aggregate' } as const;
+  return {
+    ...facts,
+    catalogVersion: catalog.version,
+    servers: catalog.servers.map(({ server, state, sinceMs, era, reason, counts }) => ({
+      id: server.id,
+      ...(server.title === undefined ? {} : { title: server.title }),
+      ...(server.owner === undefined ? {} : { owner: server.owner }),
+      state,
+      sinceMs,
+      ...(era === undefined ? {} : { era }),
+      ...(reason === undefined ? {} : { reason }),
+      counts,
+    })),
+    problems: catalog.problems,
+    entries: LISTS.flatMap((kind) => catalog.list(endpoint, kind)).flatMap(reportedEntry),
+  };
+}
+
+function reportedEntry({ kind, server, name, aggregateName, traits }: Entry): ReportedEntry[] {
+  return kind === 'server' ? [] : [{ kind, server: server.id, name, aggregateName, traits }];
+}
+
+/** Reads a report of this or a neighbouring version of the gateway; `undefined` when it is none. */
+export function readStatusReport(value: unknown): StatusReport | undefined {
+  if (!isJsonObject(value) || !Array.isArray(value['servers']) || !Array.isArray(value['entries'])) return undefined;
+  return {
+    version: textOf(value['version']),
+    url: textOf(value['url']),
+    startedAtMs: numberOf(value['startedAtMs']),
+    uptimeMs: numberOf(value['uptimeMs']),
+    catalogVersion: textOf(value['catalogVersion']),
+    policyVersion: textOf(value['policyVersion']),
+    servers: value['servers'].filter(isJsonObject).map(readServer),
+    problems: listOf(value['problems']).map((problem) => ({
+      ...(typeof problem['server'] === 'string' ? { server: problem['server'] } : {}),
+      code: textOf(problem['code']),
+      message: textOf(problem['message']),
+    })),
+    entries: value['entries'].filter(isJsonObject).flatMap(readEntry),
+  };
+}
+
+function readServer(value: JsonObject): ReportedServer {
+  const counts = isJsonObject(value['counts']) ? Object.entries(value['counts']) : [];
+  const { title, owner, era, reason } = value;
+  return {
+    id: textOf(value['id']),
+    state: textOf(value['state']),
+    sinceMs: numberOf(value['sinceMs']),
+    counts: Object.fromEntries(counts.map(([kind, count]) => [kind, numberOf(count)])),
+    ...(typeof title === 'string' ? { title } : {}),
+    ...(typeof owner === 'string' ? { owner } : {}),
+    ...(era === 'legacy' || era === 'modern' ? { era } : {}),
+    ...(typeof reason === 'string' ? { reason } : {}),
+  };
+}
+
+function readEntry(value: JsonObject): ReportedEntry[] {
+  const { kind } = value;
+  if (kind !== 'tool' && kind !== 'prompt' && kind !== 'resource' && kind !== 'template') return [];
+  const server = textOf(value['server']);
+  const name = textOf(value['name']);
+  const aggregateName = textOf(value['aggregateName']);
+  return [{ kind, server, name, aggregateName, traits: readTraits(value['traits']) }];
+}
+
+function readTraits(value: unknown): Traits {
+  const traits = isJsonObject(value) ? value : {};
+  const { tags } = traits;
+  return {
+    readOnly: traits['readOnly'] === true,
+    risk: isRisk(traits['risk']) ? traits['risk'] : 'high',
+    idempotent: traits['idempotent'] === true,
+    tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [],
+  };
+}
+
+const isRisk = (value: unknown): value is Risk => value === 'low' || value === 'medium' || value === 'high';
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
+const listOf = (value: unknown): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isJsonObject) : []);
