@@ -1,0 +1,85 @@
+/** The logger: JSON lines through pino for machines, aligned lines for a person. Secrets print as `[redacted]` in both. */
+
+import { pino, type DestinationStream } from 'pino';
+
+import { humanLine, type LogLevelName } from './human-line.ts';
+import type { LogFields, Logger } from './logger.ts';
+
+export type LoggerOptions = {
+  readonly level: LogLevelName;
+  /** `auto`: readable lines on a terminal, JSON elsewhere. */
+  readonly format: 'auto' | 'pretty' | 'json';
+  /** Where lines go: standard output, or a test's stream. */
+  readonly destination?: LogDestination;
+  /** `NO_COLOR` is set (no-color.org), or the terminal cannot show colours. */
+  readonly noColor?: boolean;
+  readonly now?: () => Date;
+};
+
+export type LogDestination = { write(line: string): unknown; readonly isTTY?: boolean };
+
+export interface ClosableLogger extends Logger {
+  /** Writes what is still buffered. The last thing before the process ends. */
+  close(): void;
+}
+
+const LEVELS: readonly LogLevelName[] = ['debug', 'info', 'warn', 'error'];
+
+/** A consumer that stopped reading must not stop the gateway: beyond this many unread bytes, lines are dropped. */
+const MAX_UNREAD_BYTES = 16 * 1_048_576;
+
+/** Names under which a credential could come by mistake; `Secret` covers those that come as they should. */
+const REDACTED_NAMES = ['authorization', 'cookie', 'token', 'accessToken', 'password', 'secret', 'apiKey'];
+
+/** Lines below `level` cost a comparison. */
+export function createLogger(options: LoggerOptions): ClosableLogger {
+  const pretty =
+    options.format === 'pretty' ||
+    (options.format === 'auto' && (options.destination ?? process.stdout).isTTY === true);
+  return pretty ? prettyLogger(options) : jsonLogger(options);
+}
+
+function jsonLogger({ level, destination }: LoggerOptions): ClosableLogger {
+  const own =
+    destination === undefined ? pino.destination({ dest: 1, sync: false, maxLength: MAX_UNREAD_BYTES }) : undefined;
+  const stream: DestinationStream = own ?? { write: (line) => void destination?.write(line) };
+  const paths = REDACTED_NAMES.flatMap((name) => [name, `*.${name}`]);
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths, censor: '[redacted]' },
+    },
+    stream,
+  );
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields, message) => logger.warn(fields, message),
+    error: (fields, message) => logger.error(fields, message),
+    close: () => own?.flushSync(),
+  };
+}
+
+function prettyLogger(options: LoggerOptions): ClosableLogger {
+  const destination: LogDestination = options.destination ?? process.stdout;
+  const color = destination.isTTY === true && options.noColor !== true;
+  const threshold = LEVELS.indexOf(options.level);
+  const now = options.now ?? ((): Date => new Date());
+  const at = (level: LogLevelName) => {
+    if (LEVELS.indexOf(level) < threshold) return (): void => undefined;
+    return (fields: LogFields, message: string): void => {
+      destination.write(`${humanLine({ level, fields: redacted(fields), message, time: now(), color })}\n`);
+    };
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), close: () => undefined };
+}
+
+function redacted(fields: LogFields): LogFields {
+  if (!REDACTED_NAMES.some((name) => name in fields)) return fields;
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, REDACTED_NAMES.includes(name) ? '[redacted]' : value]),
+  );
+}
