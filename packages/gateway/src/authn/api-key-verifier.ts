@@ -26,7 +26,7 @@ export function createApiKeyVerifier(records: readonly ApiKeyRecord[]): ApiKeyVe
   const keys = new Set<string>();
   for (const record of records) {
     const digest = record.hash.replace(/^sha256:/u, '');
-    const principal = principalOf(record);
+    const principal = apiKeyPrincipal(record);
     if (!/^[0-9a-f]{64}$/u.test(digest)) {
       throw new RangeError(`The hash of API key "${record.name}" is not sha256: and 64 hexadecimal digits.`);
     }
@@ -49,7 +49,8 @@ export function createApiKeyVerifier(records: readonly ApiKeyRecord[]): ApiKeyVe
   };
 }
 
-function principalOf({ name, groups, tenant, expiresAtMs }: ApiKeyRecord): Principal {
+/** Who a key stands for. The command line asks policies for them without the key. */
+export function apiKeyPrincipal({ name, groups, tenant, expiresAtMs }: ApiKeyRecord): Principal {
   return deepFrozen({
     key: principalKey(tenant, API_KEY_ISSUER, name),
     tenant,
