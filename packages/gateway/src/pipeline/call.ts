@@ -6,15 +6,9 @@ import type { ReadyRequest } from '../model/request.ts';
 import type { Exchange } from './pipeline.ts';
 
 export function call(request: ReadyRequest, send: Send, exchange: Exchange): Promise<Outcome> {
-  const { intent, client, meta, id } = request;
-  const entry = intent.permit.target.entries[0];
-  return send(
-    { requestId: id, intent, entry, client, meta },
-    {
-      channel: exchange.channel,
-      signal: exchange.signal,
-      timeoutMs: exchange.timeoutMs,
-      ...(request.answers === undefined ? {} : { answers: request.answers }),
-    },
-  );
+  const { intent, client, meta, id, answers } = request;
+  const made = { requestId: id, intent, entry: intent.permit.target.entries[0], client, meta };
+  if (answers === undefined) return send(made, exchange);
+  const { channel, signal, timeoutMs } = exchange;
+  return send(made, { channel, signal, timeoutMs, answers });
 }

@@ -13,6 +13,7 @@ import { Refusal } from '../model/failure.ts';
 import type { ClientChannel, Outcome } from '../model/outcome.ts';
 import type { Principal } from '../model/principal.ts';
 import type { InboundRequest } from '../model/request.ts';
+import type { Entry } from '../model/target.ts';
 import type { Limiter } from '../quota/limiter.ts';
 import { admit } from './admit.ts';
 import { answer } from './answer.ts';
@@ -34,8 +35,13 @@ export type Exchange = {
   readonly timeoutMs: number;
 };
 
-/** `principal` is there whenever authentication succeeded: the entrypoint seals for it. */
-export type Handled = { readonly outcome: Outcome; readonly principal?: Principal };
+export type Handled = {
+  readonly outcome: Outcome;
+  /** There whenever authentication succeeded: the entrypoint seals for it. */
+  readonly principal?: Principal;
+  /** What the outcome is about, once a name was resolved: older clients need some of its results projected. */
+  readonly entry?: Entry;
+};
 
 export interface Pipeline {
   /** Never throws: what went wrong is an outcome, and it is recorded. */
@@ -67,7 +73,12 @@ export function createPipeline(parts: PipelineParts): Pipeline {
         outcome = { kind: 'failed', failure: error instanceof Refusal ? error.failure : internal(error) };
       }
       const recorded = record(request, outcome, trail, parts);
-      return trail.principal === undefined ? { outcome: recorded } : { outcome: recorded, principal: trail.principal };
+      const { principal, entry } = trail;
+      return {
+        outcome: recorded,
+        ...(principal === undefined ? {} : { principal }),
+        ...(entry === undefined ? {} : { entry }),
+      };
     },
   };
 }
@@ -84,7 +95,7 @@ async function run(
   const authorizer = parts.authorizer();
 
   // Nothing is looked up, counted or told before it is known who asks.
-  const authenticated = await authenticate(inbound, parts.authenticator, trail, exchange.signal);
+  const authenticated = await authenticate(inbound, parts.authenticator, trail, exchange);
   // Names become catalog entries, so that everything after speaks of servers and tools.
   const resolved = await resolve(authenticated, catalog, authorizer, trail);
   // Before quota and schema: who may not use a thing can neither count against it nor learn its shape.
