@@ -78,6 +78,7 @@ describe('parseJson', () => {
     ['{"params":{"arguments":{"x y":1,"x y":1}}}', 'duplicate-key', 'params.arguments["x y"]'],
     ['{"list":[0,{"k":1},{"k":{"n":[1,2],"n":3}}]}', 'duplicate-key', 'list[2].k.n'],
     ['{"":1,"":2}', 'duplicate-key', '[""]'],
+    ['{"n":1e400,"a":1,"a":2}', 'duplicate-key', 'a'],
     ['{"a":9007199254740993}', 'unsafe-number', 'a'],
     ['{"a":[1,-9007199254740993]}', 'unsafe-number', 'a[1]'],
     ['{"a":1e400}', 'unsafe-number', 'a'],

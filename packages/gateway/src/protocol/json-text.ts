@@ -44,10 +44,8 @@ export function parseJson(text: string, limits: JsonLimits): Result<Json, Failur
     return refuse('parse-error', `The body is not valid JSON: ${syntaxErrorAt(text)}.`);
   }
   // Every key in the text has one colon. Where two keys were equal, the value has fewer keys than the text has colons.
-  const keysInValue = countSafeKeys(value);
-  if (keysInValue === keysInText) return ok(value);
-  const place = keysInValue === REFUSED ? findRefused(value, []) : undefined;
-  return place ?? findDuplicate(text);
+  if (countSafeKeys(value) === keysInText) return ok(value);
+  return findDuplicate(text) ?? findRefused(value, []) ?? err(failure('duplicate-key'));
 }
 
 const refuse = (code: FailureCode, message: string): Result<never, Failure> => err(failure(code, { message }));
@@ -166,7 +164,7 @@ function isKey(text: string, from: number): boolean {
 }
 
 /** Finds where a valid text repeats a key. Off the hot path: only the answer to a refused body is made here. */
-function findDuplicate(text: string): Result<never, Failure> {
+function findDuplicate(text: string): Result<never, Failure> | undefined {
   const open: Open[] = [];
   let index = 0;
   while (index < text.length) {
@@ -187,5 +185,5 @@ function findDuplicate(text: string): Result<never, Failure> {
     else if (code === COMMA && typeof current?.step === 'number') current.step += 1;
     index = next;
   }
-  return err(failure('duplicate-key'));
+  return undefined;
 }

@@ -31,7 +31,14 @@ const PARAM_PREFIX = 'mcp-param-';
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
 
 /** RFC 9110, 5.5: optional whitespace around a field value is no part of it. */
-const trim = (value: string): string => value.replace(/^[ \t]+|[ \t]+$/g, '');
+function trim(value: string): string {
+  const isBlank = (index: number): boolean => value.charCodeAt(index) === 0x20 || value.charCodeAt(index) === 0x09;
+  let start = 0;
+  let end = value.length;
+  while (start < end && isBlank(start)) start += 1;
+  while (end > start && isBlank(end - 1)) end -= 1;
+  return end - start === value.length ? value : value.slice(start, end);
+}
 
 const isMcp = (name: string): boolean => {
   const first = name.charCodeAt(0);

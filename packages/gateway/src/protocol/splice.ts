@@ -13,6 +13,7 @@ import type { EncodedMessage, JsonRpcId } from './codec.ts';
 export type Edit = Span & { readonly text: string };
 
 const QUOTE = 0x22;
+const utf8 = new TextDecoder();
 
 export const idText = (id: JsonRpcId | null): string => (typeof id === 'number' ? String(id) : JSON.stringify(id));
 
@@ -62,7 +63,15 @@ export function memberText(message: UpstreamMessage, name: string): string | und
   return utf8.decode(message.head.subarray(member.valueStart, member.end));
 }
 
-const utf8 = new TextDecoder();
+/** Is the value of a member exactly this ASCII text? Makes no string: every modern result is asked for its type. */
+export function memberIs(message: UpstreamMessage, name: string, text: string): boolean {
+  const member = message.members.get(name);
+  if (member === undefined || member.end - member.valueStart !== text.length) return false;
+  for (let index = 0; index < text.length; index += 1) {
+    if (message.head[member.valueStart + index] !== text.charCodeAt(index)) return false;
+  }
+  return true;
+}
 
 /** The result of a message that is whole. */
 export function parseWhole(message: UpstreamMessage): JsonObject | undefined {

@@ -12,7 +12,7 @@ import { SALLYPORT } from '../identity.ts';
 import { requestText } from '../json-rpc.ts';
 import { decodeNotice } from '../notices.ts';
 import { encodeParamHeaders } from '../param-headers.ts';
-import { memberText, parseWhole } from '../splice.ts';
+import { memberIs, parseWhole } from '../splice.ts';
 import { decodeUpstreamError } from '../upstream-failure.ts';
 
 const DISCOVER: CoreRequest = { method: 'server/discover', params: {} };
@@ -58,9 +58,9 @@ const broken = (message: string): Outcome => ({
 });
 
 function decodeResult(_operation: Operation, message: UpstreamMessage): Outcome {
-  const type = memberText(message, 'resultType');
   // An absent type means complete (basic, Result); only in a result that is still arriving could it yet say otherwise.
-  if (type === '"complete"' || (type === undefined && message.resultEnd !== undefined)) {
+  const isUnsaid = message.resultEnd !== undefined && !message.members.has('resultType');
+  if (isUnsaid || memberIs(message, 'resultType', '"complete"')) {
     return { kind: 'complete', result: { kind: 'message', message } };
   }
   const result = parseWhole(message);

@@ -13,7 +13,7 @@ import type { EncodeContext, EncodedAnswer } from '../codec.ts';
 import { LIST_MEMBERS } from '../core-methods.ts';
 import { SALLYPORT } from '../identity.ts';
 import { offeredCapabilities } from '../offered.ts';
-import { insertMembers, memberText, withEdits, withId, type Edit } from '../splice.ts';
+import { insertMembers, memberIs, memberText, withEdits, withId, type Edit } from '../splice.ts';
 import { encodeFailure } from './wire-failures.ts';
 
 const SERVER_INFO_KEY = 'io.modelcontextprotocol/serverInfo';
@@ -54,9 +54,9 @@ function replaceValue(message: UpstreamMessage, name: string, text: string): Edi
 
 /** A legacy upstream knows nothing of `resultType`: whatever it wrote there, its result is complete. */
 function completeType(message: UpstreamMessage, missing: string[], edits: Edit[]): void {
-  const text = memberText(message, 'resultType');
-  if (text === undefined) missing.push(RESULT_TYPE);
-  else if (text !== '"complete"') edits.push(...replaceValue(message, 'resultType', '"complete"'));
+  if (!message.members.has('resultType')) missing.push(RESULT_TYPE);
+  else if (!memberIs(message, 'resultType', '"complete"'))
+    edits.push(...replaceValue(message, 'resultType', '"complete"'));
 }
 
 /**
@@ -68,9 +68,11 @@ function completeFreshness(message: UpstreamMessage, missing: string[], edits: E
   const ttl = memberText(message, 'ttlMs');
   if (ttl === undefined && !mayFollow) missing.push('"ttlMs":0');
   if (ttl !== undefined && !WHOLE_MILLISECONDS.test(ttl)) edits.push(...replaceValue(message, 'ttlMs', '0'));
-  const scope = memberText(message, 'cacheScope');
-  if (scope === undefined && !mayFollow) missing.push('"cacheScope":"private"');
-  if (scope !== undefined && scope !== '"private"') edits.push(...replaceValue(message, 'cacheScope', '"private"'));
+  if (!message.members.has('cacheScope')) {
+    if (!mayFollow) missing.push('"cacheScope":"private"');
+  } else if (!memberIs(message, 'cacheScope', '"private"')) {
+    edits.push(...replaceValue(message, 'cacheScope', '"private"'));
+  }
 }
 
 function encodeValue(value: JsonObject, context: EncodeContext): EncodedAnswer {
