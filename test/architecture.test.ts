@@ -44,7 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, Row>> = {
   cli: { code: EVERYTHING },
   dev: { code: EVERYTHING },
   'gateway.ts': { code: EVERYTHING },
-  'main.ts': { code: ['cli'] },
+  'main.ts': { code: ['cli', 'config'] },
 };
 
 /** Each third-party package has one home; an exception stands here with its reason. */
@@ -70,6 +70,9 @@ const IMPURE_CALLS =
   /\b(?:Date\.now|new Date\(\s*\)|performance\.now|Math\.random|process\.|crypto\.|setTimeout\(|setInterval\(|setImmediate\()/;
 
 const EXPOSE_HOMES = new Set(['authn', 'credential', 'upstream', 'egress', 'seal', 'storage']);
+
+/** Shows a new key to its owner, once. */
+const SHOWS_NEW_KEYS = 'cli/key-create.ts';
 const MAX_LINES = 400;
 
 const sources = readSources();
@@ -161,7 +164,9 @@ describe('what only one place may do', () => {
   it('look at a secret: the folders that send, check or seal it', () => {
     expect(
       breaches((source) =>
-        /\.expose\(\)/.test(source.code) && !EXPOSE_HOMES.has(homeFolder(source)) ? ['Secret.expose()'] : [],
+        /\.expose\(\)/.test(source.code) && !EXPOSE_HOMES.has(homeFolder(source)) && source.file !== SHOWS_NEW_KEYS
+          ? ['Secret.expose()']
+          : [],
       ),
     ).toEqual([]);
   });

@@ -1,0 +1,187 @@
+/** The command line: which commands there are, what they take, and the help that people read first. */
+
+import { Command, CommanderError, Option } from 'commander';
+
+import { auditVerify } from './audit-verify.ts';
+import { call } from './call.ts';
+import { check } from './check.ts';
+import { CommandError, TYPED } from './command.ts';
+import type { CommandContext } from './command.ts';
+import { demo } from './demo.ts';
+import { EXIT, EXIT_CODES_HELP } from './exit-code.ts';
+import type { ExitCode } from './exit-code.ts';
+import { keyCreate } from './key-create.ts';
+import { serve } from './serve.ts';
+import { status } from './status.ts';
+import { tools } from './tools.ts';
+
+const DEFAULT_URL = 'http://127.0.0.1:8080';
+const DEFAULT_OPERATIONS_URL = 'http://127.0.0.1:9090';
+const DEFAULT_CONFIG = 'sallyport.yaml';
+
+/** Runs one command line (without the program's own name) and says how it ended. Never throws. */
+export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<ExitCode> {
+  const ended: { code: ExitCode } = { code: EXIT.done };
+  const program = createProgram(context, (code) => {
+    ended.code = code;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return ended.code;
+  } catch (error) {
+    return report(error, context);
+  }
+}
+
+function report(error: unknown, { terminal }: CommandContext): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  if (error instanceof CommandError) {
+    terminal.err(terminal.red(error.message));
+    if (error.hint !== undefined) terminal.err(error.hint);
+    return error.exitCode;
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  terminal.err(`${terminal.red('Sallyport failed. This is a fault of the program:')}\n${stack}`);
+  return EXIT.failed;
+}
+
+type Ended = (code: ExitCode) => void;
+
+function createProgram(context: CommandContext, ended: Ended): Command {
+  const program = new Command('sallyport')
+    .description('The gateway between AI clients and MCP servers: who may call what, how often, and the record of it.')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.terminal.out(text.trimEnd()),
+      writeErr: (text) => context.terminal.err(text.trimEnd()),
+    })
+    .showSuggestionAfterError()
+    .addHelpText('after', HELP_AFTER);
+  addServing(program, context, ended);
+  addLooking(program, context, ended);
+  addCalling(program, context, ended);
+  addKeeping(program, context, ended);
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  return program;
+}
+
+const HELP_AFTER = `
+Examples:
+  ${TYPED} serve --config sallyport.yaml
+  ${TYPED} check
+  ${TYPED} tools --as bob
+  ${TYPED} call files/read_text_file --arg path=a.txt
+
+A tool has one address everywhere: server/tool.
+Secrets come from the environment: SALLYPORT_KEY is the API key of "call".
+
+${EXIT_CODES_HELP}`;
+
+const configOption = (): Option =>
+  new Option('-c, --config <file>', 'the configuration file').default(DEFAULT_CONFIG).env('SALLYPORT_CONFIG');
+
+const operationsUrlOption = (): Option =>
+  new Option('--url <url>', "the gateway's operations address")
+    .default(DEFAULT_OPERATIONS_URL)
+    .env('SALLYPORT_OPERATIONS_URL');
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+function addServing(program: Command, context: CommandContext, ended: Ended): void {
+  program
+    .command('serve')
+    .description('Start the gateway. Ctrl-C drains: open calls finish, then it stops; a second Ctrl-C stops at once.')
+    .addOption(configOption())
+    .option('-l, --listen <address>', 'listen here instead, for example 127.0.0.1:8081')
+    .option('--operations <address>', 'metrics, health and status here instead, or off')
+    .action(async (options: { config: string; listen?: string; operations?: string }) =>
+      ended(await serve(context, options)),
+    );
+  program
+    .command('demo')
+    .description('Start the gateway with real servers and two API keys, to try it out. This is what npm start does.')
+    .option('-l, --listen <address>', 'listen here instead, for example 127.0.0.1:8081')
+    .option('--operations <address>', 'metrics, health and status here instead, or off')
+    .action(async (options: { listen?: string; operations?: string }) => ended(await demo(context, options)));
+}
+
+function addLooking(program: Command, context: CommandContext, ended: Ended): void {
+  program
+    .command('check')
+    .description('Check the configuration and its policies without starting anything.')
+    .addOption(configOption())
+    .addHelpText(
+      'after',
+      '\nPrints each problem with its line and what to type instead. Exit code 1 when there is one.',
+    )
+    .action((options: { config: string }) => ended(check(context, options)));
+  program
+    .command('status')
+    .description('What a running gateway is doing: servers, their state and era, and what is wrong.')
+    .addOption(operationsUrlOption())
+    .option('--json', 'print it as JSON', false)
+    .action(async (options: { url: string; json: boolean }) => ended(await status(context, options)));
+  program
+    .command('tools')
+    .description('Every tool of a running gateway; with --as, what somebody may use and which policy says so.')
+    .addOption(operationsUrlOption())
+    .addOption(configOption())
+    .option('--as <name>', 'decide for the API key of this name')
+    .option('--server <id>', 'only the tools of this server')
+    .option('--json', 'print it as JSON', false)
+    .addHelpText(
+      'after',
+      `\nExamples:\n  ${TYPED} tools\n  ${TYPED} tools --as bob --server files\n\n` +
+        'Decisions are made here, from the policies of the configuration file, with arguments unknown.',
+    )
+    .action(async (options: { url: string; config: string; as?: string; server?: string; json: boolean }) =>
+      ended(await tools(context, options)),
+    );
+}
+
+function addCalling(program: Command, context: CommandContext, ended: Ended): void {
+  program
+    .command('call')
+    .description('Call one tool through a running gateway, as any client would.')
+    .argument('<server/tool>', 'for example files/read_text_file')
+    .option('-a, --arg <name=value>', 'one argument; the value is JSON where it parses as such, else text', collect, [])
+    .option('--json <object>', 'all arguments as a JSON object, or - to read it from standard input')
+    .option('--key <key>', 'the API key; better set SALLYPORT_KEY, which no other user can see')
+    .addOption(new Option('--url <url>', "the gateway's address").default(DEFAULT_URL).env('SALLYPORT_URL'))
+    .option('--raw', 'print the whole result as JSON', false)
+    .addHelpText(
+      'after',
+      `\nExamples:\n  ${TYPED} call files/read_text_file --arg path=a.txt\n` +
+        `  ${TYPED} call toolbox/convert_units --json '{"value": 5, "from": "km", "to": "mi"}'\n` +
+        `  echo '{"path": "a.txt"}' | ${TYPED} call files/read_text_file --json -`,
+    )
+    .action(
+      async (
+        address: string,
+        options: { arg: readonly string[]; json?: string; key?: string; url: string; raw: boolean },
+      ) => ended(await call(context, { address, ...options })),
+    );
+}
+
+function addKeeping(program: Command, context: CommandContext, ended: Ended): void {
+  const key = program.command('key').description('API keys.').helpCommand(false);
+  key
+    .command('create')
+    .description('Make an API key. It is printed once; the line for the configuration holds only its hash.')
+    .argument('<name>', 'whose key it is; the user in policies, logs and records')
+    .option('-g, --group <name>', 'a group that policies speak of; may be repeated', collect, [])
+    .option('--tenant <name>', 'the tenant; "default" unless you serve several')
+    .action((name: string, options: { group: readonly string[]; tenant?: string }) =>
+      ended(keyCreate(context, { name, ...options })),
+    );
+  const audit = program.command('audit').description('The audit record.').helpCommand(false);
+  audit
+    .command('verify')
+    .description('Prove that no record of an audit file was changed, removed or reordered. Needs nothing but the file.')
+    .argument('<file>', 'for example data/audit.jsonl')
+    .option('--any-start', 'the file is a range cut out of a longer one', false)
+    .action(async (file: string, options: { anyStart: boolean }) =>
+      ended(await auditVerify(context, { file, ...options })),
+    );
+}

@@ -1,0 +1,96 @@
+/** Runs a gateway until it is told to stop: what `serve` and `demo` have in common. */
+
+import process from 'node:process';
+
+import type { LoadedConfig } from '../config/load.ts';
+import { ListenError } from '../entrypoint/listen.ts';
+import { startGateway } from '../gateway.ts';
+import type { Gateway } from '../gateway.ts';
+import { createLogger } from '../telemetry/pino-logger.ts';
+import { CommandError } from './command.ts';
+import { EXIT } from './exit-code.ts';
+
+export type RunOptions = {
+  readonly loaded: LoadedConfig;
+  /** What was typed to get here, for hints: `npm start --`. */
+  readonly typed: string;
+  /** Called once it listens. */
+  readonly onReady?: (gateway: Gateway) => void;
+};
+
+/** npm, a terminal and a shell may each pass on one Ctrl-C: what comes within this time is the same one. */
+const SAME_SIGNAL_MS = 1000;
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+
+/** @throws CommandError when it cannot start. Resolves when it has drained and closed. */
+export async function runGateway({ loaded, typed, onReady }: RunOptions): Promise<void> {
+  const { config, env } = loaded;
+  const logger = createLogger({ ...config.log, noColor: (env['NO_COLOR'] ?? '') !== '' });
+  const stop = firstSignal();
+  try {
+    const gateway = await start(loaded, logger, typed);
+    onReady?.(gateway);
+    const signal = await stop.asked;
+    logger.info(
+      { signal },
+      `stopping: open calls have ${config.drainMs / 1000} s to finish; Ctrl-C again stops at once`,
+    );
+    await Promise.race([gateway.close(config.drainMs), stop.insisted]);
+    logger.info({}, 'stopped');
+  } finally {
+    stop.release();
+    logger.close();
+  }
+}
+
+async function start(loaded: LoadedConfig, logger: ReturnType<typeof createLogger>, typed: string): Promise<Gateway> {
+  try {
+    return await startGateway(loaded, { logger, logCalls: true });
+  } catch (error) {
+    throw explained(error, loaded, typed);
+  }
+}
+
+/** A busy port says which one, and what to type instead. */
+function explained(error: unknown, { config }: LoadedConfig, typed: string): unknown {
+  if (!(error instanceof ListenError)) return error;
+  const { host, port } = error.address;
+  const option = config.operations?.port === port && config.listen.port !== port ? '--operations' : '--listen';
+  const other = error.problem === 'in-use' || error.problem === 'not-permitted' ? freePort(port) : port;
+  const address =
+    error.problem === 'no-such-address' ? `127.0.0.1:${port}` : `${host.includes(':') ? `[${host}]` : host}:${other}`;
+  return new CommandError(error.message, EXIT.failed, `Type: ${typed} ${option} ${address}`, error);
+}
+
+const freePort = (port: number): number => (port < 1024 ? port + 8000 : port + 1);
+
+type Stop = {
+  /** The first signal. */
+  readonly asked: Promise<string>;
+  /** A second one, later than the echo of the first. */
+  readonly insisted: Promise<void>;
+  release(): void;
+};
+
+function firstSignal(): Stop {
+  const asked = Promise.withResolvers<string>();
+  const insisted = Promise.withResolvers<void>();
+  let firstMs: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const nowMs = performance.now();
+    if (firstMs === undefined) {
+      firstMs = nowMs;
+      asked.resolve(signal);
+    } else if (nowMs - firstMs > SAME_SIGNAL_MS) {
+      insisted.resolve();
+    }
+  };
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  return {
+    asked: asked.promise,
+    insisted: insisted.promise,
+    release: () => {
+      for (const signal of SIGNALS) process.off(signal, onSignal);
+    },
+  };
+}

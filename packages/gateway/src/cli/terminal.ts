@@ -1,0 +1,46 @@
+/** What a command writes to: two streams, colour where it is wanted, and nothing else. Tests pass their own. */
+
+import type { Environment } from '../config/load.ts';
+
+export interface Terminal {
+  /** A line to standard output: what the command is about, fit for a pipe. */
+  out(line: string): void;
+  /** A line to standard error: what went wrong, and hints. */
+  err(line: string): void;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly red: (text: string) => string;
+  readonly green: (text: string) => string;
+  readonly yellow: (text: string) => string;
+}
+
+export type TerminalStream = { readonly isTTY?: boolean; write(text: string): unknown };
+
+/** Colour only on a terminal, and never when NO_COLOR is set to anything (no-color.org). */
+export function createTerminal(streams: { out: TerminalStream; err: TerminalStream }, env: Environment): Terminal {
+  const colour = streams.out.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+  const paint = (code: number) => (text: string) => (colour ? `\u001B[${code}m${text}\u001B[0m` : text);
+  return {
+    out: (line) => void streams.out.write(`${line}\n`),
+    err: (line) => void streams.err.write(`${line}\n`),
+    bold: paint(1),
+    dim: paint(2),
+    red: paint(31),
+    green: paint(32),
+    yellow: paint(33),
+  };
+}
+
+/** Columns as wide as their widest cell, two spaces between them. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,137 @@
+/** `sallyport tools`: what there is, and with `--as` what somebody may use and which policy says so. */
+
+import { apiKeyPrincipal } from '../authn/api-key-verifier.ts';
+import type { CedarAuthorizer, Explanation } from '../authz/cedar-authorizer.ts';
+import { describeProblem } from '../authz/policy-problem.ts';
+import type { ReportedEntry, StatusReport } from '../catalog/status-report.ts';
+import type { Config } from '../config/config.ts';
+import { nearestName } from '../model/nearest-name.ts';
+import type { ToolEntry } from '../model/target.ts';
+import { requireConfig } from './check.ts';
+import { CommandError } from './command.ts';
+import type { CommandContext } from './command.ts';
+import { EXIT } from './exit-code.ts';
+import type { ExitCode } from './exit-code.ts';
+import { fetchStatus } from './operations.ts';
+import { authorizerOf } from './policies.ts';
+import { table } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+
+export type ToolsOptions = {
+  readonly url: string;
+  readonly config: string;
+  readonly as?: string;
+  readonly server?: string;
+  readonly json: boolean;
+};
+
+type Row = { readonly tool: ReportedEntry; readonly explanation?: Explanation };
+
+export async function tools(context: CommandContext, options: ToolsOptions): Promise<ExitCode> {
+  const { terminal } = context;
+  const report = await fetchStatus(options.url);
+  const known = report.servers.map((server) => server.id);
+  if (options.server !== undefined && !known.includes(options.server)) {
+    const near = nearestName(options.server, known);
+    const hint = near === undefined ? `There is: ${known.join(', ')}.` : `Did you mean ${near}?`;
+    throw new CommandError(`There is no server "${options.server}".`, EXIT.usage, hint);
+  }
+  const explain = options.as === undefined ? undefined : explainer(context, options.as, options.config, report);
+  const rows = report.entries
+    .filter(({ kind, server }) => kind === 'tool' && (options.server ?? server) === server)
+    .map((tool): Row => (explain === undefined ? { tool } : { tool, explanation: explain(tool) }));
+  if (options.json) terminal.out(JSON.stringify(rows.map(plain), null, 2));
+  else print(rows, options.as, terminal);
+  return EXIT.done;
+}
+
+function print(rows: readonly Row[], as: string | undefined, terminal: Terminal): void {
+  const head = as === undefined ? ['tool', 'reads', 'risk'] : ['tool', 'reads', 'risk', as, 'because of'];
+  const cells = rows.map(({ tool, explanation }) => {
+    const about = [`${tool.server}/${tool.name}`, tool.traits.readOnly ? 'only' : '-', tool.traits.risk];
+    return explanation === undefined ? about : [...about, explanation.allowed ? 'yes' : 'no', reason(explanation)];
+  });
+  for (const [index, line] of table([head, ...cells]).entries()) {
+    const allowed = rows[index - 1]?.explanation?.allowed ?? true;
+    terminal.out(index === 0 || !allowed ? terminal.dim(line) : line);
+  }
+  const allowed = rows.filter(({ explanation }) => explanation?.allowed === true).length;
+  terminal.out('');
+  terminal.out(
+    as === undefined
+      ? `${rows.length} tools. With --as <name>: what somebody may use, and which policy says so.`
+      : `${as} may use ${allowed} of ${rows.length} tools; policies that read arguments decide again on each call.`,
+  );
+}
+
+/** The policies that decided, or why none did. */
+function reason({ allowed, grounds, applicable }: Explanation): string {
+  if (grounds.errors.length > 0) return `an error in a policy: ${grounds.errors.join('; ')}`;
+  if (grounds.policies.length > 0) return grounds.policies.join(', ');
+  if (allowed) return 'a policy that reads arguments';
+  return applicable.length === 0 ? 'no policy speaks of it' : 'no policy allows it';
+}
+
+const plain = ({ tool, explanation }: Row): object => ({
+  tool: `${tool.server}/${tool.name}`,
+  aggregateName: tool.aggregateName,
+  traits: tool.traits,
+  ...(explanation === undefined ? {} : { allowed: explanation.allowed, because: reason(explanation) }),
+});
+
+/** Decides as the gateway would, for the API key of a name. */
+function explainer(
+  context: CommandContext,
+  name: string,
+  file: string,
+  report: StatusReport,
+): (tool: ReportedEntry) => Explanation {
+  const { config } = requireConfig(context, file);
+  const principal = apiKeyPrincipal(findKey(config, name, file));
+  const authorizer = requireAuthorizer(config);
+  const client = { era: 'modern', revision: '2026-07-28', capabilities: {}, address: '127.0.0.1' } as const;
+  return (tool) => authorizer.explain({ principal, client }, entryOf(tool, report));
+}
+
+function findKey(config: Config, name: string, file: string): Config['identity']['apiKeys'][number] {
+  const key = config.identity.apiKeys.find((one) => one.name === name);
+  if (key !== undefined) return key;
+  const names = config.identity.apiKeys.map((one) => one.name);
+  throw new CommandError(
+    `${file} has no API key called "${name}".`,
+    EXIT.usage,
+    names.length === 0 ? 'It has no usable API key at all.' : `It has: ${names.join(', ')}.`,
+  );
+}
+
+function requireAuthorizer(config: Config): CedarAuthorizer {
+  const authorizer = authorizerOf(config);
+  if (authorizer.ok) return authorizer.value;
+  throw new CommandError(
+    authorizer.error.map(describeProblem).join('\n'),
+    EXIT.failed,
+    'Mend the policies and try again.',
+  );
+}
+
+/** What policy can see of a tool: everything but its definition, which no policy reads. */
+function entryOf({ server, name, aggregateName, traits }: ReportedEntry, report: StatusReport): ToolEntry {
+  const reported = report.servers.find(({ id }) => id === server);
+  return {
+    kind: 'tool',
+    server: {
+      id: server,
+      version: '',
+      sharing: 'principal',
+      ...(reported?.owner === undefined ? {} : { owner: reported.owner }),
+      ...(reported?.title === undefined ? {} : { title: reported.title }),
+    },
+    name,
+    aggregateName,
+    definition: {},
+    text: '{}',
+    hash: '',
+    traits,
+    inputSchema: {},
+  };
+}
