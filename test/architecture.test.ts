@@ -181,15 +181,16 @@ describe('what only one place may do', () => {
   });
 
   it.each([
-    ['mintPermit', 'authz'],
-    ['makeIntent', 'audit'],
-  ])('call %s: %s', (name, home) => {
+    ['mintPermit', ['authz']],
+    // The composition root makes the intents of system permits: catalog refreshes and probes, which nobody asked for.
+    ['makeIntent', ['audit', 'gateway.ts']],
+  ])('call %s: %s', (name, homes) => {
     const word = new RegExp(`\\b${name}\\b`);
-    expect(breaches((source) => (word.test(source.code) && source.folder !== home ? [name] : []))).toEqual([]);
+    expect(breaches((source) => (word.test(source.code) && !homes.includes(source.folder) ? [name] : []))).toEqual([]);
   });
 
   it('cast by way of unknown, any or never: the makers of permits and intents', () => {
-    const laundering = /\bas\s+(?:unknown\s+as\s|any\b|never\b)/;
+    const laundering = /\bas\s+(?:unknown\s+as\s|(?:any|never)\s*[;,)\]}])/;
     const homes = new Set(['authz/permit.ts', 'audit/intent.ts']);
     expect(
       breaches(({ file, code }) => (laundering.test(code) && !homes.has(file) ? ['a cast that hides a type'] : [])),
