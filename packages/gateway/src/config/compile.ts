@@ -119,11 +119,14 @@ function compileAllow({ group, user, tools, prompts, resources }: ParsedServer['
 }
 
 function compileLimit({ per, server, tool, rate, burst }: ParsedFile['limits'][number]): LimitConfig {
+  const calls = [server, tool].filter((part) => part !== undefined).join('/');
   return {
     per,
     ...(server === undefined ? {} : { server }),
     ...(tool === undefined ? {} : { tool }),
-    rate,
-    ...(burst === undefined ? {} : { burst }),
+    count: rate.count,
+    periodMs: rate.periodMs,
+    burst: burst ?? rate.count,
+    text: `${rate.text} per ${per}${calls === '' ? '' : ` on ${calls}`}`,
   };
 }

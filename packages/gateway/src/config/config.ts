@@ -120,9 +120,11 @@ export type LimitConfig = {
   readonly server?: string;
   /** A glob over tool names. */
   readonly tool?: string;
-  /** `600/minute`, with the period written out. */
-  readonly rate: string;
-  readonly burst?: number;
+  readonly count: number;
+  readonly periodMs: number;
+  readonly burst: number;
+  /** As the operator wrote it, for messages: `60/minute per tool on files`. */
+  readonly text: string;
 };
 
 export type RequestLimits = {

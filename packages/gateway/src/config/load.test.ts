@@ -116,8 +116,8 @@ describe('the file of the guide', () => {
     expect(config.policies.map((policy) => policy.name)).toEqual([path.join('policies', 'maintenance.cedar')]);
     expect(config.policies[0]?.text).toContain('no-writes');
     expect(config.limits).toEqual([
-      { per: 'principal', rate: '600/minute', burst: 100 },
-      { per: 'tool', server: 'files', rate: '60/minute' },
+      { per: 'principal', count: 600, periodMs: 60_000, burst: 100, text: '600/minute per principal' },
+      { per: 'tool', server: 'files', count: 60, periodMs: 60_000, burst: 60, text: '60/minute per tool on files' },
     ]);
   });
 });

@@ -21,11 +21,11 @@ describe('quantities', () => {
   });
 
   it.each([
-    ['600/minute', '600/minute'],
-    ['010/s', '10/second'],
-    ['5/day', '5/day'],
-  ])('%s is a rate: %s', (text, value) => {
-    expect(parseRate(text)).toEqual({ ok: true, value });
+    ['600/minute', 600, 60_000, '600/minute'],
+    ['010/s', 10, 1000, '10/second'],
+    ['5/day', 5, 86_400_000, '5/day'],
+  ])('%s is %d in %d milliseconds: %s', (written, count, periodMs, text) => {
+    expect(parseRate(written)).toEqual({ ok: true, value: { count, periodMs, text } });
   });
 
   it.each(['', '30', '30 s', '-1s', '0s', '1e9h', '30sec', 'toString', '9999999999999999d'])(

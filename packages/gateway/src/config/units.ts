@@ -16,16 +16,26 @@ const SIZES_BYTES: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
-const PERIODS: Readonly<Record<string, string>> = {
-  s: 'second',
-  second: 'second',
-  m: 'minute',
-  minute: 'minute',
-  h: 'hour',
-  hour: 'hour',
-  d: 'day',
-  day: 'day',
+type Period = { readonly name: string; readonly ms: number };
+
+const SECOND: Period = { name: 'second', ms: 1000 };
+const MINUTE: Period = { name: 'minute', ms: 60_000 };
+const HOUR: Period = { name: 'hour', ms: 3_600_000 };
+const DAY: Period = { name: 'day', ms: 86_400_000 };
+
+const PERIODS: Readonly<Record<string, Period>> = {
+  s: SECOND,
+  second: SECOND,
+  m: MINUTE,
+  minute: MINUTE,
+  h: HOUR,
+  hour: HOUR,
+  d: DAY,
+  day: DAY,
 };
+
+/** So many in a period; `text` is for people, with the period written out. */
+export type ParsedRate = { readonly count: number; readonly periodMs: number; readonly text: string };
 
 /** What the patterns accept is also the JSON Schema that editors check with. */
 export const DURATION = /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/;
@@ -46,12 +56,14 @@ export function parseSizeBytes(text: string): Result<number, string> {
   return quantity(text, SIZE, SIZES_BYTES, 'a size such as 64KiB, 4MiB or 10MB');
 }
 
-/** `600/m` to `600/minute`: the period written out, as `quota` reads it. */
-export function parseRate(text: string): Result<string, string> {
+/** `600/m` to 600 in 60000 ms. */
+export function parseRate(text: string): Result<ParsedRate, string> {
   const wanted = 'is not a rate such as 10/second, 600/minute or 5000/hour';
-  const [count = '', unit = ''] = RATE.test(text) ? text.split('/') : [];
+  const [digits = '', unit = ''] = RATE.test(text) ? text.split('/') : [];
+  const count = Number(digits);
   const period = PERIODS[unit];
-  return period === undefined || Number(count) < 1 ? err(wanted) : ok(`${Number(count)}/${period}`);
+  if (period === undefined || count < 1) return err(wanted);
+  return ok({ count, periodMs: period.ms, text: `${count}/${period.name}` });
 }
 
 /** `127.0.0.1:8080`, `[::1]:8080`, `gateway.internal:8080`, `:8080` (every address) or a bare port (loopback). */
