@@ -29,7 +29,7 @@ export type SourceFile = {
 };
 
 /** Test files and what only they use. */
-const TEST_FILE = /(?:\.(?:test|contract|long)\.ts$|[.-]fixtures?\.ts$|(?:^|\/)(?:fixtures|testing)\/)/;
+const TEST_FILE = /(?:\.(?:test|contract|long)\.ts$|[.-]fixtures?\.ts$|(?:^|\/)(?:fixtures|testing)(?:\/|\.ts$))/;
 
 const IMPORT = /^(?:import|export)(?<type>\s+type)?\s*(?:[\w*{][^;'"]*?\sfrom\s*)?['"](?<from>[^'"\n]+)['"]/gm;
 const DYNAMIC_IMPORT = /\bimport\(\s*['"](?<from>[^'"\n]+)['"]/g;

@@ -1,14 +1,16 @@
 /** `sallyport check`: is the configuration right, without starting anything. */
 
+import { describeProblem } from '../authz/policy-problem.ts';
+import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { formatProblem, isFatal } from '../config/problem.ts';
 import type { ConfigProblem } from '../config/problem.ts';
+import { authorizerOf } from '../gateway.ts';
 import { CommandError } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
-import { checkPolicies } from './policies.ts';
 
 export type CheckOptions = { readonly config: string };
 
@@ -49,6 +51,11 @@ export function requireConfig(
     EXIT.failed,
     `Mend ${file} and try again. It is explained in docs/configuration.md.`,
   );
+}
+
+function checkPolicies(config: Config): readonly string[] {
+  const authorizer = authorizerOf(config);
+  return authorizer.ok ? [] : authorizer.error.map(describeProblem);
 }
 
 function describe(problem: ConfigProblem): string {

@@ -2,10 +2,13 @@
 
 import process from 'node:process';
 
+import { LockedError } from '../audit/file-lock.ts';
+import { UnreadableTailError } from '../audit/file-tail.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { ListenError } from '../entrypoint/listen.ts';
-import { startGateway } from '../gateway.ts';
+import { PolicyError, startGateway } from '../gateway.ts';
 import type { Gateway } from '../gateway.ts';
+import { KeyRingError } from '../seal/key-ring.ts';
 import { createLogger } from '../telemetry/pino-logger.ts';
 import { CommandError } from './command.ts';
 import { EXIT } from './exit-code.ts';
@@ -51,8 +54,14 @@ async function start(loaded: LoadedConfig, logger: ReturnType<typeof createLogge
   }
 }
 
+/** What can go wrong without a fault of the program: these errors say what to do. */
+const EXPECTED = [PolicyError, KeyRingError, LockedError, UnreadableTailError];
+
 /** A busy port says which one, and what to type instead. */
 function explained(error: unknown, { config }: LoadedConfig, typed: string): unknown {
+  if (error instanceof Error && EXPECTED.some((kind) => error instanceof kind)) {
+    return new CommandError(error.message, EXIT.failed, undefined, error);
+  }
   if (!(error instanceof ListenError)) return error;
   const { host, port } = error.address;
   const option = config.operations?.port === port && config.listen.port !== port ? '--operations' : '--listen';

@@ -5,6 +5,7 @@ import type { CedarAuthorizer, Explanation } from '../authz/cedar-authorizer.ts'
 import { describeProblem } from '../authz/policy-problem.ts';
 import type { ReportedEntry, StatusReport } from '../catalog/status-report.ts';
 import type { Config } from '../config/config.ts';
+import { authorizerOf } from '../gateway.ts';
 import { nearestName } from '../model/nearest-name.ts';
 import type { ToolEntry } from '../model/target.ts';
 import { requireConfig } from './check.ts';
@@ -13,7 +14,6 @@ import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
 import { fetchStatus } from './operations.ts';
-import { authorizerOf } from './policies.ts';
 import { table } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 

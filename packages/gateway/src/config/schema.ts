@@ -103,9 +103,9 @@ const allow = z
     group: name.optional().describe('Members of this group.'),
     user: name.optional().describe('This user: the name of an API key, or <issuer>#<subject> of a token.'),
     anyone: z.literal(true).optional().describe('Everyone who is authenticated.'),
-    tools: z.array(glob).default([]).describe('Globs over tool names; * stands for any text.'),
-    prompts: z.array(glob).default([]).describe('Globs over prompt names.'),
-    resources: z.array(glob).default([]).describe('Globs over resource URIs.'),
+    tools: z.array(glob).default([]).describe('Patterns over tool names; * stands for any text.'),
+    prompts: z.array(glob).default([]).describe('Patterns over prompt names.'),
+    resources: z.array(glob).default([]).describe('Patterns over resource URIs.'),
   })
   .superRefine((rule, context) => {
     const who = [rule.group, rule.user, rule.anyone].filter((one) => one !== undefined);
@@ -148,7 +148,7 @@ export const serverSchema = z
     tools: z
       .record(glob, traits)
       .default({})
-      .describe('Traits of the tools whose name matches the glob. Later entries win.'),
+      .describe('Traits of the tools whose name matches the glob (* and ?). Later entries win.'),
     allow: z.array(allow).default([]).describe('Who may use what. Nothing is allowed without a policy.'),
   })
   .superRefine((server, context) => {
@@ -171,7 +171,7 @@ const limit = z
       .enum(['principal', 'tool', 'server', 'client', 'tenant'])
       .describe('What each has a bucket of its own. `tool` and `server` count the callers of a tenant together.'),
     server: z.string().optional().describe('Only calls to this server.'),
-    tool: glob.optional().describe('Only tools whose name matches this glob.'),
+    tool: glob.optional().describe('Only tools whose name matches this glob (* and ?).'),
     rate: rate.describe('How many in which time, for example 600/minute.'),
     burst: count.optional().describe('How many at once. Default: the number in `rate`.'),
   })
