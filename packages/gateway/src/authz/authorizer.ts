@@ -14,6 +14,6 @@ export interface Authorizer {
   admit(caller: Caller, entry: Entry): Admission;
   /** The same for many, in their order; long lists are worked off in slices of less than 5 ms. */
   admitAll(caller: Caller, entries: readonly Entry[]): readonly boolean[] | Promise<readonly boolean[]>;
-  /** The full decision on the request's first target entry, arguments known. Any evaluation error is a deny. */
+  /** The full decision, arguments known. Any evaluation error is a deny, and so is a target of several entries. */
   authorize(request: ResolvedRequest): Decision;
 }

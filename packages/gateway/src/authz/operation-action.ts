@@ -25,7 +25,7 @@ const RULES: Readonly<Record<Exclude<OperationKind, 'complete-argument'>, Rule>>
 };
 
 const COMPLETE_PROMPT: Rule = { action: 'getPrompt', on: ['prompt'] };
-const COMPLETE_TEMPLATE: Rule = { action: 'readResource', on: ['template'] };
+const COMPLETE_TEMPLATE: Rule = { action: 'readResource', on: ['template', 'resource'] };
 
 export function actionOf(operation: Operation, entry: Entry): ActionName | undefined {
   const rule = ruleOf(operation);

@@ -31,8 +31,9 @@ export interface Catalog {
   /** The server behind an endpoint, or undefined for the aggregate and for unknown ids. */
   server(id: ServerId): ServerEntry | undefined;
   /**
-   * What the operation is about: for `call-tool`, `get-prompt`, `read-resource` and `complete-argument` one entry, for
-   * everything else the server entry (or entries) behind the endpoint. Undefined when nothing has that name.
+   * What the operation is about: for `call-tool`, `get-prompt`, `read-resource` and `complete-argument` the entry of that
+   * name, for everything else the server entry behind the endpoint; on the aggregate that is an entry for the gateway itself
+   * (`GATEWAY_ID`), and undefined for tasks and unknown methods. Always one entry. Undefined when nothing has that name.
    */
   find(endpoint: Endpoint, operation: Operation): Target | undefined;
   /** All entries of a kind behind an endpoint, in a stable order. */

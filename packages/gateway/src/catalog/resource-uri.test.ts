@@ -1,0 +1,116 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { matchesGlob } from './glob.ts';
+import { isAskableUri, templateMatcher } from './resource-uri.ts';
+import { traitsOf } from './traits.ts';
+
+describe('isAskableUri', () => {
+  it.each([
+    'file:///srv/a',
+    'test://static/resource',
+    'urn:isbn:1',
+    'https://x.example/a%20b?q=..x&r=1',
+    'file:///a/...',
+    'file:///a.b/..c',
+    'mem://100%25',
+  ])('takes %s', (uri) => expect(isAskableUri(uri)).toBe(true));
+  it.each([
+    '',
+    'file:///docs/../etc/passwd',
+    'file:///docs/%2e%2e/etc/passwd',
+    'file:///docs/%2E./etc/passwd',
+    'file:///docs%2f..%2fetc',
+    'file:///docs/%252e%252e/etc',
+    'file:///docs\\..\\etc',
+    'file:///docs%5c..%5cetc',
+    'file:///docs/./a',
+    'file:///docs/..',
+    'file:///a\u0000b',
+    'file:///a\nb',
+    'file:///\ud800',
+    `file:///${'a'.repeat(9_000)}`,
+    `file:///%${'25'.repeat(20)}2e`,
+  ])('refuses %j', (uri) => expect(isAskableUri(uri)).toBe(false));
+});
+
+describe('templateMatcher', () => {
+  it.each([
+    ['test://template/{id}/data', 'test://template/123/data', true],
+    ['test://template/{id}/data', 'test://template/1/2/data', false],
+    ['test://template/{id}/data', 'test://template/123/datax', false],
+    ['file:///{name}.{extension}', 'file:///a.b.c', true],
+    ['file:///{+path}', 'file:///a/b/c', true],
+    ['db://{table}/rows{?limit}', 'db://users/rows?limit=3', true],
+    ['db://{table}', 'dc://users', false],
+    ['db://users', 'db://users', true],
+    ['db://users', 'db://users/1', false],
+    ['a:{x}b', 'a:b', true],
+    ['a:b{x}b', 'a:b', false],
+  ])('%s against %s: %s', (template, uri, expected) => {
+    expect(templateMatcher(template)?.(uri)).toBe(expected);
+  });
+
+  it.each(['{uri}', '{+scheme}://{path}', 'no-scheme/{x}'])('does not let %s claim every URI', (template) => {
+    expect(templateMatcher(template)).toBeUndefined();
+  });
+
+  it('knows every expansion of its own', () => {
+    const literal = fc.stringMatching(/^[a-z/.]{0,4}$/);
+    const value = fc.stringMatching(/^[a-z.0-9-]{0,5}$/);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(literal, value), { maxLength: 6 }), literal, (pairs, last) => {
+        const template = `x:${pairs.map(([text], index) => `${text}{v${index}}`).join('')}${last}`;
+        const uri = `x:${pairs.map(([text, expansion]) => text + expansion).join('')}${last}`;
+        expect(templateMatcher(template)?.(uri)).toBe(true);
+      }),
+    );
+  });
+
+  it('stays quick on a template made to be slow', () => {
+    const matches = templateMatcher(`a:${'{x}a'.repeat(500)}{x}b`);
+    expect(matches?.(`a:${'a'.repeat(8_000)}c`)).toBe(false);
+  });
+});
+
+describe('matchesGlob', () => {
+  it.each([
+    ['*', '', true],
+    ['read_*', 'read_file', true],
+    ['read_*', 'xread_file', false],
+    ['*_file', 'read_file', true],
+    ['r*d*e', 'read_file', true],
+    ['r*d*e', 'read_fil', false],
+    ['?', 'a', true],
+    ['?', '', false],
+    ['a?c', 'abc', true],
+    ['a*?c', 'ac', false],
+    ['a.c', 'abc', false],
+    ['*a*', 'bbb', false],
+    ['**', 'x', true],
+    ['', '', true],
+    ['', 'x', false],
+    ['READ', 'read', false],
+  ])('%j against %j: %s', (pattern, text, expected) => expect(matchesGlob(pattern, text)).toBe(expected));
+
+  it('agrees with the regular expression of the same meaning', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[ab*?]{0,8}$/), fc.stringMatching(/^[ab]{0,10}$/), (pattern, text) => {
+        const expression = new RegExp(`^${pattern.replaceAll('?', '.').replaceAll(/\*+/g, '.*')}$`);
+        expect(matchesGlob(pattern, text)).toBe(expression.test(text));
+      }),
+    );
+  });
+});
+
+describe('traitsOf', () => {
+  it('takes from each matching rule what it names, the last one winning', () => {
+    const rules = [
+      { pattern: '*', traits: { risk: 'high' } },
+      { pattern: 'read_*', traits: { readOnly: true } },
+      { pattern: 'read_file', traits: { risk: 'low', tags: ['pii'] } },
+    ] as const;
+    expect(traitsOf('read_file', rules)).toEqual({ readOnly: true, risk: 'low', idempotent: false, tags: ['pii'] });
+    expect(traitsOf('read_all', rules)).toEqual({ readOnly: true, risk: 'high', idempotent: false, tags: [] });
+    expect(traitsOf('write', [])).toEqual({ readOnly: false, risk: 'medium', idempotent: false, tags: [] });
+  });
+});
