@@ -119,7 +119,6 @@ function compileAllow({ group, user, tools, prompts, resources }: ParsedServer['
 }
 
 function compileLimit({ per, server, tool, rate, burst }: ParsedFile['limits'][number]): LimitConfig {
-  const of = [server, tool].filter((part) => part !== undefined).join('/');
   const calls = [server, tool].filter((part) => part !== undefined).join('/');
   return {
     per,

@@ -23,7 +23,19 @@ const MINUTE: Period = { name: 'minute', ms: 60_000 };
 const HOUR: Period = { name: 'hour', ms: 3_600_000 };
 const DAY: Period = { name: 'day', ms: 86_400_000 };
 
-const PERIODS_MS = { second: 1000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+const PERIODS: Readonly<Record<string, Period>> = {
+  s: SECOND,
+  second: SECOND,
+  m: MINUTE,
+  minute: MINUTE,
+  h: HOUR,
+  hour: HOUR,
+  d: DAY,
+  day: DAY,
+};
+
+/** So many in a period; `text` is for people, with the period written out. */
+export type ParsedRate = { readonly count: number; readonly periodMs: number; readonly text: string };
 
 /** What the patterns accept is also the JSON Schema that editors check with. */
 export const DURATION = /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/;
@@ -44,18 +56,15 @@ export function parseSizeBytes(text: string): Result<number, string> {
   return quantity(text, SIZE, SIZES_BYTES, 'a size such as 64KiB, 4MiB or 10MB');
 }
 
-export type Rate = { readonly count: number; readonly period: keyof typeof PERIODS_MS; readonly periodMs: number };
-
-/** `600/minute` to 600 in 60000 ms; the first letter of the period is enough. */
-export function parseRate(text: string): Result<Rate, string> {
-  const [written = '', unit = ''] = RATE.test(text) ? text.split('/') : [];
-  const count = Number(written);
-  const period = PERIOD_NAMES.find((name) => name === unit || name[0] === unit);
-  if (period === undefined || count < 1) return err('is not a rate such as 10/second, 600/minute or 5000/hour');
-  return ok({ count, period, periodMs: PERIODS_MS[period] });
+/** `600/m` to 600 in 60000 ms. */
+export function parseRate(text: string): Result<ParsedRate, string> {
+  const wanted = 'is not a rate such as 10/second, 600/minute or 5000/hour';
+  const [digits = '', unit = ''] = RATE.test(text) ? text.split('/') : [];
+  const count = Number(digits);
+  const period = PERIODS[unit];
+  if (period === undefined || count < 1) return err(wanted);
+  return ok({ count, periodMs: period.ms, text: `${count}/${period.name}` });
 }
-
-const PERIOD_NAMES = ['second', 'minute', 'hour', 'day'] as const;
 
 /** `127.0.0.1:8080`, `[::1]:8080`, `gateway.internal:8080`, `:8080` (every address) or a bare port (loopback). */
 export function parseListenAddress(text: string): Result<ListenAddress, string> {
