@@ -7,8 +7,9 @@ import type { Failure, FailureCode } from '../model/failure.ts';
 import { FAILURES } from '../model/failure.ts';
 import type { PresentedCredentials } from '../model/request.ts';
 import type { Era } from '../model/revision.ts';
+import { NEWEST_LEGACY, NEWEST_MODERN } from '../model/revision.ts';
 import { Secret } from '../model/secret.ts';
-import type { EncodedAnswer } from '../protocol/codec.ts';
+import type { EncodedAnswer, ServerCodec } from '../protocol/codec.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
 import type { JsonRpcId } from '../protocol/json-rpc.ts';
 import type { McpHeaders } from '../protocol/mcp-headers.ts';
@@ -64,12 +65,15 @@ export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHI
   };
   if (FAILURES[failure.code].fault === 'caller') logger.info(fields, 'refused at the door');
   else logger.warn(fields, 'refused at the door');
-  const codec = serverCodecFor(as.era ?? 'legacy');
-  const encoded = codec.encodeFailure(failure, { id: as.id ?? null, requestId: arrival.id });
+  const encoded = refusalCodec(as.era).encodeFailure(failure, { id: as.id ?? null, requestId: arrival.id });
   const answer = as.status === undefined ? encoded : { ...encoded, status: as.status };
   const headers = failure.code === 'method-not-allowed' ? allowHeader(arrival) : [];
   return as.unread === true ? respondUnread(arrival, answer) : respond(arrival, answer, headers);
 }
+
+/** Whoever speaks no revision yet is answered as a legacy client: those errors every client can read. */
+export const refusalCodec = (era: Era = 'legacy'): ServerCodec =>
+  serverCodecFor(era === 'modern' ? NEWEST_MODERN : NEWEST_LEGACY);
 
 /** Writes a finished answer. */
 export function respond(arrival: Arrival, answer: EncodedAnswer, headers: readonly string[] = []): Promise<void> {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 
 import { failure } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
-import { serverCodecFor } from '../protocol/codecs.ts';
+import { refusalCodec } from './arrival.ts';
 import type { EntrypointParts } from './parts.ts';
 
 type HttpFault = { readonly status: string; readonly failure: Failure };
@@ -42,7 +42,7 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, 
   const id = parts.newId();
   parts.instruments.refused(fault.failure.code);
   parts.logger.info({ requestId: id, outcome: fault.failure.code, reason: error.code }, 'refused at the door');
-  const { body } = serverCodecFor('legacy').encodeFailure(fault.failure, { id: null, requestId: id });
+  const { body } = refusalCodec().encodeFailure(fault.failure, { id: null, requestId: id });
   const text = body.chunks.map((chunk) => (typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString())).join('');
   const headers = `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close`;
   socket.end(`HTTP/1.1 ${fault.status}\r\n${headers}\r\n\r\n${text}`);

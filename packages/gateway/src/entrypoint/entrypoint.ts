@@ -5,6 +5,7 @@
 
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { failure } from '../model/failure.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -123,12 +124,14 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     const closed = new Promise<void>((resolve) => {
       server.close(() => resolve());
     });
+    // An answer that began before now did not say that its connection would close.
+    const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
     for (const end of parts.openStreams) end();
     await untilIdle(graceMs);
     for (const call of parts.openCalls) call.abort();
-    // Cancelled calls answer at once, if they answer at all.
-    await untilIdle(CANCEL_MS);
-    server.closeIdleConnections();
+    // Cancelled calls answer at once, if they answer at all; a request that was on its way gets its 503.
+    await Promise.race([closed, delay(LAST_WORDS_MS)]);
+    clearInterval(sweep);
     server.closeAllConnections();
     await closed;
   }
@@ -149,7 +152,8 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
   };
 }
 
-const CANCEL_MS = 250;
+const SWEEP_MS = 25;
+const LAST_WORDS_MS = 250;
 const ignore = (): void => undefined;
 
 function createHttpServer(

@@ -6,13 +6,12 @@
 import type { ServerResponse } from 'node:http';
 
 import type { EncodedMessage } from '../protocol/codec.ts';
+import { encodeSseEvent, sseText } from '../protocol/sse-encode.ts';
 import type { EntrypointLimits } from './limits.ts';
 import { pipe, whenDrained } from './response-body.ts';
 
 export type StreamLimits = Pick<EntrypointLimits, 'keepAliveMs' | 'writeTimeoutMs' | 'maxPendingNoticeBytes'>;
 
-const EVENT_START = 'event: message\ndata: ';
-const EVENT_END = '\n\n';
 const COMMENT = ':\n\n';
 
 const HEADERS = [
@@ -30,6 +29,7 @@ export class EventStream {
   readonly #limits: StreamLimits;
   readonly #timer: NodeJS.Timeout;
   #piping = false;
+  #draining: Promise<void> | undefined;
   #waiting: string[] = [];
   #waitingBytes = 0;
 
@@ -52,33 +52,26 @@ export class EventStream {
     const response = this.#response;
     if (response.destroyed || response.writableEnded) return undefined;
     const pending = response.writableLength + this.#waitingBytes;
-    if (pending > this.#limits.maxPendingNoticeBytes) return this.drained();
+    if (pending > this.#limits.maxPendingNoticeBytes) return this.#drained();
     if (this.#piping) {
       this.#waiting.push(text);
       this.#waitingBytes += text.length;
       return undefined;
     }
-    return response.write(EVENT_START + text + EVENT_END) ? undefined : this.drained();
+    return response.write(sseText(text)) ? undefined : this.#drained();
   }
 
   /** Writes one message, whole, with back-pressure. Notices that come meanwhile follow it. */
   async message(message: EncodedMessage): Promise<void> {
     const response = this.#response;
-    if (message.rest === undefined && message.chunks.length === 1) {
-      const [only] = message.chunks;
-      if (typeof only === 'string') {
-        response.write(EVENT_START + onOneLine(only) + EVENT_END);
-        return;
-      }
-    }
     this.#piping = true;
-    response.write(EVENT_START);
-    await pipe(response, message, { onOneLine: true, writeTimeoutMs: this.#limits.writeTimeoutMs });
-    response.write(EVENT_END);
+    await pipe(response, encodeSseEvent(message), this.#limits.writeTimeoutMs);
     this.#piping = false;
-    for (const text of this.#waiting) response.write(EVENT_START + text + EVENT_END);
+    const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
+    if (response.destroyed) return;
+    for (const text of waiting) response.write(sseText(text));
   }
 
   end(): void {
@@ -86,17 +79,18 @@ export class EventStream {
     this.#response.end();
   }
 
-  drained(): Promise<void> {
-    return whenDrained(this.#response, this.#limits.writeTimeoutMs);
+  /** One promise for everyone who waits for the same client. */
+  #drained(): Promise<void> {
+    this.#draining ??= whenDrained(this.#response, this.#limits.writeTimeoutMs).finally(() => {
+      this.#draining = undefined;
+    });
+    return this.#draining;
   }
 
   /** A client that has not taken what was written is cut off by `whenDrained`; one that is silent gets a comment. */
   #keepAlive(): void {
     if (this.#piping) return;
-    if (this.#response.writableNeedDrain) void this.drained();
+    if (this.#response.writableNeedDrain) void this.#drained();
     else this.#response.write(COMMENT);
   }
 }
-
-/** JSON has raw line breaks only between its tokens, where a space means the same; inside an event they would end it. */
-const onOneLine = (text: string): string => (/[\r\n]/.test(text) ? text.replaceAll(/[\r\n]/g, ' ') : text);

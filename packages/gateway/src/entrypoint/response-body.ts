@@ -4,25 +4,19 @@ import type { ServerResponse } from 'node:http';
 
 import type { EncodedMessage } from '../protocol/codec.ts';
 
-export type PipeOptions = {
-  /** Raw line breaks become spaces: see `event-stream.ts`. */
-  readonly onOneLine: boolean;
-  readonly writeTimeoutMs: number;
-};
-
 /**
  * Writes `message`; resolves when its last chunk was handed to the socket, or when the client is gone. When the upstream
  * breaks off in the middle, the connection is destroyed: a cut message must not look like a whole one.
  */
-export async function pipe(response: ServerResponse, message: EncodedMessage, options: PipeOptions): Promise<void> {
-  for (const chunk of message.chunks) writeChunk(response, chunk, options);
+export async function pipe(response: ServerResponse, message: EncodedMessage, writeTimeoutMs: number): Promise<void> {
+  for (const chunk of message.chunks) response.write(chunk);
   if (message.rest === undefined) return;
   try {
     // The body runs at least once, also for a client that is gone: an iterator that was never started would not learn
     // that it has ended, and nor would the upstream and the record behind it.
     for await (const chunk of message.rest) {
       if (response.destroyed) return;
-      if (!writeChunk(response, chunk, options)) await whenDrained(response, options.writeTimeoutMs);
+      if (!response.write(chunk)) await whenDrained(response, writeTimeoutMs);
     }
   } catch {
     response.destroy();
@@ -37,21 +31,6 @@ export async function discard(message: EncodedMessage): Promise<void> {
   } catch {
     // The upstream broke off before we did.
   }
-}
-
-function writeChunk(response: ServerResponse, chunk: string | Uint8Array, options: PipeOptions): boolean {
-  return response.write(options.onOneLine ? withoutLineBreaks(chunk) : chunk);
-}
-
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
-const SPACE = 0x20;
-
-/** Both bytes stand for themselves only in UTF-8, so a chunk may be cut anywhere. */
-function withoutLineBreaks(chunk: string | Uint8Array): string | Uint8Array {
-  if (typeof chunk === 'string') return /[\r\n]/.test(chunk) ? chunk.replaceAll(/[\r\n]/g, ' ') : chunk;
-  if (!chunk.includes(LINE_FEED) && !chunk.includes(CARRIAGE_RETURN)) return chunk;
-  return chunk.map((byte) => (byte === LINE_FEED || byte === CARRIAGE_RETURN ? SPACE : byte));
 }
 
 /** Resolves when the client has read on or is gone. One that reads nothing for `timeoutMs` is cut off. */

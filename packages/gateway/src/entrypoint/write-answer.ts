@@ -23,7 +23,7 @@ export async function writeAnswer(
   for (const name in answer.headers) headers.push(name, answer.headers[name] ?? '');
   if (body.rest !== undefined) {
     response.writeHead(answer.status, headers);
-    await pipe(response, body, { onOneLine: false, writeTimeoutMs: options.writeTimeoutMs });
+    await pipe(response, body, options.writeTimeoutMs);
     if (!response.destroyed) response.end();
     return;
   }
