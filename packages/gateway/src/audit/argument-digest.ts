@@ -23,7 +23,15 @@ const SURROGATE_MARGIN = 2;
 /** `whole` is false when `text` is only how the canonical text begins. */
 type Canonical = { text: string; whole: boolean; readonly bounds: DigestBounds };
 
+/** Text that JSON writes as it is: nearly all of it, and asking costs a fifth of what stringifying does. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+const MAX_PLAIN_CHARS = 512;
+
 function writeString(into: Canonical, value: string): void {
+  if (value.length <= MAX_PLAIN_CHARS && PLAIN.test(value)) {
+    into.text += `"${value}"`;
+    return;
+  }
   const left = into.bounds.maxChars - into.text.length;
   if (value.length > left + SURROGATE_MARGIN) {
     into.whole = false;

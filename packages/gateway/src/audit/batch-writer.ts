@@ -38,7 +38,7 @@ export class NotDurableError extends Error {
 
 export class BatchWriter {
   readonly #options: BatchWriterOptions;
-  #queue: string[] = [];
+  #queue: Buffer[] = [];
   #queuedBytes = 0;
   /** What is left of a batch that the file took only a part of. Goes first. */
   #partial: Buffer | undefined;
@@ -56,6 +56,7 @@ export class BatchWriter {
   #immediate: NodeJS.Immediate | undefined;
   #waitTimer: NodeJS.Timeout | undefined;
   #error: unknown;
+  #closed = false;
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
@@ -74,10 +75,10 @@ export class BatchWriter {
     return this.#queuedBytes + (this.#partial?.length ?? 0);
   }
 
-  /** Queues one line, without its newline. ASCII only: a character is a byte. */
-  add(line: string): void {
+  /** Queues one line, newline included. The bytes belong to the writer from now on. */
+  add(line: Buffer): void {
     this.#queue.push(line);
-    this.#queuedBytes += line.length + 1;
+    this.#queuedBytes += line.length;
     this.#lines++;
     // The first line of a batch sets its time. While the file refuses, the retry's own time stands.
     if (this.#queue.length === 1 && this.#running === undefined && this.#error === undefined) {
@@ -98,10 +99,10 @@ export class BatchWriter {
 
   /** Writes and syncs everything once more, then closes. @throws the file's error when lines are left unwritten */
   async close(): Promise<void> {
+    this.#closed = true;
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
     await this.#running;
-    clearTimeout(this.#timer);
     await this.#attempt(true);
     clearTimeout(this.#waitTimer);
     const error = this.#error;
@@ -124,7 +125,7 @@ export class BatchWriter {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#immediate = undefined;
-    if (this.#running !== undefined) return;
+    if (this.#running !== undefined || this.#closed) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
       this.#next();
@@ -134,6 +135,7 @@ export class BatchWriter {
   /** What remains to be done, and when. */
   #next(): void {
     const { retryMs, batchMs } = this.#options;
+    if (this.#closed) return;
     if (this.#error !== undefined) this.#wakeIn(retryMs);
     else if (this.#waiters.length > 0) this.#immediate ??= setImmediate(() => this.#start());
     else if (this.backlogLines > 0) this.#wakeIn(batchMs);
@@ -190,14 +192,13 @@ export class BatchWriter {
     let count = 0;
     for (const line of this.#queue) {
       if (count > 0 && bytes + line.length > this.#options.maxWriteBytes) break;
-      bytes += line.length + 1;
+      bytes += line.length;
       count++;
     }
-    const lines = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
-    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
+    const lines = this.#queue.splice(0, count);
     this.#queuedBytes -= bytes;
     this.#partialLines = count;
-    return Buffer.from(`${lines.join('\n')}\n`, 'latin1');
+    return Buffer.concat(lines, bytes);
   }
 
   #settle(): void {

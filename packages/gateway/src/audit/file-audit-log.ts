@@ -21,7 +21,14 @@ import { createChain, type Chain, type ChainTail } from './chain.ts';
 import { lockFile, type FileLock } from './file-lock.ts';
 import { readFileTail, type Repair } from './file-tail.ts';
 import { intentSequence, makeIntent } from './intent.ts';
-import { intentRecord, lifecycleRecord, outcomeRecord, type LifecycleEvent, type RecordContext } from './record.ts';
+import {
+  intentRecord,
+  lifecycleRecord,
+  outcomeRecord,
+  recordContext,
+  type LifecycleEvent,
+  type RecordContext,
+} from './record.ts';
 
 export type FileAuditLogOptions = {
   readonly path: string;
@@ -131,7 +138,7 @@ class ChainedFile implements FileAuditLog {
   constructor({ options, file, lock, tail }: Parts) {
     this.#options = options;
     this.#lock = lock;
-    this.#context = { version: options.version };
+    this.#context = recordContext(options.version);
     this.#maxRecords = options.maxBacklogRecords ?? DEFAULTS.maxBacklogRecords;
     this.#maxBytes = options.maxBacklogBytes ?? DEFAULTS.maxBacklogBytes;
     this.#chain = createChain({
@@ -179,6 +186,11 @@ class ChainedFile implements FileAuditLog {
   }
 
   append(event: AuditEvent): void {
+    if (this.#closed !== undefined) {
+      const { request, outcome } = event;
+      this.#options.logger.error({ requestId: request.id, outcome }, 'a call ended after the audit file was closed');
+      return;
+    }
     // What was refused because of a full backlog must not fill it further; what ran is kept, as far as memory allows.
     const share = event.outcome === 'refused' || event.failure?.code === 'record-unavailable' ? 1 : 2;
     if (this.#isFull(share)) {

@@ -8,6 +8,9 @@ import { createLogger, type LoggerOptions } from './pino-logger.ts';
 const SECRET = 'sk-live-4f9c2e7a';
 const now = (): Date => new Date(2026, 10, 21, 12, 1, 3);
 
+// oxlint-disable-next-line no-control-regex
+const TWO_SAFE_LINES = /^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*\n[^\u0000-\u001f]*\n$/;
+
 function recording(options: Partial<LoggerOptions> & { isTTY?: boolean }) {
   const lines: string[] = [];
   const destination = { write: (line: string) => lines.push(line), isTTY: options.isTTY ?? false };
@@ -80,10 +83,7 @@ describe('a line for a person', () => {
         const { lines, logger } = recording({ format: 'pretty' });
         logger.info({ ...call, principal, target: text }, text);
         logger.info({ text }, text);
-        // oxlint-disable-next-line no-control-regex
-        expect(lines.join('')).toMatch(
-          /^[^\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]*\n[^\u0000-\u001f]*\n$/,
-        );
+        expect(lines.join('')).toMatch(TWO_SAFE_LINES);
       }),
     );
   });

@@ -1,0 +1,73 @@
+/** Requests, principals and disks for the tests of this folder. */
+
+import type { Permit } from '../model/decision.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { Principal } from '../model/principal.ts';
+import type { AuthorizedRequest, InboundRequest } from '../model/request.ts';
+import { UNKNOWN_TRAITS, type ToolEntry } from '../model/target.ts';
+import type { AuditEvent } from './audit-log.ts';
+
+export const alice: Principal = {
+  key: '7:default/7:api-key/alice',
+  tenant: 'default',
+  kind: 'user',
+  issuer: 'api-key',
+  subject: 'alice',
+  name: 'alice',
+  groups: ['engineering'],
+  scopes: [],
+  credential: { kind: 'api-key' },
+  claims: { email: 'alice@example.com' },
+};
+
+export function tool(name: string, readOnly: boolean): ToolEntry {
+  return {
+    kind: 'tool',
+    server: { id: 'files', version: 'v1', owner: 'platform', sharing: 'shared' },
+    name,
+    aggregateName: `files_${name}`,
+    definition: {},
+    text: '{}',
+    hash: 'ab'.repeat(32),
+    traits: { ...UNKNOWN_TRAITS, readOnly },
+    inputSchema: {},
+  };
+}
+
+type RequestFacts = { readonly id?: string; readonly args?: JsonObject; readonly name?: string };
+
+export function inbound({ id = 'r-1', args = { path: 'a.txt' }, name = 'tool' }: RequestFacts = {}): Omit<
+  InboundRequest,
+  'presented'
+> {
+  return {
+    id,
+    receivedAtMs: 1_790_000_000_000,
+    startedMs: 0,
+    endpoint: { kind: 'server', server: 'files' },
+    client: { era: 'modern', revision: '2026-07-28', capabilities: {}, address: '127.0.0.1' },
+    operation: { kind: 'call-tool', name, arguments: args },
+    meta: { vendor: {} },
+    sealedFor: [],
+  };
+}
+
+export function outcome(id: string, more: Partial<AuditEvent> = {}): AuditEvent {
+  return {
+    request: inbound({ id }),
+    outcome: 'ok',
+    durationMs: 2,
+    principal: alice,
+    entry: tool('read', true),
+    ...more,
+  };
+}
+
+/** A permit cannot be made outside `authz`; a test of the record needs one all the same. */
+export function authorized(id: string, readOnly: boolean, args?: JsonObject): AuthorizedRequest {
+  const { operation, ...rest } = inbound({ id, ...(args && { args }) });
+  const target = { endpoint: rest.endpoint, entries: [tool('write', readOnly)] as const };
+  const look = { principal: alice, operation, target, obligations: [] };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return { ...rest, principal: alice, permit: look as unknown as Permit };
+}
