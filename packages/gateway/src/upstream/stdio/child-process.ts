@@ -143,6 +143,8 @@ async function endGroup({ spawned, group, exited, graces }: Ending): Promise<voi
   group.signal('SIGKILL');
   await settledWithin(exited, graces.killMs);
   await emptyWithin(group, graces.killMs);
+  // Nobody survives SIGKILL: whoever is still listed is a zombie that the system has not cleared away yet.
+  if (spawned.pid !== undefined) removeLiveGroup(spawned.pid);
 }
 
 function settledWithin(promise: Promise<unknown>, ms: number): Promise<void> {

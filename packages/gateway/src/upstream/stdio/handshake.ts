@@ -10,7 +10,7 @@ import type { Json, JsonObject } from '../../model/json.ts';
 import type { Discovery } from '../../model/outcome.ts';
 import type { ClientFacts } from '../../model/request.ts';
 import { isModernRevision, NEWEST_MODERN } from '../../model/revision.ts';
-import type { ModernRevision, Revision } from '../../model/revision.ts';
+import type { Era, ModernRevision, Revision } from '../../model/revision.ts';
 import type { ClientCodec, LegacyHandshake } from '../../protocol/codec.ts';
 import type { Clock } from '../clock.ts';
 import type { Answer } from './multiplexer.ts';
@@ -27,10 +27,10 @@ export type HandshakeParts = {
 
 export type Shaken = { readonly revision: Revision; readonly discovery: Discovery };
 
-/** `doubtful`: the process is of no more use, but a new one that is not asked `server/discover` may be. */
 export type Probed =
   | { readonly kind: 'known'; readonly shaken: Shaken }
-  | { readonly kind: 'doubtful'; readonly why: string };
+  /** This process is of no more use, but a new one that is spoken to in `era` from the start may be. */
+  | { readonly kind: 'doubtful'; readonly era: Era; readonly why: string };
 
 export type ProbeLimits = {
   /** After this long without an answer to `server/discover`, `initialize` is sent too. Either answer then decides. */
@@ -41,66 +41,79 @@ export type ProbeLimits = {
 
 const UNSUPPORTED_VERSION = -32022;
 const METHOD_NOT_FOUND = -32601;
+/** initialize was answered well: the probe, asked before, was ignored, or its answer comes just behind. */
+const OUT_OF_ORDER_MS = 50;
+/** One of two questions was answered: the answer to the other cannot be far. */
+const OTHER_ANSWER_MS = 1000;
 
-/** Finds the era of a process that was just started. @throws Refusal `upstream-invalid`, `server-unavailable` */
+/** Finds the era of a process that was just started. */
 export async function probe(session: StdioSession, parts: HandshakeParts, limits: ProbeLimits): Promise<Probed> {
-  const giveUp = timer(parts.clock, limits.giveUpMs);
-  const patience = timer(parts.clock, limits.probeTimeoutMs);
+  const timers = createTimers(parts.clock);
   try {
-    let discovering = discover(session, parts, NEWEST_MODERN);
-    let early = await Promise.race([discovering, patience.over]);
-    const other = early === undefined ? undefined : otherModernRevision(early);
-    if (other !== undefined) {
-      discovering = discover(session, parts, other);
-      early = await Promise.race([discovering, giveUp.over]);
-    }
-    if (early !== undefined) {
-      const modern = asModern(early, parts);
-      if (modern !== undefined) return { kind: 'known', shaken: modern };
-      if (early.kind === 'failed') return verdict(early, limits);
-    }
+    const giveUp = timers.after(limits.giveUpMs);
+    const discovering = discover(session, parts, NEWEST_MODERN);
+    const early = await Promise.race([discovering, timers.after(limits.probeTimeoutMs)]);
+    if (isShaken(early)) return { kind: 'known', shaken: early };
+    if (early?.kind === 'failed') return judge(early, limits);
     const initializing = initialize(session, parts);
-    if (early !== undefined) return verdict(await Promise.race([initializing, giveUp.over]), limits);
-    // A server that is merely slow to start answers both: the first useful answer decides.
-    const late = discovering.then((reply) => asModern(reply, parts));
-    const first = await Promise.race([late.then((modern) => modern ?? initializing), initializing, giveUp.over]);
-    if (first === undefined || 'revision' in first) return verdict(first, limits);
-    // initialize was refused: by a modern server, perhaps, whose other answer is about to come.
-    const grace = timer(parts.clock, limits.probeTimeoutMs);
-    const modern = await Promise.race([late, grace.over]);
-    grace.cancel();
-    return verdict(modern ?? first, limits);
+    if (early !== undefined) return judge(await Promise.race([initializing, giveUp]), limits);
+
+    // No answer yet: the server ignores the probe, or it is merely slow to start and will answer both.
+    const first = await Promise.race([discovering, initializing, giveUp]);
+    if (first === undefined) return judge(undefined, limits);
+    const modern = await Promise.race([discovering, timers.after(isShaken(first) ? OUT_OF_ORDER_MS : OTHER_ANSWER_MS)]);
+    if (!isShaken(modern)) return judge(await Promise.race([initializing, giveUp]), limits);
+    const legacy = await Promise.race([initializing, timers.after(OTHER_ANSWER_MS)]);
+    if (legacy !== undefined && !isShaken(legacy)) return { kind: 'known', shaken: modern };
+    // A server of both eras that took the late initialize for the opening speaks the old one now.
+    return { kind: 'doubtful', era: 'modern', why: 'It is a modern server that was told initialize.' };
   } finally {
-    giveUp.cancel();
-    patience.cancel();
+    timers.cancel();
   }
 }
 
-function verdict(first: Shaken | Reply | undefined, limits: ProbeLimits): Probed {
-  if (first === undefined) return { kind: 'doubtful', why: `It answered nothing within ${limits.giveUpMs} ms.` };
-  return 'revision' in first ? { kind: 'known', shaken: first } : { kind: 'doubtful', why: asRefusal(first).message };
+function judge(reply: Shaken | Reply | undefined, limits: ProbeLimits): Probed {
+  if (isShaken(reply)) return { kind: 'known', shaken: reply };
+  const why = reply === undefined ? `It answered nothing within ${limits.giveUpMs} ms.` : asRefusal(reply).message;
+  // A modern server refuses initialize naming what it speaks.
+  const isModern = reply !== undefined && otherModernRevision(reply) !== undefined;
+  return { kind: 'doubtful', era: isModern ? 'modern' : 'legacy', why };
 }
 
-/** The handshake of a legacy server, and nothing before it. @throws Refusal */
-export async function openLegacy(session: StdioSession, parts: HandshakeParts, giveUpMs: number): Promise<Shaken> {
-  const giveUp = timer(parts.clock, giveUpMs);
+/** The opening of a server whose era is known, and nothing else before it. @throws Refusal */
+export async function openAs(
+  era: Era,
+  session: StdioSession,
+  parts: HandshakeParts,
+  giveUpMs: number,
+): Promise<Shaken> {
+  const timers = createTimers(parts.clock);
   try {
-    const reply = await Promise.race([initialize(session, parts), giveUp.over]);
-    if (reply === undefined) {
-      const message = `The server did not answer initialize within ${giveUpMs} ms.${session.lastWords()}`;
-      throw refuse('upstream-timeout', { sent: 'maybe', message });
-    }
-    if ('revision' in reply) return reply;
-    throw asRefusal(reply);
+    const opening = era === 'legacy' ? initialize(session, parts) : discover(session, parts, NEWEST_MODERN);
+    const reply = await Promise.race([opening, timers.after(giveUpMs)]);
+    if (isShaken(reply)) return reply;
+    if (reply !== undefined) throw asRefusal(reply);
+    const method = era === 'legacy' ? 'initialize' : 'server/discover';
+    const message = `The server did not answer ${method} within ${giveUpMs} ms.${session.lastWords()}`;
+    throw refuse('upstream-timeout', { sent: 'maybe', message });
   } finally {
-    giveUp.cancel();
+    timers.cancel();
   }
 }
 
-function discover(session: StdioSession, parts: HandshakeParts, revision: ModernRevision): Promise<Reply> {
+const isShaken = (reply: Shaken | Reply | undefined): reply is Shaken => reply !== undefined && 'revision' in reply;
+
+async function discover(
+  session: StdioSession,
+  parts: HandshakeParts,
+  revision: ModernRevision,
+): Promise<Shaken | Reply> {
   const id = session.multiplexer.nextId();
   const request = { id, operation: { kind: 'discover' }, meta: { vendor: {} }, client: parts.client } as const;
-  return ask(session, id, parts.codecFor(revision).encodeRequest(request).body);
+  const reply = await ask(session, id, parts.codecFor(revision).encodeRequest(request).body);
+  const other = otherModernRevision(reply);
+  if (other !== undefined && other !== revision) return discover(session, parts, other);
+  return asModern(reply, parts) ?? reply;
 }
 
 async function initialize(session: StdioSession, parts: HandshakeParts): Promise<Shaken | Reply> {
@@ -158,14 +171,24 @@ function asRefusal(reply: Reply): Refusal {
 }
 
 function refusedHandshake(answer: Answer): string {
-  if (answer.kind === 'response') return 'The server answered initialize with something that is no InitializeResult.';
+  if (answer.kind === 'response') return 'The server answered the handshake with something that it does not know.';
   const { code, message } = answer.error;
   const hint = code === METHOD_NOT_FOUND ? ' It may speak a revision of MCP that the gateway does not.' : '';
-  return `The server refused initialize with error ${code}: ${JSON.stringify(message.slice(0, 300))}.${hint}`;
+  return `The server refused the handshake with error ${code}: ${JSON.stringify(message.slice(0, 300))}.${hint}`;
 }
 
-function timer(clock: Clock, ms: number): { readonly over: Promise<undefined>; cancel(): void } {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const cancel = clock.after(ms, () => resolve(undefined));
-  return { over: promise, cancel };
+type Timers = { after(ms: number): Promise<undefined>; cancel(): void };
+
+function createTimers(clock: Clock): Timers {
+  const cancels: (() => void)[] = [];
+  return {
+    after(ms) {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      cancels.push(clock.after(ms, () => resolve(undefined)));
+      return promise;
+    },
+    cancel() {
+      for (const cancel of cancels) cancel();
+    },
+  };
 }

@@ -12,7 +12,7 @@ import type { ClientCodec, LegacyHandshake } from '../../protocol/codec.ts';
 import type { Clock } from '../clock.ts';
 import type { Connector, Upstream } from '../connector.ts';
 import { childEnvironment, INHERITED_VARIABLES } from './environment.ts';
-import { openLegacy, probe } from './handshake.ts';
+import { openAs, probe } from './handshake.ts';
 import type { HandshakeParts, Shaken } from './handshake.ts';
 import { openSession } from './stdio-session.ts';
 import type { SessionBounds, StdioSession } from './stdio-session.ts';
@@ -93,49 +93,47 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
       logger: options.logger,
     });
 
-  const legacyIsKnown = (server: Server): boolean =>
-    verdict?.version === server.version &&
-    verdict.era === 'legacy' &&
-    clock.nowMs() - verdict.atMs < limits.maxVerdictAgeMs;
+  const knownEra = (server: Server): Era | undefined =>
+    verdict?.version === server.version && clock.nowMs() - verdict.atMs < limits.maxVerdictAgeMs
+      ? verdict.era
+      : undefined;
 
   const ready = (session: StdioSession, shaken: Shaken, { server }: Attempt): Upstream => {
     const codec = clientCodecFor(shaken.revision);
     session.multiplexer.era = codec.era;
     // A remembered verdict keeps its date: only a probe renews it.
-    if (!legacyIsKnown(server)) verdict = { version: server.version, era: codec.era, atMs: clock.nowMs() };
+    if (knownEra(server) !== codec.era) verdict = { version: server.version, era: codec.era, atMs: clock.nowMs() };
     const { discovery } = shaken;
     return createStdioUpstream({ session, codec, discovery, maxLineBytes: limits.maxLineBytes });
   };
 
-  const openKnownLegacy = (attempt: Attempt): Promise<Upstream> =>
+  const openKnown = (era: Era, attempt: Attempt): Promise<Upstream> =>
     inSession(start(attempt), attempt.signal, async (session) => {
-      const shaken = await openLegacy(session, parts, limits.startTimeoutMs);
+      const shaken = await openAs(era, session, parts, limits.startTimeoutMs);
       return ready(session, shaken, attempt);
     });
 
   const openUnknown = async (attempt: Attempt): Promise<Upstream> => {
-    let why = '';
+    const { promise: doubts, resolve: doubt } = Promise.withResolvers<Era>();
     const upstream = await inSession(start(attempt), attempt.signal, async (session) => {
       const probed = await probe(session, parts, { ...limits, giveUpMs: limits.startTimeoutMs });
       if (probed.kind === 'known') return ready(session, probed.shaken, attempt);
-      why = probed.why;
+      const { era, why } = probed;
+      options.logger.debug({ server: attempt.server.id, era, why }, 'The process is started anew after the probe.');
+      doubt(era);
       return undefined;
     });
-    if (upstream !== undefined) return upstream;
-    options.logger.debug(
-      { server: attempt.server.id, why },
-      'The process did not survive the probe; starting it anew.',
-    );
-    return openKnownLegacy(attempt);
+    return upstream ?? openKnown(await doubts, attempt);
   };
 
   const open = async (attempt: Attempt): Promise<Upstream> => {
-    if (!legacyIsKnown(attempt.server)) return openUnknown(attempt);
+    const era = knownEra(attempt.server);
+    if (era === undefined) return openUnknown(attempt);
     try {
-      return await openKnownLegacy(attempt);
+      return await openKnown(era, attempt);
     } catch (error) {
       if (attempt.signal.aborted) throw error;
-      // Perhaps the program behind the command was replaced by a modern one.
+      // Perhaps the program behind the command was replaced by one of the other era.
       verdict = undefined;
       return openUnknown(attempt);
     }
