@@ -164,7 +164,10 @@ function ask(source: ListingSource, operation: Operation, upstreamCursor?: strin
 
 /** The result object alone; undefined when it has more than `maxBytes`. */
 async function bytesOf(result: Raw, maxBytes: number): Promise<Uint8Array | undefined> {
-  if (result.kind === 'value') return Buffer.from(JSON.stringify(result.value));
+  if (result.kind === 'value') {
+    const whole = Buffer.from(JSON.stringify(result.value));
+    return whole.length > maxBytes ? undefined : whole;
+  }
   const { head, rest, resultStart, resultEnd } = result.message;
   const first = head.subarray(resultStart, resultEnd);
   if (first.length > maxBytes) return undefined;
