@@ -206,6 +206,11 @@ describe('a server that is wrong', () => {
     ['has a bad reference', '  bad: { command: [x], env: { KEY: "env:not a name" } }', 'servers.bad.env.KEY'],
     ['is empty', '  bad:', 'servers.bad'],
     ['allows nobody in particular', '  bad: { command: [x], allow: [{ tools: ["*"] }] }', 'servers.bad.allow[0]'],
+    [
+      'has a wildcard that policy lacks',
+      '  bad: { command: [x], allow: [{ anyone: true, tools: ["a?"] }] }',
+      'servers.bad.allow[0].tools[0]',
+    ],
     ['has headers for a command', '  bad: { command: [x], headers: { X-A: b } }', 'servers.bad.headers'],
     ['has a wrong trait', '  bad: { command: [x], tools: { a: { readonly: true } } }', 'servers.bad.tools.a.readonly'],
   ])('because it %s disables only itself', (_why, bad, at) => {

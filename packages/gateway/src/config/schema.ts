@@ -35,6 +35,8 @@ const rate = parsed(RATE, parseRate);
 const address = parsed(/^(?:.*:)?\d{1,5}$/, parseListenAddress);
 const name = z.string().min(1).max(200);
 const glob = z.string().min(1).max(1000);
+/** What `allow` compiles to knows one wildcard; in a URI, `?` is an ordinary character. */
+const namePattern = glob.refine((text) => !text.includes('?'), { message: 'uses "?"; only * is a wildcard here.' });
 const count = z.int().min(1).max(1_000_000);
 const filePath = z.string().min(1);
 
@@ -103,8 +105,8 @@ const allow = z
     group: name.optional().describe('Members of this group.'),
     user: name.optional().describe('This user: the name of an API key, or <issuer>#<subject> of a token.'),
     anyone: z.literal(true).optional().describe('Everyone who is authenticated.'),
-    tools: z.array(glob).default([]).describe('Patterns over tool names; * stands for any text.'),
-    prompts: z.array(glob).default([]).describe('Patterns over prompt names.'),
+    tools: z.array(namePattern).default([]).describe('Patterns over tool names; * stands for any text.'),
+    prompts: z.array(namePattern).default([]).describe('Patterns over prompt names.'),
     resources: z.array(glob).default([]).describe('Patterns over resource URIs.'),
   })
   .superRefine((rule, context) => {
