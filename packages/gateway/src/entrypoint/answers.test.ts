@@ -1,19 +1,15 @@
-import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 
 import { afterEach, describe, expect, test } from 'vitest';
 
-import type { Outcome } from '../model/outcome.ts';
 import type { Answering, Running } from './entrypoint.fixtures.ts';
 import {
   DISCOVERED,
   eventsOf,
   initializeBody,
   legacyBody,
-  modernBody,
   modernCall,
   modernHeaders,
   open,
@@ -32,23 +28,6 @@ async function started(answering?: Answering, chosen: Parameters<typeof start>[1
 }
 
 afterEach(() => running?.entrypoint.close(0));
-
-/** A result whose first bytes are here and whose rest is still arriving. */
-function arriving(head: string, rest: AsyncIterable<Uint8Array>): Outcome {
-  const bytes = Buffer.from(head);
-  const idStart = head.indexOf('"id":') + 5;
-  const message = {
-    era: 'modern' as const,
-    head: bytes,
-    rest,
-    id: { start: idStart, end: head.indexOf(',', idStart) },
-    resultStart: head.indexOf('"result":') + 9,
-    members: new Map(),
-  };
-  return { kind: 'complete', result: { kind: 'message', message } };
-}
-
-const HEAD = '{"jsonrpc":"2.0","id":77,"result":{"resultType":"complete","content":[';
 
 const nextChunk = (response: IncomingMessage): Promise<string> =>
   new Promise((resolve) => {
@@ -172,116 +151,6 @@ describe('an answer', () => {
   });
 });
 
-describe('a result that is still arriving', () => {
-  test('is passed on piece by piece', async () => {
-    const { promise: second, keep: sendSecond } = promised();
-    async function* rest(): AsyncGenerator<Uint8Array> {
-      yield Buffer.from('1');
-      await second;
-      yield Buffer.from(',2]}}');
-    }
-    const { port } = await started(() => arriving(HEAD, rest()));
-    const response = await open(port, modernCall());
-    let received = await nextChunk(response);
-    expect(received).toContain('"content":[');
-    sendSecond();
-    received += await text(response);
-    expect(JSON.parse(received)).toMatchObject({ id: 1, result: { content: [1, 2] } });
-  });
-
-  test('has no raw line break inside an event', async () => {
-    async function* rest(): AsyncGenerator<Uint8Array> {
-      yield Buffer.from('\r\n  1,\n');
-      yield Buffer.from('\n 2\n]}}\n');
-    }
-    const { port } = await started((_request, { channel }) => {
-      void channel.notify({ kind: 'progress', params: { progress: 1 } });
-      return arriving(HEAD.replaceAll(',', ',\n'), rest());
-    });
-    const answer = await send(port, modernCall('echo', { progressToken: 1 }));
-    expect(eventsOf(answer.text).at(-1)).toMatchObject({ id: 1, result: { content: [1, 2] } });
-  });
-
-  test('that breaks off does not look like a whole one', async () => {
-    async function* rest(): AsyncGenerator<Uint8Array> {
-      yield Buffer.from('1');
-      throw new Error('the server died');
-    }
-    const { port } = await started(() => arriving(HEAD, rest()));
-    await expect(send(port, modernCall())).rejects.toThrow(/aborted|hang up/);
-  });
-
-  test('is asked for no faster than the client reads', async () => {
-    const piece = Buffer.alloc(64 * 1024, 0x20);
-    let made = 0;
-    async function* rest(): AsyncGenerator<Uint8Array> {
-      for (; made < 1_000; made += 1) yield piece;
-      yield Buffer.from(']}}');
-    }
-    const { port } = await started(() => arriving(HEAD, rest()));
-    const response = await open(port, modernCall());
-    response.pause();
-    // The client reads nothing: once socket and kernel buffers are full, no further piece is made.
-    const unread: number[] = [];
-    while (unread.length < 2 || unread.at(-1) !== unread.at(-2)) {
-      await setTimeout(50);
-      unread.push(made);
-    }
-    expect(made).toBeLessThan(500);
-    expect(JSON.parse(await text(response))).toMatchObject({ result: { content: [] } });
-    expect(made).toBe(1_000);
-  });
-
-  test('is let go when a client does not read for too long', async () => {
-    const { promise: ended, keep: end } = promised();
-    async function* rest(): AsyncGenerator<Uint8Array> {
-      try {
-        for (;;) yield Buffer.alloc(64 * 1024, 0x20);
-      } finally {
-        end();
-      }
-    }
-    const { port } = await started(() => arriving(HEAD, rest()), { limits: { writeTimeoutMs: 50 } });
-    const response = await open(port, modernCall());
-    response.on('error', () => undefined).pause();
-    await ended;
-    response.destroy();
-  });
-
-  test('is let go, and told so, when its reader is gone before it began', async () => {
-    const { promise: ended, keep: end } = promised();
-    const { promise: called, keep: call } = promised();
-    const { promise: proceed, keep: goOn } = promised();
-    async function* rest(): AsyncGenerator<Uint8Array> {
-      try {
-        yield Buffer.from('1');
-        yield Buffer.from('2');
-      } finally {
-        end();
-      }
-    }
-    const { port } = await started(async (_request, exchange) => {
-      exchange.signal.addEventListener('abort', () => goOn());
-      call();
-      await proceed;
-      return arriving(HEAD, rest());
-    });
-    const { headers, body } = modernCall();
-    const request = httpRequest({
-      port,
-      host: '127.0.0.1',
-      method: 'POST',
-      path: '/mcp',
-      headers: { 'content-type': 'application/json', authorization: 'Bearer alice-key', ...headers },
-      agent: false,
-    });
-    request.on('error', () => undefined).end(JSON.stringify(body));
-    await called;
-    request.destroy();
-    await ended;
-  });
-});
-
 describe('a client that goes away', () => {
   test('cancels a modern call', async () => {
     const { promise: aborted, keep: abort } = promised();
@@ -342,95 +211,5 @@ describe('a notice', () => {
     const events = eventsOf(answer.text);
     expect(events.length).toBeLessThan(100);
     expect(events.at(-1)).toMatchObject({ id: 1, result: {} });
-  });
-});
-
-describe('the body of a request', () => {
-  test('that does not arrive in time is 408', async () => {
-    const { port } = await started(undefined, { limits: { bodyTimeoutMs: 20 } });
-    const received = await new Promise<string>((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      let all = '';
-      const lines = [
-        'POST /mcp HTTP/1.1',
-        `Host: 127.0.0.1:${port}`,
-        'Content-Type: application/json',
-        'Content-Length: 100',
-      ];
-      socket.write(`${lines.join('\r\n')}\r\n\r\n{`);
-      socket.on('data', (chunk: Buffer) => (all += chunk.toString())).on('close', () => resolve(all));
-    });
-    expect(received).toMatch(/^HTTP\/1.1 408 /);
-    expect(received).toContain('The request body did not arrive in time.');
-  });
-
-  test('is invited only when it is not too large already', async () => {
-    const { port } = await started(undefined, { limits: { maxBodyBytes: 1_000 } });
-    const expecting = (length: number): Promise<number | undefined> =>
-      new Promise((resolve, reject) => {
-        const headers = { 'content-type': 'application/json', expect: '100-continue', 'content-length': length };
-        const request = httpRequest({ host: '127.0.0.1', port, path: '/mcp', method: 'POST', headers, agent: false });
-        request.on('continue', () => request.end(JSON.stringify(modernBody('ping')).padEnd(length)));
-        request.on('response', (response) => {
-          response.resume();
-          resolve(response.statusCode);
-        });
-        request.on('error', reject).flushHeaders();
-      });
-    expect(await expecting(1_001)).toBe(413);
-    expect(await expecting(500)).toBe(400);
-  });
-});
-
-describe('the metadata of a resource', () => {
-  const metadata = (path: string): string => `/.well-known/oauth-protected-resource${path}`;
-
-  test.each([
-    ['', 'https://gw.example.com'],
-    ['/mcp', 'https://gw.example.com/mcp'],
-    ['/servers/files/mcp', 'https://gw.example.com/servers/files/mcp'],
-    ['/servers/never-heard-of/mcp', 'https://gw.example.com/servers/never-heard-of/mcp'],
-  ])('at "%s" needs no credential and names %s', async (path, resource) => {
-    const { port } = await started();
-    const answer = await send(port, { method: 'GET', path: metadata(path), headers: { authorization: undefined } });
-    expect(answer.status).toBe(200);
-    expect(JSON.parse(answer.text)).toMatchObject({ resource, authorization_servers: ['https://idp.example.com'] });
-  });
-
-  test('is read with GET only', async () => {
-    const { port } = await started();
-    expect((await send(port, { path: metadata('/mcp'), body: {} })).status).toBe(405);
-  });
-});
-
-describe('a web page', () => {
-  test('of an allowed origin is told what it may send and read', async () => {
-    const { port } = await started();
-    const origin = 'https://app.example.com';
-    const wanted = 'authorization, content-type, mcp-param-path, x-evil';
-    const preflight = await send(port, {
-      method: 'OPTIONS',
-      headers: { origin, 'access-control-request-headers': wanted, authorization: undefined },
-    });
-    expect(preflight).toMatchObject({
-      status: 204,
-      headers: {
-        'access-control-allow-origin': origin,
-        'access-control-allow-headers': 'authorization, content-type, mcp-param-path',
-        vary: 'Origin',
-      },
-    });
-    const call = modernCall();
-    const answer = await send(port, { ...call, headers: { ...call.headers, origin } });
-    expect(answer).toMatchObject({ status: 200, headers: { 'access-control-allow-origin': origin } });
-  });
-
-  test('of another origin learns nothing', async () => {
-    const { port, seen } = await started();
-    const call = modernCall();
-    const answer = await send(port, { ...call, headers: { ...call.headers, origin: 'https://evil.example.com' } });
-    expect(answer.status).toBe(403);
-    expect(answer.headers['access-control-allow-origin']).toBeUndefined();
-    expect(seen).toHaveLength(0);
   });
 });
