@@ -155,6 +155,12 @@ describe('classify refuses', () => {
       modernHeaders,
       ['header-mismatch', 'modern', 7],
     ],
+    [
+      'a modern version header over a legacy envelope',
+      call(envelope('2025-11-25')),
+      modernHeaders,
+      ['header-mismatch', 'modern', 7],
+    ],
     ['a missing version header', call(), without('MCP-Protocol-Version'), ['header-mismatch', 'modern', 7]],
     ['a missing Mcp-Method', call(), without('Mcp-Method'), ['header-mismatch', 'modern', 7]],
     ['another Mcp-Method', call(), replaced('Mcp-Method', 'tools/list'), ['header-mismatch', 'modern', 7]],

@@ -133,7 +133,7 @@ function classifyMessage(message: RpcMessage, headers: McpHeaders): Classified {
   if (message.method === 'initialize' && !claimed) return classifyInitialize(message, headers);
   if (claimed && envelope !== undefined) return classifyModern(message, envelope, headers);
   if (saysModern(headers) || message.method === 'server/discover') {
-    return refuseWithoutEnvelope(message, headers);
+    return refuseWithoutEnvelope(message, claim, headers);
   }
   return classifyLegacy(message, headers);
 }
@@ -147,8 +147,11 @@ function classifyInitialize(message: RpcRequest, headers: McpHeaders): Classifie
   return { kind: 'initialize', message };
 }
 
-function refuseWithoutEnvelope(message: RpcRequest, headers: McpHeaders): Classified {
+function refuseWithoutEnvelope(message: RpcRequest, claim: Json | undefined, headers: McpHeaders): Classified {
   const version = headers.protocolVersion;
+  if (version !== undefined && typeof claim === 'string') {
+    return refused('modern', message.id, versionMismatch(version, claim));
+  }
   if (version !== undefined && !isModernRevision(version)) return refused('modern', message.id, unsupported(version));
   return refused('modern', message.id, failure('invalid-envelope'));
 }

@@ -215,6 +215,14 @@ describe('structured output for older clients', () => {
     });
   });
 
+  it('that is left out is said in words where its server did not', async () => {
+    const result = await resultOf('2025-11-25', fromModern({ content: [], structuredContent: [1, 2] }));
+    expect(result).toMatchObject({ content: [{ type: 'text', text: '[1,2]' }] });
+    expect(await resultOf('2025-06-18', fromModern({ structuredContent: null }))).toMatchObject({
+      content: [{ type: 'text', text: 'null' }],
+    });
+  });
+
   it('is unknown before 2025-06-18, and so are links', async () => {
     const result = await resultOf(
       '2025-03-26',

@@ -57,6 +57,8 @@ export function needsProjection(message: UpstreamMessage, revision: LegacyRevisi
   return message.resultEnd === undefined && declared !== undefined && !isObjectSchema(declared);
 }
 
+const isJsonArray = (value: Json | undefined): value is readonly Json[] => Array.isArray(value);
+
 /** A link in words: what it names, and where it points. */
 function projectBlock(block: Json): Json {
   if (!isJsonObject(block) || block.type !== 'resource_link' || typeof block.uri !== 'string') return block;
@@ -71,16 +73,25 @@ function projectMessage(message: Json): Json {
     : message;
 }
 
+const isText = (block: Json): boolean => isJsonObject(block) && block.type === 'text';
+
+/** Output that is left out must still be said: servers should repeat it as text, and where one did not, we do. */
+function inWords(content: Json | undefined, structured: Json): readonly Json[] {
+  const blocks = isJsonArray(content) ? content : [];
+  return blocks.some(isText) ? blocks : [...blocks, { type: 'text', text: JSON.stringify(structured) }];
+}
+
 /** The result of a tool or prompt in the words of `revision`. */
 export function projectResult(result: JsonObject, revision: LegacyRevision): JsonObject {
   const { structuredContent, ...others } = result;
-  const keeps = isJsonObject(structuredContent) && !isBeforeStructure(revision);
-  const projected: JsonObject = keeps ? { ...others, structuredContent } : others;
+  const isDropped =
+    structuredContent !== undefined && (isBeforeStructure(revision) || !isJsonObject(structuredContent));
+  const projected = isDropped ? { ...others, content: inWords(others.content, structuredContent) } : result;
   if (!isBeforeStructure(revision)) return projected;
   const { content, messages } = projected;
   return {
     ...projected,
-    ...(Array.isArray(content) ? { content: content.map(projectBlock) } : {}),
-    ...(Array.isArray(messages) ? { messages: messages.map(projectMessage) } : {}),
+    ...(isJsonArray(content) ? { content: content.map(projectBlock) } : {}),
+    ...(isJsonArray(messages) ? { messages: messages.map(projectMessage) } : {}),
   };
 }
