@@ -109,13 +109,15 @@ function readPolicy({ text, fallbackId, index, at }: Part, problems: PolicyProbl
   }
   const { json } = parsed;
   const id = json.annotations?.id ?? fallbackId;
-  const approval = json.annotations?.approval;
+  // An annotation without a value has null here, whatever the type says.
+  const approval: string | null | undefined = json.annotations?.approval;
   const words = wordsOf(json);
   const faults = [...words.unknown];
   if (id === '') faults.push('@id must not be empty');
   if (approval !== undefined && json.effect === 'forbid')
     faults.push('@approval belongs on a permit: a forbid cannot be approved');
-  if (approval === '') faults.push('@approval must name who approves, for example @approval("caller")');
+  if (approval === '' || approval === null)
+    faults.push('@approval must name who approves, for example @approval("caller")');
   problems.push(...faults.map((fault) => ({ ...at, policy: id, message: /[.?!]$/.test(fault) ? fault : `${fault}.` })));
   return {
     index,
@@ -125,7 +127,7 @@ function readPolicy({ text, fallbackId, index, at }: Part, problems: PolicyProbl
     json,
     reads: words.reads,
     ...(words.reads.arguments && json.effect === 'permit' ? { optimistic: optimistic(json) } : {}),
-    ...(approval === undefined ? {} : { approval }),
+    ...(typeof approval === 'string' ? { approval } : {}),
     source: at.source,
     line: at.line,
   };
