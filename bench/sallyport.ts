@@ -1,0 +1,78 @@
+/** The gateway as an operator runs it, with everything on: authentication, policy, limits, validation, metrics, audit. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { freePort } from './proxies.ts';
+import { start, until, type Running } from './processes.ts';
+
+const MAIN = fileURLToPath(new URL('../packages/gateway/src/main.ts', import.meta.url));
+const STDIO_FIXTURE = fileURLToPath(new URL('./fixtures/stdio-server.ts', import.meta.url));
+
+export type Gateway = Running & { readonly origin: string; readonly key: string };
+
+export type GatewayOptions = { readonly folder: string; readonly modernPort: number; readonly legacyPort: number };
+
+export async function startGateway({ folder, modernPort, legacyPort }: GatewayOptions): Promise<Gateway> {
+  mkdirSync(folder, { recursive: true });
+  const { key, line } = createKey();
+  const [port, operationsPort] = [await freePort(), await freePort()];
+  const file = join(folder, 'sallyport.yaml');
+  writeFileSync(file, config({ line, port, operationsPort, modernPort, legacyPort }));
+  const command = [process.execPath, MAIN, 'serve', '--config', file];
+  const gateway = start({ role: 'measured', command, cwd: folder });
+  await until(() => isReady(operationsPort), 'the gateway', gateway);
+  return { ...gateway, origin: `http://127.0.0.1:${port}`, key };
+}
+
+/** The key stands on standard output, the line for the configuration among the words on standard error. */
+function createKey(): { key: string; line: string } {
+  const args = [MAIN, 'key', 'create', 'bench', '--group', 'bench'];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  const line = /^\s*- (\{.*\})$/m.exec(stderr)?.[1];
+  if (line === undefined) throw new Error(`"sallyport key create" printed no configuration line.\n${stderr}`);
+  return { key: stdout.trim(), line };
+}
+
+async function isReady(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+type Ports = {
+  readonly port: number;
+  readonly operationsPort: number;
+  readonly modernPort: number;
+  readonly legacyPort: number;
+};
+
+/** The limits are checked on every call, and never reached. */
+const config = ({ line, port, operationsPort, modernPort, legacyPort }: Ports & { readonly line: string }): string => `
+listen: 127.0.0.1:${port}
+operations: 127.0.0.1:${operationsPort}
+identity:
+  apiKeys:
+    - ${line}
+servers:
+  modern:
+    url: http://127.0.0.1:${modernPort}/mcp
+    tools: { "read_*": { readOnly: true, risk: low } }
+    allow: [{ group: bench, tools: ["*"] }]
+  legacy:
+    url: http://127.0.0.1:${legacyPort}/mcp
+    tools: { "read_*": { readOnly: true, risk: low } }
+    allow: [{ group: bench, tools: ["*"] }]
+  stdio:
+    command: ["${process.execPath}", "${STDIO_FIXTURE}"]
+    tools: { "read_*": { readOnly: true, risk: low } }
+    allow: [{ group: bench, tools: ["*"] }]
+limits:
+  - { per: principal, rate: 1000000/second, burst: 1000000 }
+  - { per: tool, server: modern, rate: 1000000/second, burst: 1000000 }
+audit: { file: ./data/audit.jsonl }
+`;
