@@ -32,7 +32,7 @@ const fault = (id: JsonRpcId | null, message: string): Result<never, RpcFault> =
   err({ id, failure: failure('invalid-request', { message }) });
 
 /** True for what MCP accepts as a request id: a string, or a number that is not fractional. */
-export const isJsonRpcId = (value: unknown): value is JsonRpcId =>
+const isJsonRpcId = (value: unknown): value is JsonRpcId =>
   typeof value === 'string' || (typeof value === 'number' && Number.isSafeInteger(value));
 
 /** Reads one message. Batches are the caller's to take apart. */
