@@ -12,7 +12,7 @@ import type { Authorizer, Caller } from './authorizer.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import { argumentsOf, asksWithoutArguments, contextOf, surfaceOf, undeclaredKeys, type Facts } from './context.ts';
 import { entrySubject, principalSubject, type Subject } from './entities.ts';
-import { denied, evaluate, evaluateOptimistically, type Question, type Verdict } from './evaluate.ts';
+import { denied, evaluate, evaluateOptimistically, questionOf, type Question, type Verdict } from './evaluate.ts';
 import { actionOf } from './operation-action.ts';
 import { mintPermit } from './permit.ts';
 import type { PolicyProblem } from './policy-problem.ts';
@@ -104,7 +104,7 @@ function authorizerOf(
   limits: AuthorizerLimits,
 ): CedarAuthorizer {
   const sliceFor = createSlices(policies, version, limits.maxSlices);
-  const withClaims = policies.some(({ reads }) => reads.claims);
+  const withClaims = policies.some(({ reads }) => reads.attributes.has('claims'));
   const plans = new BoundedCache<Plan>(limits.maxVerdicts);
   const knownPrincipal = principalRegister(withClaims, limits.maxPrincipals);
   const knownEntry = entryRegister();
@@ -116,7 +116,7 @@ function authorizerOf(
     const existing = plans.get(key);
     if (existing !== undefined) return existing;
     const slice = sliceFor(who.subject, action, what.subject);
-    const question: Question = { principal: who.subject, action, resource: what.subject, slice };
+    const question = questionOf(who.subject, action, what.subject, slice);
     const plan: Plan = { question, verdicts: new Map(), admissions: new Map() };
     plans.set(key, plan);
     return plan;

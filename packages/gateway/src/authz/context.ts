@@ -23,18 +23,21 @@ const MAX_SURFACE_LENGTH = 128;
 const MAX_METHOD_LENGTH = 256;
 const NO_ARGUMENTS: JsonObject = Object.freeze({});
 
-/** Only what some applicable policy reads is mapped; the rest stands there empty. */
+/** Only what some applicable policy reads: each value costs the engine time. */
 export function contextOf(facts: Facts, reads: Reads, clock: () => number): Result<CedarRecord, string> {
-  const args = reads.arguments ? toCedarRecord(facts.arguments) : ok({});
-  if (!args.ok) return args;
-  if (facts.method.length > MAX_METHOD_LENGTH || !facts.method.isWellFormed())
-    return err('The method name is not usable.');
-  const context: CedarRecord = {
-    arguments: args.value,
-    undeclared: [...facts.undeclared],
-    surface: facts.surface,
-    method: facts.method,
-  };
+  const context: CedarRecord = {};
+  if (reads.arguments) {
+    const args = toCedarRecord(facts.arguments);
+    if (!args.ok) return args;
+    context.arguments = args.value;
+    context.undeclared = [...facts.undeclared];
+  }
+  if (reads.method) {
+    if (facts.method.length > MAX_METHOD_LENGTH || !facts.method.isWellFormed())
+      return err('The method name is not usable.');
+    context.method = facts.method;
+  }
+  if (reads.surface) context.surface = facts.surface;
   if (reads.now) context.now = { __extn: { fn: 'datetime', arg: new Date(clock()).toISOString() } };
   return ok(context);
 }

@@ -4,7 +4,7 @@
  */
 
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
-import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
+import type { EntityJson, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Grounds, Obligation } from '../model/decision.ts';
 import type { CedarRecord } from './cedar-values.ts';
 import type { Subject } from './entities.ts';
@@ -34,7 +34,17 @@ export type Question = {
   readonly action: ActionName;
   readonly resource: Subject;
   readonly slice: Slice;
+  /** Both sides and those above them, with the attributes that the slice reads and no others: each costs the engine time. */
+  readonly entities: EntityJson[];
 };
+
+export function questionOf(principal: Subject, action: ActionName, resource: Subject, slice: Slice): Question {
+  const entities = [...principal.entities, ...resource.entities].map(({ uid, attrs, parents }): EntityJson => {
+    const read = Object.entries(attrs).filter(([name]) => slice.reads.attributes.has(name));
+    return { uid, attrs: Object.fromEntries(read), parents };
+  });
+  return { principal, action, resource, slice, entities };
+}
 
 const MAX_ERRORS = 8;
 const NO_OBLIGATIONS: readonly Obligation[] = Object.freeze([]);
@@ -86,13 +96,13 @@ function preparation(slice: Slice, form: 'full' | 'optimistic'): Preparation {
 
 /** The engine's response, or why there is none. */
 function ask(question: Question, context: CedarRecord, { key, policies }: Preparation): cedar.Response | string {
-  const { principal, action, resource, slice } = question;
+  const { principal, action, resource, slice, entities } = question;
   try {
     const answer = cedar.statefulIsAuthorized({
       principal: principal.uid,
       action: { type: 'Action', id: action },
       resource: resource.uid,
-      entities: [...principal.entities, ...resource.entities],
+      entities,
       context,
       preparsedPolicySetId: preparedSet(key, policies),
     });

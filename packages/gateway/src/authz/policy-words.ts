@@ -13,18 +13,26 @@ import {
   RESOURCE_ATTRIBUTES,
 } from './vocabulary.ts';
 
-/** Which parts of `context` a policy's outcome can depend on, and whether it looks at a token's claims. */
+/** What a policy's outcome can depend on: parts of `context`, and attributes of entities by their names. */
 export type Reads = {
   readonly arguments: boolean;
   readonly surface: boolean;
   readonly method: boolean;
   readonly now: boolean;
-  readonly claims: boolean;
+  /** Every name that stands behind a dot or `has`, of whatever it is asked. */
+  readonly attributes: ReadonlySet<string>;
 };
 
 export type Words = { readonly reads: Reads; readonly unknown: readonly string[] };
 
-type Found = { -readonly [Key in keyof Reads]: boolean } & { problems: Set<string> };
+type Found = {
+  arguments: boolean;
+  surface: boolean;
+  method: boolean;
+  now: boolean;
+  attributes: Set<string>;
+  problems: Set<string>;
+};
 
 const ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
   principal: PRINCIPAL_ATTRIBUTES,
@@ -58,7 +66,7 @@ const nothingFound = (): Found => ({
   surface: false,
   method: false,
   now: false,
-  claims: false,
+  attributes: new Set(),
   problems: new Set(),
 });
 
@@ -110,8 +118,7 @@ function walk(node: unknown, found: Found): void {
 
 function walkAttribute(node: Node, found: Found): void {
   const path = Array.isArray(node.attr) ? node.attr : [node.attr];
-  // `User::"alice".claims` and `principal has x.claims` read them as well: any mention counts.
-  if (path.includes('claims')) found.claims = true;
+  for (const name of path) if (typeof name === 'string') found.attributes.add(name);
   const first: unknown = path[0];
   const variable = isNode(node.left) && typeof node.left.Var === 'string' ? node.left.Var : undefined;
   const known = variable === undefined ? undefined : ATTRIBUTES[variable];

@@ -91,7 +91,7 @@ function plainly(
 ): boolean {
   const subject = principalSubject(caller, false);
   const object = entrySubject(entry);
-  const reads = { arguments: true, surface: true, method: true, now: false, claims: false };
+  const reads = { arguments: true, surface: true, method: true, now: false, attributes: new Set<string>() };
   const context = contextOf(
     { arguments: given, undeclared: Object.keys(given), surface: '', method: '' },
     reads,

@@ -33,7 +33,7 @@ export function createSlices(
         surface: applicable.some(({ reads }) => reads.surface),
         method: applicable.some(({ reads }) => reads.method),
         now: applicable.some(({ reads }) => reads.now),
-        claims: applicable.some(({ reads }) => reads.claims),
+        attributes: new Set(applicable.flatMap(({ reads }) => [...reads.attributes])),
       },
     };
     known.set(key, slice);
