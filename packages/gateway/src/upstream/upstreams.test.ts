@@ -160,7 +160,7 @@ describe('the time limit', () => {
           era: 'modern',
           head: Buffer.from('{"id":1,"result":{"a":'),
           rest: (async function* rest() {
-            yield Buffer.from('1}');
+            yield Buffer.from('1}}');
           })(),
           id: { start: 6, end: 7 },
           resultStart: 17,

@@ -9,6 +9,7 @@ import type { UpstreamAnswer } from '../../protocol/codec.ts';
 import { scanEnvelope } from '../../protocol/envelope.ts';
 import { notificationText } from '../../protocol/json-rpc.ts';
 import { readUpstreamAnswer } from '../../protocol/upstream-answer.ts';
+import { LARGE_BYTES, openLargeAnswer } from './large-answer.ts';
 import type { OversizedLine } from './line-splitter.ts';
 import { identifyOversized } from './oversized-line.ts';
 import type { OutboxEntry, Outbox } from './outbox.ts';
@@ -37,8 +38,8 @@ const STRAY_BYTES = 48;
 const BRACKET_OPEN = 0x5b;
 
 export class Multiplexer {
-  /** Marks the messages: decided by the handshake. */
-  era: Era = 'legacy';
+  /** Decided by the handshake. Until then every answer is handed on whole, because the handshake parses it. */
+  era: Era | undefined;
   readonly #outbox: Outbox;
   readonly #observer: Observer;
   readonly #pending = new Map<number, Pending>();
@@ -106,12 +107,20 @@ export class Multiplexer {
       this.#acceptBatch(line);
       return;
     }
-    const scan = scanEnvelope(line, { era: this.era, complete: true });
+    if (this.era !== undefined && line.length > LARGE_BYTES) {
+      const large = openLargeAnswer(line, this.era);
+      if (large !== undefined) {
+        this.#accept(large, line);
+        return;
+      }
+    }
+    const era = this.era ?? 'legacy';
+    const scan = scanEnvelope(line, { era, complete: true });
     if (scan.kind !== 'found') {
       this.#stray(scan.kind === 'not-json-rpc' ? scan.reason : 'is not complete', line);
       return;
     }
-    const answer = readUpstreamAnswer({ era: this.era, head: line, envelope: scan.envelope });
+    const answer = readUpstreamAnswer({ era, head: line, envelope: scan.envelope });
     if (answer === undefined) this.#stray('is not valid JSON-RPC', line);
     else this.#accept(answer, line);
   }

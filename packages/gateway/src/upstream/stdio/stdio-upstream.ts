@@ -30,30 +30,29 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
     transport: 'stdio',
     ended: session.ended,
     close: () => session.close(),
-    async send(call, options) {
+    send(call, options) {
       const { operation } = call.intent.permit;
       if (operation.kind === 'discover' && codec.era === 'legacy') {
-        return { kind: 'discovered', discovery: parts.discovery };
+        return Promise.resolve({ kind: 'discovered', discovery: parts.discovery });
       }
       // The modern revision has no ping; that the process runs is all that there is to say.
-      if (operation.kind === 'ping' && codec.era === 'modern') return ALIVE;
+      if (operation.kind === 'ping' && codec.era === 'modern') return Promise.resolve(ALIVE);
       return exchange(parts, call, options);
     },
   };
 }
 
-function exchange(parts: StdioUpstreamParts, call: Call, options: SendOptions): Promise<Outcome> | Outcome {
+function exchange(parts: StdioUpstreamParts, call: Call, options: SendOptions): Promise<Outcome> {
   const { multiplexer } = parts.session;
   const { signal } = options;
-  if (signal.aborted) return failed(abortFailure(signal, 'no'));
+  if (signal.aborted) return Promise.resolve(failed(abortFailure(signal, 'no')));
   const { operation } = call.intent.permit;
   const id = multiplexer.nextId();
   let text: string;
   try {
     text = encode(parts.codec, call, { id, options });
   } catch (error) {
-    if (error instanceof Refusal) return failed(error.failure);
-    throw error;
+    return error instanceof Refusal ? Promise.resolve(failed(error.failure)) : Promise.reject(error);
   }
   return new Promise((resolve) => {
     const finish = (outcome: Outcome): void => {

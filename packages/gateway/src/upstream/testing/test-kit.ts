@@ -187,7 +187,9 @@ export async function resultText(outcome: Outcome): Promise<string> {
   if (outcome.kind !== 'complete') return JSON.stringify(outcome);
   if (outcome.result.kind === 'value') return JSON.stringify(outcome.result.value);
   const { head, rest, resultStart, resultEnd } = outcome.result.message;
-  const chunks = [head.subarray(resultStart, resultEnd)];
-  for await (const chunk of rest ?? []) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  if (rest === undefined) return Buffer.from(head.subarray(resultStart, resultEnd)).toString('utf8');
+  const chunks = [head];
+  for await (const chunk of rest) chunks.push(chunk);
+  const message: { readonly result: unknown } = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  return JSON.stringify(message.result);
 }
