@@ -19,6 +19,8 @@ const windows = process.platform === 'win32';
 /** The oldest Node that runs TypeScript directly and that every dependency supports. */
 const OLDEST_NODE = [22, 19];
 
+const PARENT_CHECK_MS = 1000;
+
 const say = (text) => process.stderr.write(`${text}\n`);
 
 const lockDigest = () =>
@@ -104,7 +106,14 @@ async function run(args) {
   });
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 
+  // Whoever started us may be killed without a word to us (npm ends its shell so): then nobody waits for the child either.
+  const parent = process.ppid;
+  const watching = setInterval(() => {
+    if (process.ppid !== parent) child.kill('SIGTERM');
+  }, PARENT_CHECK_MS);
+
   const end = await ended(child);
+  clearInterval(watching);
   if (end.error !== undefined) fail(`${args[0]} could not be started: ${end.error.message}`);
   process.exitCode = end.signal === null ? (end.code ?? 1) : 128 + (constants.signals[end.signal] ?? 0);
 }

@@ -7,6 +7,7 @@ import { isJsonObject } from '../model/json.ts';
 import type { JsonObject } from '../model/json.ts';
 import { NEWEST_MODERN } from '../model/revision.ts';
 import { encodeHeaderValue } from '../protocol/header-value.ts';
+import { SALLYPORT } from '../protocol/identity.ts';
 import { CommandError, TYPED } from './command.ts';
 import { EXIT } from './exit-code.ts';
 
@@ -55,7 +56,7 @@ async function post({ endpoint, key, method, name, params }: McpRequest): Promis
       _meta: {
         [`${META}protocolVersion`]: NEWEST_MODERN,
         [`${META}clientCapabilities`]: {},
-        [`${META}clientInfo`]: { name: 'sallyport-cli', version: '0.1.0' },
+        [`${META}clientInfo`]: { name: 'sallyport-cli', version: SALLYPORT.version },
         progressToken: 'cli',
       },
     },

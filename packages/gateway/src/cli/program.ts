@@ -2,18 +2,11 @@
 
 import { Command, CommanderError, Option } from 'commander';
 
-import { auditVerify } from './audit-verify.ts';
-import { call } from './call.ts';
-import { check } from './check.ts';
+import { SALLYPORT } from '../protocol/identity.ts';
 import { CommandError, TYPED } from './command.ts';
 import type { CommandContext } from './command.ts';
-import { demo } from './demo.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
-import { keyCreate } from './key-create.ts';
-import { serve } from './serve.ts';
-import { status } from './status.ts';
-import { tools } from './tools.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 const DEFAULT_OPERATIONS_URL = 'http://127.0.0.1:9090';
@@ -45,11 +38,13 @@ function report(error: unknown, { terminal }: CommandContext): ExitCode {
   return EXIT.failed;
 }
 
+/** Each command is loaded when it is run: `key create` has no use for a policy engine. */
 type Ended = (code: ExitCode) => void;
 
 function createProgram(context: CommandContext, ended: Ended): Command {
   const program = new Command('sallyport')
     .description('The gateway between AI clients and MCP servers: who may call what, how often, and the record of it.')
+    .version(SALLYPORT.version)
     .helpCommand(false)
     .exitOverride()
     .configureOutput({
@@ -95,15 +90,19 @@ function addServing(program: Command, context: CommandContext, ended: Ended): vo
     .addOption(configOption())
     .option('-l, --listen <address>', 'listen here instead, for example 127.0.0.1:8081')
     .option('--operations <address>', 'metrics, health and status here instead, or off')
-    .action(async (options: { config: string; listen?: string; operations?: string }) =>
-      ended(await serve(context, options)),
-    );
+    .action(async (options: { config: string; listen?: string; operations?: string }) => {
+      const { serve } = await import('./serve.ts');
+      ended(await serve(context, options));
+    });
   program
     .command('demo')
     .description('Start the gateway with real servers and two API keys, to try it out. This is what npm start does.')
     .option('-l, --listen <address>', 'listen here instead, for example 127.0.0.1:8081')
     .option('--operations <address>', 'metrics, health and status here instead, or off')
-    .action(async (options: { listen?: string; operations?: string }) => ended(await demo(context, options)));
+    .action(async (options: { listen?: string; operations?: string }) => {
+      const { demo } = await import('./demo.ts');
+      ended(await demo(context, options));
+    });
 }
 
 function addLooking(program: Command, context: CommandContext, ended: Ended): void {
@@ -115,13 +114,19 @@ function addLooking(program: Command, context: CommandContext, ended: Ended): vo
       'after',
       '\nPrints each problem with its line and what to type instead. Exit code 1 when there is one.',
     )
-    .action((options: { config: string }) => ended(check(context, options)));
+    .action(async (options: { config: string }) => {
+      const { check } = await import('./check.ts');
+      ended(check(context, options));
+    });
   program
     .command('status')
     .description('What a running gateway is doing: servers, their state and era, and what is wrong.')
     .addOption(operationsUrlOption())
     .option('--json', 'print it as JSON', false)
-    .action(async (options: { url: string; json: boolean }) => ended(await status(context, options)));
+    .action(async (options: { url: string; json: boolean }) => {
+      const { status } = await import('./status.ts');
+      ended(await status(context, options));
+    });
   program
     .command('tools')
     .description('Every tool of a running gateway; with --as, what somebody may use and which policy says so.')
@@ -135,9 +140,10 @@ function addLooking(program: Command, context: CommandContext, ended: Ended): vo
       `\nExamples:\n  ${TYPED} tools\n  ${TYPED} tools --as bob --server files\n\n` +
         'Decisions are made here, from the policies of the configuration file, with arguments unknown.',
     )
-    .action(async (options: { url: string; config: string; as?: string; server?: string; json: boolean }) =>
-      ended(await tools(context, options)),
-    );
+    .action(async (options: { url: string; config: string; as?: string; server?: string; json: boolean }) => {
+      const { tools } = await import('./tools.ts');
+      ended(await tools(context, options));
+    });
 }
 
 function addCalling(program: Command, context: CommandContext, ended: Ended): void {
@@ -160,7 +166,10 @@ function addCalling(program: Command, context: CommandContext, ended: Ended): vo
       async (
         address: string,
         options: { arg: readonly string[]; json?: string; key?: string; url: string; raw: boolean },
-      ) => ended(await call(context, { address, ...options })),
+      ) => {
+        const { call } = await import('./call.ts');
+        ended(await call(context, { address, ...options }));
+      },
     );
 }
 
@@ -172,16 +181,18 @@ function addKeeping(program: Command, context: CommandContext, ended: Ended): vo
     .argument('<name>', 'whose key it is; the user in policies, logs and records')
     .option('-g, --group <name>', 'a group that policies speak of; may be repeated', collect, [])
     .option('--tenant <name>', 'the tenant; "default" unless you serve several')
-    .action((name: string, options: { group: readonly string[]; tenant?: string }) =>
-      ended(keyCreate(context, { name, ...options })),
-    );
+    .action(async (name: string, options: { group: readonly string[]; tenant?: string }) => {
+      const { keyCreate } = await import('./key-create.ts');
+      ended(keyCreate(context, { name, ...options }));
+    });
   const audit = program.command('audit').description('The audit record.').helpCommand(false);
   audit
     .command('verify')
     .description('Prove that no record of an audit file was changed, removed or reordered. Needs nothing but the file.')
     .argument('<file>', 'for example data/audit.jsonl')
     .option('--any-start', 'the file is a range cut out of a longer one', false)
-    .action(async (file: string, options: { anyStart: boolean }) =>
-      ended(await auditVerify(context, { file, ...options })),
-    );
+    .action(async (file: string, options: { anyStart: boolean }) => {
+      const { auditVerify } = await import('./audit-verify.ts');
+      ended(await auditVerify(context, { file, ...options }));
+    });
 }

@@ -17,7 +17,7 @@ export type RunOptions = {
   readonly loaded: LoadedConfig;
   /** What was typed to get here, for hints: `npm start --`. */
   readonly typed: string;
-  /** Called once it listens. */
+  /** Called once it listens, instead of a line in the log. */
   readonly onReady?: (gateway: Gateway) => void;
 };
 
@@ -32,7 +32,8 @@ export async function runGateway({ loaded, typed, onReady }: RunOptions): Promis
   const stop = firstSignal();
   try {
     const gateway = await start(loaded, logger, typed);
-    onReady?.(gateway);
+    if (onReady === undefined) logger.info({ url: gateway.url, operations: gateway.operationsUrl }, 'ready');
+    else onReady(gateway);
     const signal = await stop.asked;
     logger.info(
       { signal },
