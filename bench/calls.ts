@@ -3,7 +3,7 @@
 import { LEGACY, MODERN } from './fixtures/messages.ts';
 import type { Call } from './load.ts';
 
-const ACCEPT = 'application/json, text/event-stream';
+const COMMON = { 'Content-Type': 'application/json', Accept: 'application/json, text/event-stream' };
 const clientInfo = { name: 'bench', version: '1.0.0' };
 const args = { path: 'notes/2026/november/meeting.md', lines: 40 };
 
@@ -22,7 +22,7 @@ export function modernCall({ url, tool, key }: Target): Call {
   return {
     url,
     headers: {
-      Accept: ACCEPT,
+      ...COMMON,
       'MCP-Protocol-Version': MODERN,
       'Mcp-Method': 'tools/call',
       'Mcp-Name': tool,
@@ -39,7 +39,7 @@ export function modernCall({ url, tool, key }: Target): Call {
 
 /** MCP 2025-11-25: one session, opened here, for all connections. */
 export async function legacyCall({ url, tool, key }: Target): Promise<Call> {
-  const headers = { 'Content-Type': 'application/json', Accept: ACCEPT, ...authorization(key) };
+  const headers = { ...COMMON, ...authorization(key) };
   const params = { protocolVersion: LEGACY, capabilities: {}, clientInfo };
   const opening = { jsonrpc: '2.0', id: 0, method: 'initialize', params };
   const opened = await fetch(url, { method: 'POST', headers, body: JSON.stringify(opening) });

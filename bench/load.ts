@@ -36,7 +36,7 @@ export async function load({ call, seconds, rate }: LoadOptions): Promise<LoadRe
     `--script=${SCRIPT}`,
     call.url,
   ]);
-  const headers = Object.entries({ 'Content-Type': 'application/json', ...call.headers });
+  const headers = Object.entries(call.headers);
   const env = {
     PATH: process.env['PATH'] ?? '',
     BENCH_BODY: call.body,
@@ -54,7 +54,7 @@ export async function load({ call, seconds, rate }: LoadOptions): Promise<LoadRe
 export async function tryCall({ url, headers, body }: Call, expected: string): Promise<void> {
   const response = await fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
+    headers,
     body,
   });
   const text = await response.text();
