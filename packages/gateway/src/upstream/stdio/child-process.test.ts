@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startChild } from './child-process.ts';
 import type { Child, ChildOptions } from './child-process.ts';
@@ -112,5 +113,23 @@ describe('a child process', () => {
       { code: null, signal: 'SIGKILL' },
     ]);
     expect(liveGroupIds()).toEqual([]);
+  });
+});
+
+describe('a gateway that ends', () => {
+  const PARENT = path.join(import.meta.dirname, 'fixtures/parent-process.ts');
+  const WELL_BEHAVED = `${READY} process.stdin.resume().on("end", () => process.exit(0));`;
+  const STUBBORN = `process.on("SIGTERM", () => {}); ${READY} ${STAYS}`;
+
+  it.each([
+    ['by SIGKILL leaves no server that heeds the end of its input', 'wait', WELL_BEHAVED],
+    ['by itself leaves no server at all', 'exit', STUBBORN],
+  ])('%s', async (_how, mode, script) => {
+    const parent = start('', { args: [PARENT, mode, process.execPath, '-e', script] });
+    await parent.firstOutput;
+    const pid = Number(parent.output());
+    if (mode === 'wait' && parent.pid !== undefined) process.kill(parent.pid, 'SIGKILL');
+    await parent.ended;
+    await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
   });
 });
