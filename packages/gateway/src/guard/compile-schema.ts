@@ -4,7 +4,7 @@ import { Compile } from 'typebox/schema';
 
 import { KEYWORDS, mapSchemas } from './keywords.ts';
 import type { Pattern } from './linear-pattern.ts';
-import type { SafeNode, SafeSchema } from './preflight.ts';
+import type { SafeNode, SafeSchema } from './safe-schema.ts';
 
 /** One thing that is wrong, as the validator reports it. */
 export type Finding = {

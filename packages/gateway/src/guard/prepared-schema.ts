@@ -3,7 +3,7 @@
 import { err, ok, type Result } from '../model/result.ts';
 import { compileSchema, type CompiledSchema } from './compile-schema.ts';
 import { explain, type Problem } from './explain.ts';
-import type { SafeSchema } from './preflight.ts';
+import type { SafeSchema } from './safe-schema.ts';
 
 export type PreparedSchema = { readonly safe: SafeSchema; readonly compiled: CompiledSchema };
 

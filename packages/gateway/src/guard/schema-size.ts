@@ -35,7 +35,7 @@ export const INLINE_SCHEMA_LIMITS: SchemaLimits = {
   maxNodes: 2_000,
   maxProperties: 400,
   maxExpansion: 5_000,
-  maxPatternSize: 2_000,
+  maxPatternSize: 1_000,
   maxRepetition: 256,
 };
 
@@ -70,7 +70,7 @@ export function measure(schema: JsonObject, limits: SchemaLimits): void {
 }
 
 /** The JSON values in a value, itself included. */
-export function countValues(value: Json | undefined): number {
+export function countValues(value: unknown): number {
   if (Array.isArray(value)) return value.reduce<number>((sum, member) => sum + countValues(member), 1);
   if (isJsonObject(value)) return Object.values(value).reduce<number>((sum, member) => sum + countValues(member), 1);
   return 1;

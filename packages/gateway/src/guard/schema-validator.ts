@@ -30,6 +30,9 @@ export interface SchemaValidator extends ArgumentValidator {
 /** Schemas looked at, times values; measured at about 10 ns each, so 2 ms at most. Beyond it the check is costly. */
 const MAX_INLINE_WORK = 200_000;
 
+/** To explain what is wrong costs fifty times as much as to find that something is. */
+const MAX_INLINE_EXPLANATION = 5_000;
+
 /** A pattern's instruction looks at one character in about 2 ns, a length limit in less. */
 const PATTERN_WORK = 0.25;
 const LENGTH_WORK = 0.05;
@@ -82,10 +85,18 @@ export function createArgumentValidator(options: ArgumentValidatorOptions = {}):
     validate(tool, args) {
       const state = stateOf(tool);
       if (state.kind === 'unusable') throw unusable(state.reason);
-      if (state.kind === 'threaded' || isCostly(state.schema, args)) return checkInThread(tool, args);
+      if (state.kind === 'threaded') return checkInThread(tool, args);
       const { schema } = state;
-      if (!schema.compiled.check(args)) throwFor(checkPrepared(schema, args), 0);
-      return undefined;
+      const { expansion, patternSize } = schema.safe;
+      // An upper bound: every schema looks at every value, every pattern at every character.
+      const { values, characters } = weigh(args, MAX_INLINE_WORK / expansion);
+      const looks = expansion * values;
+      if (looks + (patternSize * PATTERN_WORK + LENGTH_WORK) * characters > MAX_INLINE_WORK) {
+        return checkInThread(tool, args);
+      }
+      if (schema.compiled.check(args)) return undefined;
+      if (looks > MAX_INLINE_EXPLANATION) return checkInThread(tool, args);
+      return throwFor(checkPrepared(schema, args), 0);
     },
     async prepare(tool) {
       const state = stateOf(tool);
@@ -110,11 +121,6 @@ function examine(schema: JsonObject): State {
 }
 
 const THREADED: State = { kind: 'threaded' };
-
-function isCostly({ safe }: PreparedSchema, args: JsonObject): boolean {
-  const { values, characters } = weigh(args, MAX_INLINE_WORK / safe.expansion);
-  return safe.expansion * values + (safe.patternSize * PATTERN_WORK + LENGTH_WORK) * characters > MAX_INLINE_WORK;
-}
 
 /** @throws Refusal for everything but `valid`. */
 function throwFor(outcome: ThreadOutcome, deadlineMs: number): void {
