@@ -61,7 +61,7 @@ export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHI
     requestId: arrival.id,
     outcome: failure.code,
     address: addressOf(arrival),
-    url: arrival.request.url,
+    path: pathOf(arrival),
   };
   if (FAILURES[failure.code].fault === 'caller') logger.info(fields, 'refused at the door');
   else logger.warn(fields, 'refused at the door');
@@ -70,6 +70,12 @@ export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHI
   const headers = failure.code === 'method-not-allowed' ? allowHeader(arrival) : [];
   return as.unread === true ? respondUnread(arrival, answer) : respond(arrival, answer, headers);
 }
+
+const LONGEST_LOGGED_PATH = 200;
+
+/** Without the query, where some put their tokens. */
+const pathOf = ({ request }: Arrival): string =>
+  (request.url ?? '').split('?', 1)[0]?.slice(0, LONGEST_LOGGED_PATH) ?? '';
 
 /** Whoever speaks no revision yet is answered as a legacy client: those errors every client can read. */
 export const refusalCodec = (era: Era = 'legacy'): ServerCodec =>

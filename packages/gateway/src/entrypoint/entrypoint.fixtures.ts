@@ -3,6 +3,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import { request as httpRequest } from 'node:http';
+import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
@@ -173,11 +174,15 @@ export async function send(port: number, sent: Sent): Promise<Received> {
 }
 
 /** Writes bytes as they are, and reads until the other side has closed. */
-export function sendRaw(port: number, ...pieces: readonly string[]): Promise<string> {
+export const sendRaw = (port: number, bytes: string): Promise<string> =>
+  converse(port, (socket) => void socket.write(bytes));
+
+/** The same, from a client that says that it will send no more. */
+export const sendLast = (port: number, bytes: string): Promise<string> => converse(port, (socket) => socket.end(bytes));
+
+function converse(port: number, write: (socket: Socket) => void): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      for (const piece of pieces) socket.write(piece);
-    });
+    const socket = connect(port, '127.0.0.1', () => write(socket));
     let received = '';
     socket.setEncoding('utf8').on('data', (chunk: string) => (received += chunk));
     socket.on('error', reject).on('close', () => resolve(received));

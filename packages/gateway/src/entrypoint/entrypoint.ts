@@ -173,6 +173,8 @@ function createHttpServer(
     requireHostHeader: false,
   });
   server.maxConnections = limits.maxConnections;
+  // No call is silent for longer than its timeout, so this is a peer that does not take its answer.
+  server.timeout = limits.timeoutMs + limits.writeTimeoutMs;
   // Node would silently drop headers beyond its count; then nobody could see that one came twice.
   server.maxHeadersCount = 0;
   server.on('request', receive);

@@ -72,8 +72,12 @@ const JSON_TYPE = /^application\/json *(?:;|$)/i;
 export const isJsonContentType = (contentType: string | undefined): boolean =>
   contentType !== undefined && JSON_TYPE.test(contentType);
 
+/** Found in nearly every request, and then not taken apart. */
+const AS_SDKS_SEND_IT = 'application/json, text/event-stream';
+
 /** Does Accept name both media types an MCP answer may have? Wildcards and a missing header count as yes. */
 export function acceptsJsonAndStream(accept: string | undefined): boolean {
+  if (accept === AS_SDKS_SEND_IT) return true;
   return accepts(accept, 'application', 'json') && accepts(accept, 'text', 'event-stream');
 }
 

@@ -64,7 +64,8 @@ export const DEFAULT_LIMITS: EntrypointLimits = {
   cursorLifetimeMs: 60 * 60 * 1000,
 };
 
-const MAX_TIMER_MS = 2 ** 31 - 1;
+/** What a timer can wait; two limits are added up in one place. */
+const MAX_TIMER_MS = 2 ** 30;
 
 /**
  * The defaults with `chosen` on top.

@@ -78,7 +78,7 @@ export function createOperationsListener(options: OperationsOptions): Operations
     try {
       found = await answer(request);
     } catch (error) {
-      logger.error({ err: error, url: request.url }, 'the operations listener failed');
+      logger.error({ err: error }, 'the operations listener failed');
       found = text(500, 'The gateway failed. The reason is in its log.');
     }
     if (response.destroyed) return;

@@ -1,11 +1,11 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import type { Answering, Running } from './entrypoint.fixtures.ts';
-import { modernBody, modernCall, send, start } from './entrypoint.fixtures.ts';
+import { modernBody, modernCall, send, sendLast, sendRaw, start } from './entrypoint.fixtures.ts';
 
 let running: Running | undefined;
 
@@ -50,6 +50,34 @@ describe('the body of a request', () => {
       });
     expect(await expecting(1_001)).toBe(413);
     expect(await expecting(500)).toBe(400);
+  });
+});
+
+describe('the headers of a request', () => {
+  test('that do not arrive in time are 408', async () => {
+    const { port } = await started(undefined, { limits: { headersTimeoutMs: 50 } });
+    const answer = await sendRaw(port, 'POST /mcp HTTP/1.1\r\nHost: ');
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer).toContain('The request did not arrive in time.');
+  });
+
+  test('leave no token of a query in the log', async () => {
+    const { port, logged } = await started();
+    await send(port, { method: 'PUT', path: '/mcp?access_token=s3cret', body: {} });
+    expect(logged.join()).toContain('"path":"/mcp"');
+    expect(logged.join()).not.toContain('s3cret');
+  });
+
+  test('and the rest may be anything: the next client is served', async () => {
+    const { port } = await started();
+    const begun = fc.constantFrom('', 'POST /mcp HTTP/1.1\r\n', `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n`);
+    const noise = fc.string({ unit: 'binary', maxLength: 200 });
+    const property = fc.asyncProperty(begun, noise, async (beginning, rest) => {
+      const answer = await sendLast(port, `${beginning}${rest}\r\n\r\n`);
+      expect(answer).toMatch(/^(?:HTTP\/1\.1 4\d\d |$)/);
+    });
+    await fc.assert(property, { numRuns: 60 });
+    expect((await send(port, modernCall())).status).toBe(200);
   });
 });
 

@@ -45,6 +45,7 @@ export async function runCall(run: RunCall): Promise<Answered> {
       id: decoded.id,
       operation: decoded.operation,
       requestId: arrival.id,
+      ...(handled.entry === undefined ? {} : { entry: handled.entry }),
       aggregate: arrival.route.endpoint.kind === 'aggregate',
       seals,
       maxProjectedBytes: limits.maxBufferedResultBytes,
