@@ -118,7 +118,7 @@ describe('any line', () => {
     const secret = new Secret(SECRET);
     logger.info({ secret, nested: { list: [{ secret }] }, text: String(secret) }, `value ${String(secret)}`);
     logger.error({ err: refuse('internal', { cause: secret }), authorization: `Bearer ${SECRET}` }, 'failed');
-    logger.debug({ headers: [secret] }, 'x');
+    logger.debug({ headers: { authorization: SECRET, 'x-other': [secret] } }, 'x');
     expect(lines).toHaveLength(3);
     expect(lines.join('')).not.toContain(SECRET);
     expect(lines.join('')).toContain('[redacted]');
