@@ -23,7 +23,7 @@ beforeAll(async () => {
   const stdio = (script: string): string =>
     `command: ["${process.execPath}", "${scriptPath(script)}", stdio], sharing: shared`;
   gateway = await startTestGateway({
-    // Only one of them offers a resource of that URI on the aggregate endpoint, so each has a gateway user of its own.
+    // All offer the same URIs on the aggregate endpoint; each user sees the one server that is theirs.
     users: Object.fromEntries(UPSTREAMS.map((id) => [id, [id]])),
     yaml: [
       'servers:',
@@ -44,7 +44,6 @@ for (const upstream of UPSTREAMS) {
   for (const kind of CLIENT_KINDS) {
     describe(`${kind} client to ${upstream} server`, () => {
       describeEndpoint(upstream, kind, false);
-      // Resources keep their URIs on the aggregate endpoint, and one URI has one owner: the first server's column.
       describeEndpoint(upstream, kind, true);
     });
   }
@@ -64,7 +63,7 @@ function describeEndpoint(upstream: string, kind: ClientKind, aggregate: boolean
     for (const requirement of REQUIREMENTS) {
       if (requirement.only?.({ clientEra, aggregate }) === false) continue;
       test(`${requirement.title} [${requirement.cites}]`, async () => {
-        await requirement.check({ client, clientEra, aggregate, name });
+        await requirement.check({ client, kind, clientEra, aggregate, name });
       });
     }
   });

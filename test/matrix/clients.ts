@@ -35,8 +35,10 @@ export async function connectClient(kind: ClientKind, url: string, key: string):
   if (kind === 'sdk-v1') {
     const client = new ClientV1(INFO);
     await client.connect(new TransportV1(new URL(url), { requestInit }));
+    const callTool: MatrixClient['callTool'] = (params, options) =>
+      client.callTool(params, undefined, options) as ReturnType<MatrixClient['callTool']>;
     // The shapes the requirements read are the same; the two SDKs' declarations are not assignable to one another.
-    return client as unknown as MatrixClient;
+    return Object.assign(Object.create(client) as object, { callTool }) as unknown as MatrixClient;
   }
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });

@@ -17,11 +17,15 @@ import { isAppOnly, type Offering, type RegisteredServer } from './offering.ts';
 /** The gateway as it introduces itself on the aggregate endpoint. */
 export type Gateway = { readonly name: string; readonly version: string; readonly instructions?: string };
 
+export type Owners<Item> = readonly [Item, ...Item[]];
+
 export type Aggregate = {
   readonly tools: ReadonlyMap<string, ToolEntry>;
   readonly prompts: ReadonlyMap<string, PromptEntry>;
-  readonly resources: ReadonlyMap<string, ResourceEntry>;
-  readonly templates: ReadonlyMap<string, TemplateEntry>;
+  /** URIs are not renamed, so one may have several owners, in the order of registration: admission picks the caller's. */
+  readonly resources: ReadonlyMap<string, Owners<ResourceEntry>>;
+  readonly templates: ReadonlyMap<string, Owners<TemplateEntry>>;
+  /** Owners of one URI stand in it side by side: each caller is shown the first that is theirs. */
   readonly lists: Readonly<Record<ListKind, readonly Entry[]>>;
   readonly discovery: Discovery;
   readonly freshness: Freshness;
@@ -38,8 +42,8 @@ export function aggregateOf(servers: readonly RegisteredServer[], gateway: Gatew
     resolveCollisions(offerings.map((offering) => [...listOf(offering)]));
   const tools = merge(({ tools: all }) => [...all.values()].filter((tool) => !isAppOnly(tool)));
   const prompts = merge((offering) => offering.prompts.values());
-  const resources = merge((offering) => offering.resources.values());
-  const templates = merge((offering) => offering.templates.values());
+  const resources = ownersOf(offerings.map((offering) => offering.resources));
+  const templates = ownersOf(offerings.map((offering) => offering.templates));
   const freshness = strictest(offerings.map((offering) => offering.freshness));
   const discovery: Discovery = {
     serverInfo: { name: gateway.name, version: gateway.version },
@@ -50,26 +54,32 @@ export function aggregateOf(servers: readonly RegisteredServer[], gateway: Gatew
   return {
     tools: tools.kept,
     prompts: prompts.kept,
-    resources: resources.kept,
-    templates: templates.kept,
+    resources,
+    templates,
     lists: {
       tools: [...tools.kept.values()],
       prompts: [...prompts.kept.values()],
-      resources: [...resources.kept.values()],
-      templates: [...templates.kept.values()],
+      resources: [...resources.values()].flat(),
+      templates: [...templates.values()].flat(),
     },
     discovery,
     freshness,
-    problems: collisionProblems([
-      ...tools.collisions,
-      ...prompts.collisions,
-      ...resources.collisions,
-      ...templates.collisions,
-    ]),
+    problems: collisionProblems([...tools.collisions, ...prompts.collisions]),
     digest: createHash('sha256')
       .update(canonicalJson([discovery.serverInfo, discovery.capabilities, discovery.instructions ?? null]))
       .digest('hex'),
   };
+}
+
+function ownersOf<Item>(offered: readonly ReadonlyMap<string, Item>[]): ReadonlyMap<string, Owners<Item>> {
+  const owners = new Map<string, Owners<Item>>();
+  for (const items of offered) {
+    for (const [uri, item] of items) {
+      const known = owners.get(uri);
+      owners.set(uri, known === undefined ? [item] : [...known, item]);
+    }
+  }
+  return owners;
 }
 
 function collisionProblems(collisions: readonly Collision<Entry>[]): readonly Problem[] {

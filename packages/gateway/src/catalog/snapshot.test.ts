@@ -11,6 +11,7 @@ import {
   registered,
   toolItem,
 } from './catalog-fixture.ts';
+import { aggregateName } from './names.ts';
 import { createCatalog, GATEWAY_ID } from './snapshot.ts';
 
 const files = registered(
@@ -143,6 +144,7 @@ describe('lists and discovery', () => {
     expect(catalog.list(AGGREGATE, 'resources').map(({ server, name }) => `${server.id} ${name}`)).toEqual([
       'files file:///a',
       'files shared://x',
+      'notes shared://x',
     ]);
     expect(catalog.list(onServer('notes'), 'templates').map(({ name }) => name)).toEqual([
       'file:///{name}',
@@ -199,12 +201,23 @@ describe('problems, states and version', () => {
   });
 
   it('tells which name of two was refused, and where it can still be used', () => {
-    expect(catalog.problems).toContainEqual({
+    const hashed = aggregateName('notes', 'read file');
+    const rival = hashed.slice('notes_'.length);
+    const shown = catalogOf(registered('notes', { tools: [toolItem('read file'), toolItem(rival)] }));
+    expect(shown.list(AGGREGATE, 'tools').map(({ name }) => name)).toEqual([rival]);
+    expect(shown.problems).toContainEqual({
       server: 'notes',
       code: 'name-collision',
       message:
-        'The resource "shared://x" is not on the aggregate endpoint: "shared://x" is "shared://x" of the server "files" there. It can be used at /servers/notes/mcp.',
+        `The tool "read file" is not on the aggregate endpoint: "${hashed}" is "${rival}" of the server "notes" there. ` +
+        'It can be used at /servers/notes/mcp.',
     });
+  });
+
+  it('keeps every owner of a URI, because a caller may see only the later one', () => {
+    const target = catalog.find(AGGREGATE, { kind: 'read-resource', uri: 'shared://x' });
+    expect(target?.entries.map(({ server }) => server.id)).toEqual(['files', 'notes']);
+    expect(catalog.problems).toEqual([]);
   });
 
   it('has a version that follows content, not states', () => {

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Operation } from '../model/operation.ts';
 import type { Discovery, Freshness } from '../model/outcome.ts';
 import type { Endpoint, Entry, ResourceEntry, ServerEntry, ServerId, Target } from '../model/target.ts';
-import { aggregateOf, type Aggregate, type Gateway } from './aggregate.ts';
+import { aggregateOf, type Aggregate, type Gateway, type Owners } from './aggregate.ts';
 import type { Catalog, Problem, ServerStatus } from './catalog.ts';
 import { serverEntryOf, unlistedResource, type RegisteredServer } from './offering.ts';
 import { isAskableUri } from './resource-uri.ts';
@@ -46,8 +46,9 @@ export function createCatalog(options: CatalogOptions): Catalog {
     onAggregate: (uri) => {
       const listed = aggregate.resources.get(uri);
       if (listed !== undefined || !isAskableUri(uri)) return listed;
-      const owner = servers.find(({ offering }) => offering?.owners.some((matches) => matches(uri)));
-      return owner === undefined ? undefined : unlisted(owner, uri);
+      const owners = servers.filter(({ offering }) => offering?.owners.some((matches) => matches(uri)));
+      const [first, ...others] = owners.map((owner) => unlisted(owner, uri));
+      return first === undefined ? undefined : [first, ...others];
     },
   };
   return {
@@ -60,7 +61,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
         return targetOf(endpoint, findOnAggregate(operation, aggregate, resources, gatewayEntry));
       }
       const known = byId.get(endpoint.server);
-      return targetOf(endpoint, known && findOnServer(operation, known.registered, resources, known.entry));
+      return targetOf(endpoint, only(known && findOnServer(operation, known.registered, resources, known.entry)));
     },
     list(endpoint, kind) {
       if (endpoint.kind === 'aggregate') return aggregate.lists[kind];
@@ -79,11 +80,13 @@ export function createCatalog(options: CatalogOptions): Catalog {
 
 type ResourceFinder = {
   onServer(registered: RegisteredServer, uri: string): ResourceEntry | undefined;
-  onAggregate(uri: string): ResourceEntry | undefined;
+  onAggregate(uri: string): Owners<ResourceEntry> | undefined;
 };
 
-const targetOf = (endpoint: Endpoint, entry: Entry | undefined): Target | undefined =>
-  entry === undefined ? undefined : { endpoint, entries: [entry] };
+const targetOf = (endpoint: Endpoint, entries: Owners<Entry> | undefined): Target | undefined =>
+  entries === undefined ? undefined : { endpoint, entries };
+
+const only = <Item>(item: Item | undefined): Owners<Item> | undefined => (item === undefined ? undefined : [item]);
 
 function findOnServer(
   operation: Operation,
@@ -114,23 +117,23 @@ function findOnAggregate(
   aggregate: Aggregate,
   resources: ResourceFinder,
   self: ServerEntry,
-): Entry | undefined {
+): Owners<Entry> | undefined {
   switch (operation.kind) {
     case 'call-tool':
-      return aggregate.tools.get(operation.name);
+      return only(aggregate.tools.get(operation.name));
     case 'get-prompt':
-      return aggregate.prompts.get(operation.name);
+      return only(aggregate.prompts.get(operation.name));
     case 'read-resource':
       return resources.onAggregate(operation.uri);
     case 'complete-argument':
       return operation.ref.kind === 'prompt'
-        ? aggregate.prompts.get(operation.ref.name)
+        ? only(aggregate.prompts.get(operation.ref.name))
         : aggregate.templates.get(operation.ref.uri);
     case 'task':
     case 'extension':
       return undefined;
     default:
-      return self;
+      return [self];
   }
 }
 

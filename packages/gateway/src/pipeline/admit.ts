@@ -3,12 +3,14 @@
 import type { Authorizer } from '../authz/authorizer.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Admission } from '../model/decision.ts';
+import type { Operation } from '../model/operation.ts';
 import type { ResolvedRequest } from '../model/request.ts';
+import type { Entry } from '../model/target.ts';
 import type { Trail } from '../model/trail.ts';
 import { unknown } from './resolve.ts';
 import { seesServer } from './visibility.ts';
 
-/** The request, its target narrowed to the entry that it is about from here on. */
+/** The request, narrowed to the one entry that it is about and in that server's own words. */
 export function admit(
   request: ResolvedRequest,
   catalog: Catalog,
@@ -22,7 +24,9 @@ export function admit(
     const admission = authorizer.admit(request, entry);
     if (admission.admitted) {
       trail.note({ kind: 'resolved', entry });
-      return entries.length === 1 ? request : { ...request, target: { endpoint, entries: [entry] } };
+      const operation = inOwnWords(request.operation, entry);
+      if (operation === request.operation && entries.length === 1) return request;
+      return { ...request, operation, target: { endpoint, entries: [entry] } };
     }
     denied ??= admission;
   }
@@ -47,4 +51,17 @@ async function admitServer(
 async function hide(request: ResolvedRequest, catalog: Catalog, authorizer: Authorizer): Promise<never> {
   const { target: _, ...unresolved } = request;
   throw await unknown(unresolved, catalog, authorizer);
+}
+
+/** The operation with the server's own name for the tool or prompt, which on the aggregate endpoint clients do not use. */
+function inOwnWords(operation: Operation, entry: Entry): Operation {
+  switch (operation.kind) {
+    case 'call-tool':
+    case 'get-prompt':
+      return operation.name === entry.name ? operation : { ...operation, name: entry.name };
+    case 'complete-argument':
+      return operation.ref.kind === 'prompt' ? { ...operation, ref: { kind: 'prompt', name: entry.name } } : operation;
+    default:
+      return operation;
+  }
 }

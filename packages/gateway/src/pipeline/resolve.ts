@@ -21,8 +21,9 @@ export function resolve(
 ): ResolvedRequest | Promise<ResolvedRequest> {
   const target = catalog.find(request.endpoint, request.operation);
   if (target === undefined) return refuseUnknown(request, catalog, authorizer);
+  const [entry] = target.entries;
   // Of several owners of one URI, `admit` picks the caller's.
-  if (target.entries.length === 1) trail.note({ kind: 'resolved', entry: target.entries[0] });
+  if (target.entries.length === 1) trail.note({ kind: 'resolved', entry });
   return { ...request, target };
 }
 

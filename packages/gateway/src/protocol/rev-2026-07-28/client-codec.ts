@@ -57,7 +57,13 @@ const broken = (message: string): Outcome => ({
   failure: failure('upstream-invalid', { sent: 'yes', message }),
 });
 
-function decodeResult(_operation: Operation, message: UpstreamMessage): Outcome {
+function decodeResult(operation: Operation, message: UpstreamMessage): Outcome {
+  if (operation.kind === 'discover') {
+    const about = parseWhole(message);
+    return about === undefined
+      ? broken('The server answered server/discover with something that is no JSON object.')
+      : { kind: 'discovered', discovery: decodeDiscovery(about) };
+  }
   // An absent type means complete (basic, Result); only in a result that is still arriving could it yet say otherwise.
   const isUnsaid = message.resultEnd !== undefined && !message.members.has('resultType');
   if (isUnsaid || memberIs(message, 'resultType', '"complete"')) {

@@ -6,7 +6,6 @@ import type { Failure } from '../../model/failure.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import type { ClientCodec, EncodedUpstreamRequest } from '../../protocol/codec.ts';
-import { parseWhole } from '../../protocol/splice.ts';
 import type { Upstream } from '../connector.ts';
 import { abortFailure, GIVEN_UP, invalid } from './exchange-failures.ts';
 import { post } from './http-endpoint.ts';
@@ -131,13 +130,13 @@ class PendingCall implements ExchangeListener {
   }
 
   answered(answer: Answer): void {
-    const { id, session } = this.#parts;
+    const { id, session, operation } = this.#parts;
     if (answer.kind === 'error') {
       this.#failedWith(answer);
     } else if (answer.id === id) {
       const { rest } = answer.message;
       this.#hasRest = rest !== undefined;
-      this.#finish(this.#decode(session.codec, answer));
+      this.#finish(session.codec.decodeResult(operation, answer.message));
     } else {
       this.#finish(failed(invalid('The server answered a request that it was not asked.')));
       this.#exchange.abandon(GIVEN_UP);
@@ -176,16 +175,6 @@ class PendingCall implements ExchangeListener {
     } else {
       this.#finish(failed(session.codec.decodeError(operation, error)));
     }
-  }
-
-  #decode(codec: ClientCodec, answer: Extract<Answer, { kind: 'response' }>): Outcome {
-    const { operation } = this.#parts;
-    const outcome = codec.decodeResult(operation, answer.message);
-    if (operation.kind !== 'discover' || outcome.kind !== 'complete') return outcome;
-    const result = parseWhole(answer.message);
-    return result === undefined
-      ? failed(invalid('The server answered server/discover with something that is no JSON object.'))
-      : { kind: 'discovered', discovery: codec.decodeDiscovery(result) };
   }
 
   #isLost(status: number, error: StatusError): boolean {

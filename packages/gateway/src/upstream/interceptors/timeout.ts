@@ -26,7 +26,14 @@ export function timeout({ clock, timeoutMsFor }: TimeoutOptions): Interceptor {
       signal.removeEventListener('abort', leave);
     };
     try {
-      const outcome = await next(call, { ...options, signal: controller.signal, timeoutMs });
+      const outcome = await next(call, {
+        // Named, not spread: the options may be an object with getters.
+        channel: options.channel,
+        signal: controller.signal,
+        timeoutMs,
+        ...(options.answers === undefined ? undefined : { answers: options.answers }),
+        ...(options.upstreamCursor === undefined ? undefined : { upstreamCursor: options.upstreamCursor }),
+      });
       return untilRead(outcome, controller.signal, stop);
     } catch (error) {
       stop();
