@@ -8,7 +8,7 @@
 import type { Json, JsonObject } from './json.ts';
 
 export type FailureRule = {
-  /** HTTP status when the failure ends the exchange before a stream began. */
+  /** What it is in HTTP's terms: the record's response code. Each era decides which status it writes. */
   readonly status: number;
   readonly fault: 'caller' | 'upstream' | 'us';
   /** May the same request, sent again later, succeed? */
