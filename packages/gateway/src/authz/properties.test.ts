@@ -120,7 +120,7 @@ describe('for any policies', () => {
           expect(decided).toBe(plainly(texts, caller, entry, given));
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 40 },
     );
   });
 
@@ -138,7 +138,7 @@ describe('for any policies', () => {
           for (const given of attempts) expect(authorizer.authorize(callOf(caller, entry, given)).effect).toBe('deny');
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 80 },
     );
   });
 
@@ -150,7 +150,7 @@ describe('for any policies', () => {
         const { admitted } = authorizer.admit({ principal: caller, client: CLIENT }, entry);
         expect(admitted).toBe(authorizer.authorize(callOf(caller, entry)).effect === 'allow');
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 });
