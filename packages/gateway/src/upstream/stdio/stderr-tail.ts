@@ -16,8 +16,8 @@ export type StderrTail = {
   lines(): readonly string[];
 };
 
-/** Below this length a value says little and occurs by chance. */
-const SHORTEST_SECRET = 4;
+/** Shorter values are words like `info` or `true`, which a message needs to make sense. */
+const SHORTEST_SECRET = 8;
 /** Also C1 controls and bidirectional marks: a log line must not be able to rewrite the terminal that shows it. */
 // oxlint-disable-next-line no-control-regex -- controls are what this is about
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
