@@ -5,7 +5,6 @@
 
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 
 import { failure } from '../model/failure.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -18,6 +17,8 @@ import type { Arrival, EndpointArrival } from './arrival.ts';
 import { isForEndpoint, refuse, respondEmpty } from './arrival.ts';
 import { answerClientError } from './client-error.ts';
 import { preflightHeaders } from './cross-origin.ts';
+import type { OpenRequests } from './drain.ts';
+import { drain } from './drain.ts';
 import { createHostGuard } from './host-guard.ts';
 import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
@@ -72,9 +73,8 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
   const limits = resolveLimits(chosen);
   const guard = createHostGuard(options);
   let port = 0;
-  let requests = 0;
+  const requests: OpenRequests = { count: 0, whenIdle: undefined };
   let closing: Promise<void> | undefined;
-  let whenIdle: (() => void) | undefined;
 
   const parts: EntrypointParts = {
     ...options,
@@ -93,48 +93,21 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     // A client that goes away in the middle of an answer is no error of ours.
     response.on('error', ignore);
     parts.answering.set(request.socket, response);
-    requests += 1;
+    requests.count += 1;
     try {
       const arrival = await admitArrival(door, request, response);
-      if (arrival !== undefined) await dispatch(arrival, requests);
+      if (arrival !== undefined) await dispatch(arrival, requests.count);
     } catch (error) {
       parts.logger.error({ err: error }, 'a request failed at the door');
       if (response.headersSent) response.destroy();
       else response.writeHead(500, { 'Content-Length': '0', Connection: 'close' }).end();
     } finally {
-      requests -= 1;
-      if (requests === 0) whenIdle?.();
+      requests.count -= 1;
+      if (requests.count === 0) requests.whenIdle?.();
     }
   }
 
   const server = createHttpServer(limits, parts, (request, response) => void receive(request, response));
-
-  const untilIdle = (graceMs: number): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, graceMs);
-      whenIdle = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      if (requests === 0) whenIdle();
-    });
-
-  async function drain(graceMs: number): Promise<void> {
-    // Also called back, with an error, when it never listened.
-    const closed = new Promise<void>((resolve) => {
-      server.close(() => resolve());
-    });
-    // An answer that began before now did not say that its connection would close.
-    const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
-    for (const end of parts.openStreams) end();
-    await untilIdle(graceMs);
-    for (const call of parts.openCalls) call.abort();
-    // Cancelled calls answer at once, if they answer at all; a request that was on its way gets its 503.
-    await Promise.race([closed, delay(LAST_WORDS_MS)]);
-    clearInterval(sweep);
-    server.closeAllConnections();
-    await closed;
-  }
 
   return {
     async listen(address) {
@@ -146,14 +119,12 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
       return closing !== undefined;
     },
     close(graceMs) {
-      closing ??= drain(graceMs);
+      closing ??= drain(server, parts, requests, graceMs);
       return closing;
     },
   };
 }
 
-const SWEEP_MS = 25;
-const LAST_WORDS_MS = 250;
 const ignore = (): void => undefined;
 
 function createHttpServer(
