@@ -136,7 +136,7 @@ describe('find', () => {
 
 describe('lists and discovery', () => {
   it('lists a server’s entries under their own order, the aggregate’s by registration', () => {
-    expect(catalog.list(AGGREGATE, 'tools').map(({ aggregateName }) => aggregateName)).toEqual([
+    expect(catalog.list(AGGREGATE, 'tools').map((entry) => entry.aggregateName)).toEqual([
       'files_read_file',
       'files_write_file',
       'notes_read_file',
