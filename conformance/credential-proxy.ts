@@ -6,13 +6,19 @@
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type CredentialProxy = { readonly port: number; close(): Promise<void> };
+export type CredentialProxy = {
+  readonly port: number;
+  /** Where requests go from now on. The proxy comes first, because the gateway has to know its address. */
+  forwardTo(port: number, authorization: string): void;
+  close(): Promise<void>;
+};
 
-export async function startCredentialProxy(targetPort: number, authorization: string): Promise<CredentialProxy> {
+export async function startCredentialProxy(): Promise<CredentialProxy> {
+  let target = { port: 0, authorization: '' };
   const server = createServer((incoming, outgoing) => {
     const { method, url, rawHeaders } = incoming;
-    const headers = [...rawHeaders, 'Authorization', authorization];
-    const onward = httpRequest({ host: '127.0.0.1', port: targetPort, method, path: url, headers }, (answer) => {
+    const headers = [...rawHeaders, 'Authorization', target.authorization];
+    const onward = httpRequest({ host: '127.0.0.1', port: target.port, method, path: url, headers }, (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
       answer.pipe(outgoing);
       answer.on('error', () => outgoing.destroy());
@@ -24,6 +30,9 @@ export async function startCredentialProxy(targetPort: number, authorization: st
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
+    forwardTo(port, authorization) {
+      target = { port, authorization };
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

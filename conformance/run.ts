@@ -78,12 +78,17 @@ function report(result: SuiteResult, reachable: string): void {
 
 /** The suite cannot send a credential, so a proxy that only adds one stands before the gateway. */
 async function startGateway(fixtureUrl: string): Promise<{ url: string; close: () => Promise<unknown> }> {
+  const proxy = await startCredentialProxy();
   const allow = '[{ anyone: true, tools: ["*"], prompts: ["*"], resources: ["*"] }]';
   const gateway = await startTestGateway({
     users: { suite: [] },
-    yaml: `servers:\n  fixture: { url: "${fixtureUrl}", allow: ${allow} }`,
+    yaml: [
+      `allowedHosts: ["localhost:${proxy.port}"]`,
+      `allowedOrigins: ["http://localhost:${proxy.port}"]`,
+      `servers: { fixture: { url: "${fixtureUrl}", allow: ${allow} } }`,
+    ].join('\n'),
   });
-  const proxy = await startCredentialProxy(Number(new URL(gateway.url).port), `Bearer ${gateway.keys.suite ?? ''}`);
+  proxy.forwardTo(Number(new URL(gateway.url).port), `Bearer ${gateway.keys.suite ?? ''}`);
   return {
     url: `http://localhost:${proxy.port}/servers/fixture/mcp`,
     async close() {

@@ -122,6 +122,8 @@ async function composeGateway(
   const egress = createEgress();
   opened.defer(() => egress.close());
 
+  const validator = createArgumentValidator();
+  opened.defer(() => validator.close());
   const upstreams = composeUpstreams({ config, env, egress, logger, instruments });
   opened.defer(() => upstreams.close());
   const store = new CatalogStore({
@@ -144,7 +146,7 @@ async function composeGateway(
       catalog: () => store.current,
       authorizer: () => authorizer,
       limiter: createLimiter({ rules: config.limits, now: clockMs }),
-      validator: createArgumentValidator(),
+      validator,
       checkParamHeaders,
       audit,
       send: upstreams.send,

@@ -106,8 +106,8 @@ describe('an upstream’s error', () => {
   it.each(REVISIONS)(
     'about our own envelope is never told to a %s client as if it were about its own',
     async (revision) => {
-      for (const code of [-32020, -32021, -32022]) {
-        const found = await relayed(revision, { code, message: 'x', data: { requiredCapabilities: { sampling: {} } } });
+      for (const code of [-32020, -32022]) {
+        const found = await relayed(revision, { code, message: 'x', data: { supported: ['2031-01-01'] } });
         expect(found).toMatchObject({ status: 200, error: { code: -31502, data: { reason: 'upstream-invalid' } } });
       }
     },
@@ -116,7 +116,10 @@ describe('an upstream’s error', () => {
   it('names the capability that a server misses', async () => {
     const data = { requiredCapabilities: { sampling: {} } };
     const found = await relayed('2026-07-28', { code: -32021, message: 'x', data });
-    expect(found.error).toMatchObject({ message: expect.stringContaining('sampling') });
+    expect(found).toMatchObject({
+      status: 400,
+      error: { code: -32021, message: expect.stringContaining('sampling'), data },
+    });
   });
 
   it('of a code that modern servers may not emit gets one of ours', async () => {

@@ -7,20 +7,22 @@ import { INTERNAL_ERROR, isAboutOurEnvelope, MISSING_CAPABILITY } from './wire-e
 
 /**
  * Errors about the envelope are about the one that we wrote: relayed, they would tell the client that its own headers or
- * version are wrong. They become `upstream-invalid`; all others stay the upstream's.
+ * version are wrong. They become `upstream-invalid`, but for a capability that is missing: a server is never told of one
+ * that the client lacks, so what it misses the client has to hear. All others stay the upstream's.
  */
 export function decodeUpstreamError(error: UpstreamError): Failure {
   const code = Number.isSafeInteger(error.code) ? error.code : INTERNAL_ERROR;
   const upstream = { ...error, code };
   if (!isAboutOurEnvelope(code)) return failure('upstream-error', { sent: 'yes', upstream });
-  const message =
-    code === MISSING_CAPABILITY
-      ? `The server needs a client capability that the gateway does not offer it${missing(error)}.`
-      : 'The server refused the envelope of the request that the gateway sent it.';
+  if (code === MISSING_CAPABILITY) return missingCapability(error);
+  const message = 'The server refused the envelope of the request that the gateway sent it.';
   return failure('upstream-invalid', { sent: 'yes', message, upstream });
 }
 
-function missing(error: UpstreamError): string {
+function missingCapability(error: UpstreamError): Failure {
   const required = isJsonObject(error.data) ? error.data.requiredCapabilities : undefined;
-  return isJsonObject(required) ? `: ${Object.keys(required).join(', ')}` : '';
+  const named = isJsonObject(required) ? required : {};
+  const names = Object.keys(named).join(', ');
+  const message = `The server needs a client capability that is not offered to it${names === '' ? '' : `: ${names}`}.`;
+  return failure('missing-capability', { sent: 'yes', message, data: { requiredCapabilities: named } });
 }
