@@ -44,6 +44,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
   const lines = [
     'listen: 127.0.0.1:0',
     'operations: 127.0.0.1:0',
+    'log: { calls: true }',
     'keys: { file: ./keys.json }',
     'audit: { file: ./audit.jsonl }',
     'identity:',
@@ -58,7 +59,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
   const loaded = loadConfig(file, { env: { ...process.env, ...options.env } });
   if (!loaded.ok) throw new Error(`the test's configuration is wrong: ${JSON.stringify(loaded.error)}`);
   const log: LogLine[] = [];
-  const gateway = await startGateway(loaded.value, { logger: collectInto(log), logCalls: true });
+  const gateway = await startGateway(loaded.value, { logger: collectInto(log) });
   return {
     gateway,
     url: gateway.url,

@@ -53,11 +53,7 @@ import { DEFAULT_POOL_LIMITS } from './upstream/pool-shelf.ts';
 import { createStdioConnector, DEFAULT_STDIO_LIMITS } from './upstream/stdio/stdio-connector.ts';
 import { createUpstreams, type Route, type Upstreams } from './upstream/upstreams.ts';
 
-export type GatewayOptions = {
-  readonly logger: Logger;
-  /** One log line for every call, not only for refusals and failures. */
-  readonly logCalls?: boolean;
-};
+export type GatewayOptions = { readonly logger: Logger };
 
 export type Gateway = {
   /** What clients type. */
@@ -107,7 +103,7 @@ type Composed = Omit<Gateway, 'close'> & { drain(graceMs: number): Promise<void>
 
 async function composeGateway(
   { config, env }: LoadedConfig,
-  { logger, logCalls = false }: GatewayOptions,
+  { logger }: GatewayOptions,
   opened: AsyncDisposableStack,
 ): Promise<Composed> {
   const startedAtMs = Date.now();
@@ -153,7 +149,7 @@ async function composeGateway(
       pageSize: LIST_PAGE_SIZE,
       instruments,
       logger,
-      logCalls,
+      logCalls: config.log.calls,
       clockMs,
     }),
     sealer: createSealer(keyRing, { now: Date.now, randomBytes }),

@@ -1,11 +1,13 @@
 /** Runs a gateway until it is told to stop: what `serve` and `demo` have in common. */
 
+import { createServer } from 'node:http';
 import process from 'node:process';
 
 import { LockedError } from '../audit/file-lock.ts';
 import { UnreadableTailError } from '../audit/file-tail.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { ListenError } from '../entrypoint/listen.ts';
+import type { ListenAddress } from '../config/config.ts';
+import { listen, ListenError } from '../entrypoint/listen.ts';
 import { PolicyError, startGateway } from '../gateway.ts';
 import type { Gateway } from '../gateway.ts';
 import { KeyRingError } from '../seal/key-ring.ts';
@@ -49,10 +51,21 @@ export async function runGateway({ loaded, typed, onReady }: RunOptions): Promis
 
 async function start(loaded: LoadedConfig, logger: ReturnType<typeof createLogger>, typed: string): Promise<Gateway> {
   try {
-    return await startGateway(loaded, { logger, logCalls: true });
+    // Asked first, because a port in use is the plainer news when another gateway holds the audit file as well.
+    for (const address of [loaded.config.listen, loaded.config.operations]) {
+      if (address !== undefined && address.port !== 0) await tryAddress(address);
+    }
+    return await startGateway(loaded, { logger });
   } catch (error) {
     throw explained(error, loaded, typed);
   }
+}
+
+/** @throws ListenError */
+async function tryAddress(address: ListenAddress): Promise<void> {
+  const probe = createServer();
+  await listen(probe, address);
+  await new Promise((resolve) => probe.close(resolve));
 }
 
 /** What can go wrong without a fault of the program: these errors say what to do. */

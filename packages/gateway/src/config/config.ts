@@ -26,7 +26,12 @@ export type Config = {
   readonly allowedHosts: readonly string[];
   /** Web origins that may call, beside `publicUrl`. */
   readonly allowedOrigins: readonly string[];
-  readonly log: { readonly level: LogThreshold; readonly format: LogFormat };
+  readonly log: {
+    readonly level: LogThreshold;
+    readonly format: LogFormat;
+    /** A line for every call, not only for refusals and failures. */
+    readonly calls: boolean;
+  };
   /** How long open calls may go on after a shutdown was asked for. */
   readonly drainMs: number;
   /** The folder of the configuration file: what relative paths are relative to. */

@@ -245,6 +245,12 @@ function fileSchema<S extends z.ZodType>(server: S) {
             .enum(['auto', 'pretty', 'json'])
             .default('auto')
             .describe('`auto`: readable on a terminal, else JSON.'),
+          calls: z
+            .boolean()
+            .default(false)
+            .describe(
+              'A line for every call, not only for refusals and failures. The audit record has them all anyway.',
+            ),
         })
         .prefault({})
         .describe('One line per event on standard output.'),
