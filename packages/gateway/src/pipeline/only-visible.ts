@@ -32,7 +32,7 @@ export async function listVisible(
   const visible = request.endpoint.kind === 'aggregate' ? firstOfEachName(admitted) : admitted;
   trail.note({ kind: 'listed', shown: visible.length, hidden: all.length - visible.length });
   // A cursor belongs to one list as one set of policies showed it: after a change, offsets mean something else.
-  const generation = `${catalog.version}.${authorizer.version}`;
+  const generation = `${operation.of}.${catalog.version}.${authorizer.version}`;
   const start = operation.cursor?.offset ?? 0;
   if (operation.cursor !== undefined && (operation.cursor.generation !== generation || start > visible.length)) {
     throw refuse('invalid-cursor');

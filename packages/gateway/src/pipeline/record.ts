@@ -4,7 +4,7 @@
  */
 
 import type { AuditEvent, AuditLog } from '../audit/audit-log.ts';
-import { FAILURES, type Failure } from '../model/failure.ts';
+import { FAILURES, Refusal, type Failure } from '../model/failure.ts';
 import { methodOf } from '../model/operation.ts';
 import type { Outcome, Raw, UpstreamMessage } from '../model/outcome.ts';
 import type { InboundRequest } from '../model/request.ts';
@@ -57,7 +57,8 @@ async function* recorded(
     }
     cut = undefined;
   } catch (error) {
-    cut = { code: 'upstream-closed', sent: 'yes', cause: error };
+    // A refusal says who ended it: the caller's leaving and our own time limit are not the server's fault.
+    cut = error instanceof Refusal ? error.failure : { code: 'upstream-closed', sent: 'yes', cause: error };
     throw error;
   } finally {
     finished(bytes, cut);
