@@ -4,7 +4,7 @@
  */
 
 import type { ExchangeController, ExchangeHandler, ResponseHeaders } from '../../egress/egress.ts';
-import { Refusal } from '../../model/failure.ts';
+import { failure, Refusal } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { Era } from '../../model/revision.ts';
 import type { UpstreamAnswer } from '../../protocol/codec.ts';
@@ -251,10 +251,7 @@ export class HttpExchange implements ExchangeHandler {
         this.#failAndEnd(withoutMessage(this.status, this.headers, 'is a result with an error status'));
         return;
       }
-      if (this.#settled) return;
-      this.#settled = true;
-      this.#listener.answered(answer, this);
-      if (this.#rest === undefined) this.#answerIsWhole();
+      if (!this.#settled) this.#handOn(answer);
     } else if (this.#mode === 'json') {
       this.#failAndEnd(withoutMessage(this.status, this.headers, `is a ${answer.kind} instead of an answer`));
     } else if (answer.kind === 'request') {
@@ -262,6 +259,17 @@ export class HttpExchange implements ExchangeHandler {
     } else {
       this.#hold(this.#listener.notified(answer));
     }
+  }
+
+  #handOn(answer: Answer): void {
+    try {
+      this.#listener.answered(answer, this);
+      this.#settled = true;
+    } catch (error) {
+      // A fault of ours; thrown on, it would end the exchange without anybody being told.
+      this.#failAndEnd(failure('internal', { sent: 'yes', cause: error }));
+    }
+    if (this.#rest === undefined) this.#answerIsWhole();
   }
 
   /** The client behind us is slow: so is the server's stream, until it has taken the notice. */
