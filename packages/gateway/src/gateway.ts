@@ -102,7 +102,7 @@ export async function startGateway(loaded: LoadedConfig, options: GatewayOptions
 type Composed = Omit<Gateway, 'close'> & { drain(graceMs: number): Promise<void> };
 
 async function composeGateway(
-  { config, env }: LoadedConfig,
+  { file, config, env }: LoadedConfig,
   { logger }: GatewayOptions,
   opened: AsyncDisposableStack,
 ): Promise<Composed> {
@@ -176,6 +176,7 @@ async function composeGateway(
       startedAtMs,
       uptimeMs: Date.now() - startedAtMs,
       policyVersion: authorizer.version,
+      configFile: file,
     });
   let ready = false;
   const notReady = (): string | undefined => {

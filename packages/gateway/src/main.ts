@@ -8,6 +8,13 @@ import { runCommandLine } from './cli/program.ts';
 import { createTerminal } from './cli/terminal.ts';
 import { readEnvironment } from './config/load.ts';
 
+/** Whoever reads us (`… | head`) may stop: that is no fault, and no reason for a gateway to stop. */
+const unlessClosed = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'EPIPE') throw error;
+};
+process.stdout.on('error', unlessClosed);
+process.stderr.on('error', unlessClosed);
+
 const env = readEnvironment();
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   terminal: createTerminal({ out: process.stdout, err: process.stderr }, env),

@@ -16,6 +16,8 @@ export type StatusReport = {
   readonly uptimeMs: number;
   readonly catalogVersion: string;
   readonly policyVersion: string;
+  /** The configuration file, absolute: commands on the same machine read it. */
+  readonly configFile: string;
   readonly servers: readonly ReportedServer[];
   readonly problems: readonly { readonly server?: string; readonly code: string; readonly message: string }[];
   readonly entries: readonly ReportedEntry[];
@@ -79,6 +81,7 @@ export function readStatusReport(value: unknown): StatusReport | undefined {
     uptimeMs: numberOf(value['uptimeMs']),
     catalogVersion: textOf(value['catalogVersion']),
     policyVersion: textOf(value['policyVersion']),
+    configFile: textOf(value['configFile']),
     servers: value['servers'].filter(isJsonObject).map(readServer),
     problems: listOf(value['problems']).map((problem) => ({
       ...(typeof problem['server'] === 'string' ? { server: problem['server'] } : {}),

@@ -131,16 +131,16 @@ function addLooking(program: Command, context: CommandContext, ended: Ended): vo
     .command('tools')
     .description('Every tool of a running gateway; with --as, what somebody may use and which policy says so.')
     .addOption(operationsUrlOption())
-    .addOption(configOption())
+    .option('-c, --config <file>', "whose policies decide; default: the running gateway's own file")
     .option('--as <name>', 'decide for the API key of this name')
     .option('--server <id>', 'only the tools of this server')
     .option('--json', 'print it as JSON', false)
     .addHelpText(
       'after',
       `\nExamples:\n  ${TYPED} tools\n  ${TYPED} tools --as bob --server files\n\n` +
-        'Decisions are made here, from the policies of the configuration file, with arguments unknown.',
+        'Decisions are made here, from the policies of the configuration file as it is now, with arguments unknown.',
     )
-    .action(async (options: { url: string; config: string; as?: string; server?: string; json: boolean }) => {
+    .action(async (options: { url: string; config?: string; as?: string; server?: string; json: boolean }) => {
       const { tools } = await import('./tools.ts');
       ended(await tools(context, options));
     });

@@ -19,7 +19,8 @@ import type { Terminal } from './terminal.ts';
 
 export type ToolsOptions = {
   readonly url: string;
-  readonly config: string;
+  /** Default: the file that the running gateway was started with. */
+  readonly config?: string;
   readonly as?: string;
   readonly server?: string;
   readonly json: boolean;
@@ -36,7 +37,8 @@ export async function tools(context: CommandContext, options: ToolsOptions): Pro
     const hint = near === undefined ? `There is: ${known.join(', ')}.` : `Did you mean ${near}?`;
     throw new CommandError(`There is no server "${options.server}".`, EXIT.usage, hint);
   }
-  const explain = options.as === undefined ? undefined : explainer(context, options.as, options.config, report);
+  const explain =
+    options.as === undefined ? undefined : explainer(context, options.as, options.config ?? report.configFile, report);
   const rows = report.entries
     .filter(({ kind, server }) => kind === 'tool' && (options.server ?? server) === server)
     .map((tool): Row => (explain === undefined ? { tool } : { tool, explanation: explain(tool) }));

@@ -24,6 +24,8 @@ import type { ParsedFile, ParsedServer } from './schema.ts';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type LoadedConfig = {
+  /** The file it was read from, absolute. */
+  readonly file: string;
   readonly config: Config;
   /** What is wrong but keeps nothing else from working. */
   readonly problems: readonly ConfigProblem[];
@@ -84,7 +86,7 @@ export function loadConfig(file: string, options: LoadOptions = {}): Result<Load
     policies: policies.sources,
     directory,
   });
-  return ok({ config, problems, env });
+  return ok({ file: path.resolve(file), config, problems, env });
 }
 
 type ParsedTop = {
