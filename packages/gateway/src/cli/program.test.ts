@@ -1,0 +1,264 @@
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+
+import { afterAll, describe, expect, it } from 'vitest';
+
+import { loadConfig } from '../config/load.ts';
+import { parseAddress, parseArgument } from './call.ts';
+import { newKey } from './key-create.ts';
+import { runCommandLine } from './program.ts';
+import { duration } from './status.ts';
+import { createTerminal, table } from './terminal.ts';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'sallyport-cli-'));
+const servers: Server[] = [];
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  for (const server of servers) server.close();
+});
+
+async function run(args: readonly string[], input = '', env: Record<string, string> = {}) {
+  const written = { out: '', err: '' };
+  const out = { write: (text: string) => (written.out += text) };
+  const err = { write: (text: string) => (written.err += text) };
+  const terminal = createTerminal({ out, err }, env);
+  const code = await runCommandLine(args, { terminal, env, readInput: () => Promise.resolve(input) });
+  return { code, ...written };
+}
+
+function file(name: string, text: string): string {
+  const at = path.join(folder, name);
+  writeFileSync(at, text);
+  return at;
+}
+
+/** What was asked of a stand-in for a gateway, and its address. */
+function answering(answer: (body: string) => { status: number; type: string; text: string }) {
+  const asked: { url: string; headers: NodeJS.Dict<string | string[]>; body: string }[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks).toString();
+      asked.push({ url: request.url ?? '', headers: request.headers, body });
+      const { status, type, text } = answer(body);
+      response.writeHead(status, { 'Content-Type': type }).end(text);
+    });
+  });
+  servers.push(server);
+  return new Promise<{ url: string; asked: typeof asked }>((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      resolve({ url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`, asked });
+    });
+  });
+}
+
+const json = (value: object, status = 200) => ({ status, type: 'application/json', text: JSON.stringify(value) });
+
+describe('help', () => {
+  it('lists every command, an example and the exit codes', async () => {
+    const { code, out } = await run(['--help']);
+    expect(code).toBe(0);
+    for (const word of [
+      'serve',
+      'demo',
+      'check',
+      'status',
+      'tools',
+      'call',
+      'key',
+      'audit',
+      'Exit codes',
+      'Examples',
+    ]) {
+      expect(out).toContain(word);
+    }
+  });
+
+  it('suggests the command that was meant', async () => {
+    expect(await run(['tols'])).toMatchObject({ code: 2, err: expect.stringContaining('tools') });
+  });
+});
+
+describe('check', () => {
+  it('ends with 0 when there is nothing to mend', async () => {
+    const config = file('good.yaml', 'servers:\n  a: { command: [node] }\n');
+    expect(await run(['check', '--config', config])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('1 server, 0 policy files. No problem found.'),
+    });
+  });
+
+  it('prints line, what and how to mend, and ends with 1', async () => {
+    const config = file('bad.yaml', 'lisen: x\n');
+    const { code, out } = await run(['check', '--config', config]);
+    expect(code).toBe(1);
+    expect(out).toContain('bad.yaml:1:1');
+    expect(out).toContain('Did you mean listen?');
+  });
+
+  it('finds mistakes in policies, with their file and line', async () => {
+    file('wrong.cedar', 'permit (principal, action, resource)\nwhen { resource.nane == "x" };\n');
+    const config = file('policies.yaml', 'policies: [./wrong.cedar]\n');
+    const { code, out } = await run(['check', '--config', config]);
+    expect(code).toBe(1);
+    expect(out).toContain('wrong.cedar:');
+  });
+
+  it('names variables that are not set, without calling it a mistake', async () => {
+    const config = file('variables.yaml', 'servers:\n  a: { command: [node], env: { T: env:NOT_SET } }\n');
+    expect(await run(['check', '--config', config])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('NOT_SET'),
+    });
+  });
+});
+
+describe('key create', () => {
+  it('prints the key alone to standard output, and a line that the configuration accepts', async () => {
+    const { code, out, err } = await run(['key', 'create', 'alice', '-g', 'engineering', '-g', 'on']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^sp_\S+\n$/);
+    const line = err.split('\n').find((text) => text.includes('hash:')) ?? '';
+    const loaded = loadConfig(file('key.yaml', `identity:\n  apiKeys:\n${line}\n`), { env: {} });
+    expect(loaded.ok && loaded.value.config.identity.apiKeys).toMatchObject([
+      { name: 'alice', groups: ['engineering', 'on'] },
+    ]);
+    expect(line).not.toContain(out.trim());
+  });
+
+  it.each(['null', 'a: b', '"', 'ünï', '{x}', '-'])('keeps the name %j a name', (name) => {
+    const { line } = newKey({ name, group: [] });
+    const loaded = loadConfig(file('name.yaml', `identity:\n  apiKeys:\n    - ${line}\n`), { env: {} });
+    expect(loaded.ok && loaded.value.config.identity.apiKeys[0]?.name).toBe(name);
+  });
+});
+
+describe('call', () => {
+  it('sends one modern request and prints the text', async () => {
+    const result = { resultType: 'complete', content: [{ type: 'text', text: 'hello' }] };
+    const { url, asked } = await answering(() => json({ jsonrpc: '2.0', id: 1, result }));
+    const ended = await run(['call', 'files/read', '--arg', 'path=a.txt', '--arg', 'n=3', '--url', url], '', {
+      SALLYPORT_KEY: 'k',
+    });
+    expect(ended).toMatchObject({ code: 0, out: 'hello\n' });
+    expect(asked[0]).toMatchObject({
+      url: '/servers/files/mcp',
+      headers: { authorization: 'Bearer k', 'mcp-method': 'tools/call', 'mcp-name': 'read' },
+    });
+    expect(JSON.parse(asked[0]?.body ?? '')).toMatchObject({
+      method: 'tools/call',
+      params: { name: 'read', arguments: { path: 'a.txt', n: 3 } },
+    });
+  });
+
+  it('reads the arguments from standard input, and shows progress of an event stream', async () => {
+    const events = [
+      { jsonrpc: '2.0', method: 'notifications/progress', params: { progress: 1, total: 2, message: 'half' } },
+      { jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'done' }] } },
+    ];
+    const text = events.map((event) => `event: message\ndata: ${JSON.stringify(event)}\n\n`).join('');
+    const { url, asked } = await answering(() => ({ status: 200, type: 'text/event-stream', text }));
+    const ended = await run(['call', 'a/b', '--json', '-', '--url', url], '{"x": [1]}');
+    expect(ended).toMatchObject({ code: 0, out: 'done\n', err: 'progress 1 of 2  half\n' });
+    expect(asked[0]?.body).toContain('"arguments":{"x":[1]}');
+  });
+
+  it.each([
+    [{ result: { isError: true, content: [{ type: 'text', text: 'no such file' }] } }, 200, 5, 'no such file'],
+    [{ error: { code: -32602, message: 'Unknown tool.' } }, 200, 4, 'Unknown tool. (-32602, HTTP 200)'],
+    [{ error: { code: -31401, message: 'A credential is required.' } }, 401, 4, 'SALLYPORT_KEY'],
+    [{ something: 'else' }, 200, 3, 'not an MCP answer'],
+  ])('tells apart what went wrong: %j', async (message, status, code, text) => {
+    const { url } = await answering(() => json({ jsonrpc: '2.0', id: 1, ...message }, status));
+    expect(await run(['call', 'a/b', '--url', url])).toMatchObject({ code, err: expect.stringContaining(text) });
+  });
+
+  it('says where nothing answers, and what to type', async () => {
+    const ended = await run(['call', 'a/b', '--url', 'http://127.0.0.1:1']);
+    expect(ended).toMatchObject({ code: 3, err: expect.stringMatching(/127\.0\.0\.1:1[\s\S]*npm start/) });
+  });
+
+  it.each(['files', '/x', 'Files/x', 'a_b/x', 'files/'])('refuses the address %s', (address) => {
+    expect(() => parseAddress(address)).toThrow('not the address of a tool');
+  });
+
+  it.each([
+    ['a=b', ['a', 'b']],
+    ['a=3', ['a', 3]],
+    ['a="3"', ['a', '3']],
+    ['a=true', ['a', true]],
+    ['a=[1]', ['a', [1]]],
+    ['a=b=c', ['a', 'b=c']],
+    ['a=', ['a', '']],
+  ])('types the argument %s', (written, parsed) => {
+    expect(parseArgument(written)).toEqual(parsed);
+  });
+
+  it.each([
+    ['--arg', 'x'],
+    ['--json', '[1]'],
+    ['--json', 'x'],
+  ])('refuses %s %s with 2', async (option, value) => {
+    expect((await run(['call', 'a/b', option, value])).code).toBe(2);
+  });
+});
+
+describe('status', () => {
+  it('shows servers and problems, and ends with 1 when one is not well', async () => {
+    const report = {
+      version: '0.1.0',
+      url: 'http://127.0.0.1:8080',
+      startedAtMs: 0,
+      uptimeMs: 65_000,
+      servers: [{ id: 'files', state: 'unhealthy', sinceMs: 5000, counts: { tools: 3 }, reason: 'It does not start.' }],
+      problems: [],
+      entries: [],
+    };
+    const { url } = await answering(() => json(report));
+    const { code, out } = await run(['status', '--url', url]);
+    expect(code).toBe(1);
+    expect(out).toContain('files   unhealthy  1 min');
+    expect(out).toContain('It does not start.');
+  });
+
+  it('says when something else answers', async () => {
+    const { url } = await answering(() => json({ hello: 1 }));
+    expect(await run(['status', '--url', url])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('no Sallyport'),
+    });
+  });
+});
+
+describe('audit verify', () => {
+  it('ends with 0 for an empty file, and names what is wrong with a line that is no record', async () => {
+    const audit = file('audit.jsonl', '');
+    expect(await run(['audit', 'verify', audit])).toMatchObject({ code: 0, out: expect.stringContaining('intact') });
+    appendFileSync(audit, '{}\n');
+    expect(await run(['audit', 'verify', audit])).toMatchObject({ code: 1, out: expect.stringContaining(':1:') });
+  });
+});
+
+describe('the terminal', () => {
+  it('colours on a terminal only, and never with NO_COLOR', () => {
+    const stream = { isTTY: true, write: () => true };
+    expect(createTerminal({ out: stream, err: stream }, {}).red('x')).toContain('\u001B[31m');
+    expect(createTerminal({ out: stream, err: stream }, { NO_COLOR: '1' }).red('x')).toBe('x');
+    expect(createTerminal({ out: { write: () => true }, err: stream }, {}).red('x')).toBe('x');
+  });
+
+  it('aligns columns and tells durations', () => {
+    expect(
+      table([
+        ['a', 'b'],
+        ['long', 'c'],
+      ]),
+    ).toEqual(['a     b', 'long  c']);
+    expect([8000, 65_000, 3_700_000, 90_000_000].map(duration)).toEqual(['8 s', '1 min', '1 h 1 min', '1 d 1 h']);
+  });
+});
