@@ -137,11 +137,20 @@ function log(request: InboundRequest, event: AuditEvent, trail: RequestTrail, lo
     target: targetName(request, trail),
     outcome: failure?.code ?? event.outcome,
     durationMs: event.durationMs,
-    ...(failure?.message === undefined ? {} : { reason: failure.message }),
+    ...reasonOf(failure, trail),
     ...(failure?.code === 'internal' ? { err: failure.cause } : {}),
   };
   if (failure !== undefined && FAILURES[failure.code].fault !== 'caller') logger.warn(fields, method);
   else logger.info(fields, method);
+}
+
+/** What the caller may not know, the operator must: that it was policy, and which. */
+function reasonOf(failure: Failure | undefined, { decision }: RequestTrail): { readonly reason?: string } {
+  if (failure === undefined) return {};
+  if (decision?.effect !== 'deny') return failure.message === undefined ? {} : { reason: failure.message };
+  const { policies, errors } = decision.grounds;
+  const because = policies.length > 0 ? `denied by ${policies.join(', ')}` : 'no policy allows it';
+  return { reason: errors.length > 0 ? `${because}; errors: ${errors.join('; ')}` : because };
 }
 
 function targetName(request: InboundRequest, trail: RequestTrail): string {

@@ -16,7 +16,8 @@ export type HumanLine = {
 
 const PRINCIPAL_CHARS = 10;
 const TARGET_CHARS = 34;
-const OUTCOME_CHARS = 10;
+const OUTCOME_CHARS = 16;
+const DURATION_CHARS = 7;
 
 /** Fields that a call's line shows in their own places. */
 const CALL_FIELDS = new Set(['principal', 'method', 'target', 'outcome', 'durationMs', 'requestId', 'reason', 'err']);
@@ -40,7 +41,7 @@ function call({ fields, level }: HumanLine, paint: Paint): string {
     (textOf(fields.principal) || '-').padEnd(PRINCIPAL_CHARS),
     target.padEnd(TARGET_CHARS),
     paint(tone, outcome.padEnd(OUTCOME_CHARS)),
-    durationText(fields.durationMs),
+    durationText(fields.durationMs).padStart(DURATION_CHARS),
   ];
   if (outcome !== 'ok') {
     const reason = textOf(fields.reason);

@@ -32,19 +32,19 @@ describe('a line for a person', () => {
       'a call that went well',
       call,
       'tools/call',
-      '12:01:03  alice       files/read_text_file                ok          12 ms',
+      '12:01:03  alice       files/read_text_file                ok                  12 ms',
     ],
     [
       'a refused call, with the reason and the id to look it up by',
       { ...call, outcome: 'forbidden', reason: 'Policy does not allow it.', durationMs: 0.4 },
       'tools/call',
-      '12:01:03  alice       files/read_text_file                forbidden   <1 ms  Policy does not allow it.  (request r-1)',
+      '12:01:03  alice       files/read_text_file                forbidden           <1 ms  Policy does not allow it.  (request r-1)',
     ],
     [
       'a list, with its method, by nobody',
       { ...call, principal: undefined, method: 'tools/list', target: '/mcp', outcome: 'unauthenticated' },
       'tools/list',
-      '12:01:03  -           /mcp tools/list                     unauthenticated  12 ms  (request r-1)',
+      '12:01:03  -           /mcp tools/list                     unauthenticated     12 ms  (request r-1)',
     ],
     [
       'an event, with its fields',
