@@ -1,7 +1,7 @@
 /** What became of an operation. */
 
 import type { Failure } from './failure.ts';
-import type { Json, JsonObject } from './json.ts';
+import type { JsonObject } from './json.ts';
 import type { Cursor, ListKind } from './operation.ts';
 import type { Era } from './revision.ts';
 import type { Entry, ServerId } from './target.ts';
@@ -103,5 +103,3 @@ export type Listing = {
 
 /** One definition, parsed, and its original text. */
 export type ListedItem = { readonly definition: JsonObject; readonly text: string };
-
-export type { Json };
