@@ -1,6 +1,6 @@
 /** What can go wrong on the way out, told apart by cause and not by message text. */
 
-import { errors } from 'undici';
+import errors from 'undici/lib/core/errors.js';
 
 export type EgressReason =
   /** Policy does not let us talk to this URL or address. Nothing was sent. */

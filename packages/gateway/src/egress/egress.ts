@@ -4,7 +4,8 @@
  */
 
 import { isIP } from 'node:net';
-import { Agent, buildConnector } from 'undici';
+import buildConnector from 'undici/lib/core/connect.js';
+import Agent from 'undici/lib/dispatcher/agent.js';
 import { assertAddress, assertUrl, createGuardedLookup, resolveWithSystem } from './address-guard.ts';
 import type { EgressPolicy, Resolve } from './address-guard.ts';
 import { EgressError } from './egress-error.ts';
