@@ -23,6 +23,7 @@ function retryAfterMs(headers: ResponseHeaders): number | undefined {
 export function mediaType(headers: ResponseHeaders): string {
   const value = headers['content-type'];
   if (typeof value !== 'string') return '';
+  if (value === 'application/json') return value;
   return (value.split(';', 1)[0] ?? '').trim().toLowerCase().slice(0, 100);
 }
 

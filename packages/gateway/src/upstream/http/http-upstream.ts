@@ -42,15 +42,15 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
     end();
   };
 
-  const exchange = (operation: Operation, call: Call, options: SendOptions): Promise<Outcome> | Outcome => {
-    if (isLost) return failed(LOST);
-    if (options.signal.aborted) return failed(abortFailure(options.signal, 'no'));
+  const exchange = (operation: Operation, call: Call, options: SendOptions): Promise<Outcome> => {
+    if (isLost) return Promise.resolve(failed(LOST));
+    if (options.signal.aborted) return Promise.resolve(failed(abortFailure(options.signal, 'no')));
     lastId += 1;
     let encoded: EncodedUpstreamRequest;
     try {
       encoded = encode(codec, call, { id: lastId, operation, options });
     } catch (error) {
-      if (error instanceof Refusal) return failed(error.failure);
+      if (error instanceof Refusal) return Promise.resolve(failed(error.failure));
       throw error;
     }
     return new Promise((resolve) => {
@@ -63,16 +63,13 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
     revision: codec.revision,
     transport: 'http',
     ended,
-    async send(call, options) {
+    // Not async: on the hot path a promise around a promise costs as much as the scan of the answer.
+    send(call, options) {
       const { operation } = call.intent.permit;
       if (operation.kind === 'discover' && codec.era === 'legacy') {
-        return { kind: 'discovered', discovery: session.discovery };
+        return Promise.resolve({ kind: 'discovered', discovery: session.discovery });
       }
-      // The modern revision has no ping: whoever answers server/discover is alive.
-      if (operation.kind === 'ping' && codec.era === 'modern') {
-        const outcome = await exchange(DISCOVER, call, options);
-        return outcome.kind === 'failed' ? outcome : ALIVE;
-      }
+      if (operation.kind === 'ping' && codec.era === 'modern') return isAlive(exchange(DISCOVER, call, options));
       return exchange(operation, call, options);
     },
     close() {
@@ -80,6 +77,12 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
       return closing;
     },
   };
+}
+
+/** The modern revision has no ping: whoever answers server/discover is alive. */
+async function isAlive(discovering: Promise<Outcome>): Promise<Outcome> {
+  const outcome = await discovering;
+  return outcome.kind === 'failed' ? outcome : ALIVE;
 }
 
 type RequestParts = { readonly id: number; readonly operation: Operation; readonly options: SendOptions };
