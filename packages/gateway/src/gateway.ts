@@ -130,7 +130,7 @@ async function composeGateway(
     logger,
     clock: Date.now,
     random: Math.random,
-    schedule: systemClock.after,
+    schedule: (delayMs, task) => systemClock.after(delayMs, task),
   });
   opened.defer(() => store.close());
 
@@ -212,7 +212,7 @@ export function authorizerOf(config: Config): Result<CedarAuthorizer, readonly P
     shorthand: config.servers.map(({ id, allow }) => ({ server: id, rules: allow })),
     clock: Date.now,
     monotonic: () => performance.now(),
-    yieldNow: async () => void (await yieldNow()),
+    yieldNow: () => yieldNow(),
     digest: (text) => hash('sha256', text),
   });
 }
@@ -274,11 +274,12 @@ type UpstreamParts = {
 function composeUpstreams(parts: UpstreamParts): Upstreams {
   const { config, env, logger, instruments } = parts;
   const routes = new Map(config.servers.map((server) => [server.id, routeTo(server, parts)]));
-  const resolver = createSecretResolver({ env, logger, clockMs: systemClock.nowMs });
+  const clockMs = (): number => systemClock.nowMs();
+  const resolver = createSecretResolver({ env, logger, clockMs });
   const servers = Object.fromEntries(config.servers.map((server) => [server.id, credentialSources(server)]));
   return createUpstreams({
     routeTo: (server) => routes.get(server),
-    broker: createStaticBroker({ servers, resolver, clockMs: systemClock.nowMs }),
+    broker: createStaticBroker({ servers, resolver, clockMs }),
     instruments,
     clock: systemClock,
   });
