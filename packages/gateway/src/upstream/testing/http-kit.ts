@@ -2,13 +2,14 @@
 
 import { Secret } from '../../model/secret.ts';
 import type { Credential } from '../../credential/broker.ts';
+import type { Outcome, UpstreamMessage } from '../../model/outcome.ts';
 import { createEgress } from '../../egress/egress.ts';
 import { clientCodecFor, legacyHandshake } from '../../protocol/codecs.ts';
 import { systemClock } from '../clock.ts';
 import type { Connector, Upstream } from '../connector.ts';
 import { createHttpConnector, DEFAULT_HTTP_LIMITS } from '../http/http-connector.ts';
 import type { HttpLimits } from '../http/http-connector.ts';
-import type { Cleanups } from './http-servers.ts';
+import type { Cleanups, Respond } from './http-servers.ts';
 import { collectLog, testServer } from './test-kit.ts';
 
 export const KEY: Credential = { version: 'k1', headers: { 'X-Api-Key': new Secret('s3cret') }, env: {} };
@@ -35,4 +36,25 @@ export async function connectTo(cleanups: Cleanups, url: URL, limits: Partial<Ht
 
 export async function cleanUp(cleanups: Cleanups): Promise<void> {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+}
+
+export const RESULT = { resultType: 'complete', content: [{ type: 'text', text: 'hello' }] };
+
+export const JSON_TYPE = { 'content-type': 'application/json' };
+
+/** Answers everything in the same words. */
+export const raw =
+  (status: number, headers: Record<string, string>, body: string | Buffer): Respond =>
+  (_asked, response) =>
+    response.writeHead(status, headers).end(body);
+
+export function failureOf(outcome: Outcome): { code: string; sent: string; message?: string } {
+  if (outcome.kind !== 'failed') throw new Error(`expected a failure, got ${outcome.kind}`);
+  const { code, sent, message } = outcome.failure;
+  return { code, sent, ...(message === undefined ? {} : { message }) };
+}
+
+export function messageOf(outcome: Outcome): UpstreamMessage {
+  if (outcome.kind !== 'complete' || outcome.result.kind !== 'message') throw new Error(JSON.stringify(outcome));
+  return outcome.result.message;
 }
