@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 
 import type { EncodedMessage } from '../protocol/codec.ts';
+import { passed } from './read-buffers.ts';
 
 /**
  * Writes `message`; resolves when its last chunk was handed to the socket, or when the client is gone. When the upstream
@@ -17,6 +18,7 @@ export async function pipe(response: ServerResponse, message: EncodedMessage, wr
     for await (const chunk of message.rest) {
       if (response.destroyed) return;
       if (!response.write(chunk)) await whenDrained(response, writeTimeoutMs);
+      passed(chunk.length);
     }
   } catch {
     response.destroy();
