@@ -15,7 +15,7 @@ import type { FetchedJson, FetchJsonOptions } from './fetch-json.ts';
 export type EgressOptions = {
   /** Time for a TCP and TLS handshake. Default 5,000. */
   readonly connectTimeoutMs?: number;
-  /** How long an idle connection is kept when the server does not say. Default 10,000. */
+  /** How long an idle connection is kept when the server does not say. Default 4,000: many servers close at 5,000. */
   readonly keepAliveMs?: number;
   /** Connections to one origin; more requests wait for one. Default 256. */
   readonly connectionsPerOrigin?: number;
@@ -118,7 +118,7 @@ const noController: ExchangeController = { pause: () => undefined, resume: () =>
 export function createEgress(options: EgressOptions = {}): Egress {
   const limits: Limits = {
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5_000),
-    keepAliveMs: positive('keepAliveMs', options.keepAliveMs ?? 10_000),
+    keepAliveMs: positive('keepAliveMs', options.keepAliveMs ?? 4_000),
     connectionsPerOrigin: positive('connectionsPerOrigin', options.connectionsPerOrigin ?? 256),
     maxOrigins: positive('maxOrigins', options.maxOrigins ?? 1_024),
     maxHeaderBytes: positive('maxHeaderBytes', options.maxHeaderBytes ?? 32 * 1024),
