@@ -1,14 +1,14 @@
-/** The gateway as an operator runs it, with everything on: authentication, policy, limits, validation, metrics, audit. */
+/** The gateway as it is released and run, with everything on: authentication, policy, limits, validation, metrics, audit. */
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { build } from '../scripts/build.ts';
 import { freePort } from './proxies.ts';
 import { start, until, type Running } from './processes.ts';
 
-const MAIN = fileURLToPath(new URL('../packages/gateway/src/main.ts', import.meta.url));
 const STDIO_FIXTURE = fileURLToPath(new URL('./fixtures/stdio-server.ts', import.meta.url));
 
 export type Gateway = Running & { readonly origin: string; readonly key: string };
@@ -17,19 +17,20 @@ export type GatewayOptions = { readonly folder: string; readonly modernPort: num
 
 export async function startGateway({ folder, modernPort, legacyPort }: GatewayOptions): Promise<Gateway> {
   mkdirSync(folder, { recursive: true });
-  const { key, line } = createKey();
+  const main = build();
+  const { key, line } = createKey(main);
   const [port, operationsPort] = [await freePort(), await freePort()];
   const file = join(folder, 'sallyport.yaml');
   writeFileSync(file, config({ line, port, operationsPort, modernPort, legacyPort }));
-  const command = [process.execPath, MAIN, 'serve', '--config', file];
+  const command = [process.execPath, main, 'serve', '--config', file];
   const gateway = start({ role: 'measured', command, cwd: folder });
   await until(() => isReady(operationsPort), 'the gateway', gateway);
   return { ...gateway, origin: `http://127.0.0.1:${port}`, key };
 }
 
 /** The key stands on standard output, the line for the configuration among the words on standard error. */
-function createKey(): { key: string; line: string } {
-  const args = [MAIN, 'key', 'create', 'bench', '--group', 'bench'];
+function createKey(main: string): { key: string; line: string } {
+  const args = [main, 'key', 'create', 'bench', '--group', 'bench'];
   const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   const line = /^\s*- (\{.*\})$/m.exec(stderr)?.[1];
   if (line === undefined) throw new Error(`"sallyport key create" printed no configuration line.\n${stderr}`);
