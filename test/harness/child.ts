@@ -8,11 +8,15 @@ import { fileURLToPath } from 'node:url';
 export type ChildServer = { readonly url: string; close(): Promise<void> };
 
 /** `script` is relative to `test/`; it prints its URL on the first line and ends when its standard input does. */
-export async function startChildServer(script: string, ...args: readonly string[]): Promise<ChildServer> {
-  const child = spawn(process.execPath, [scriptPath(script), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+export const startChildServer = (script: string, ...args: readonly string[]): Promise<ChildServer> =>
+  startCommand(process.execPath, [scriptPath(script), ...args]);
+
+/** The same for a program that is not Node's. */
+export async function startCommand(command: string, args: readonly string[]): Promise<ChildServer> {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
   const [url] = (await Promise.race([once(lines, 'line'), once(child, 'exit')])) as [unknown];
-  if (typeof url !== 'string') throw new Error(`${script} ended before it told its URL`);
+  if (typeof url !== 'string') throw new Error(`${command} ${args.join(' ')} ended before it told its URL`);
   return {
     url,
     async close() {
