@@ -9,7 +9,6 @@ export type AuthenticationAttempt = {
   readonly endpoint: Endpoint;
   /** The client's network address: failed attempts are limited per address. */
   readonly address: string;
-  readonly signal: AbortSignal;
 };
 
 export interface Authenticator {

@@ -63,7 +63,6 @@ function gateway(more: Partial<AuthenticatorOptions> = {}) {
       presented: text === undefined ? {} : { bearer: new Secret(text) },
       endpoint,
       address: '192.0.2.1',
-      signal: AbortSignal.timeout(60_000),
     });
   const codeOf = async (text: string | undefined, endpoint = FILES): Promise<FailureCode | Principal> => {
     try {

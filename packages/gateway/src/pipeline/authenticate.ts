@@ -4,23 +4,17 @@ import type { Authenticator } from '../authn/authenticator.ts';
 import { refuse } from '../model/failure.ts';
 import type { AuthenticatedRequest, InboundRequest } from '../model/request.ts';
 import type { Trail } from '../model/trail.ts';
-import type { Exchange } from './pipeline.ts';
 
 export async function authenticate(
   inbound: InboundRequest,
   authenticator: Authenticator,
   trail: Trail,
-  exchange: Pick<Exchange, 'signal'>,
 ): Promise<AuthenticatedRequest> {
   const { presented, ...rest } = inbound;
   const principal = await authenticator.authenticate({
     presented,
     endpoint: inbound.endpoint,
     address: inbound.client.address,
-    // Read only where keys have to be fetched: making a signal costs more than knowing a token again.
-    get signal() {
-      return exchange.signal;
-    },
   });
   trail.note({ kind: 'authenticated', principal });
   for (const key of inbound.sealedFor) {

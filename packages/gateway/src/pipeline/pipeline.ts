@@ -95,7 +95,7 @@ async function run(
   const authorizer = parts.authorizer();
 
   // Nothing is looked up, counted or told before it is known who asks.
-  const authenticated = await authenticate(inbound, parts.authenticator, trail, exchange);
+  const authenticated = await authenticate(inbound, parts.authenticator, trail);
   // Names become catalog entries, so that everything after speaks of servers and tools.
   const resolved = await resolve(authenticated, catalog, authorizer, trail);
   // Before quota and schema: who may not use a thing can neither count against it nor learn its shape.

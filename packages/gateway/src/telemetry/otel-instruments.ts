@@ -168,7 +168,6 @@ type OwnInstruments = Omit<Instruments, 'serverOperation' | 'clientOperation'>;
 
 /** What no convention has a name for. Labels are codes of ours and servers of the configuration: bounded by nature. */
 function ownInstruments(meter: Meter): OwnInstruments {
-  const decisions = meter.createCounter('sallyport.authorization.decisions', { description: 'Decisions, by effect.' });
   const refusals = meter.createCounter('sallyport.refusals', { description: 'Requests that failed, by failure code.' });
   const rejections = meter.createCounter('sallyport.schema.rejections', {
     description: 'Calls whose arguments did not match the schema, by server.',
@@ -183,13 +182,13 @@ function ownInstruments(meter: Meter): OwnInstruments {
     advice: { explicitBucketBoundaries: [...DURATION_BOUNDARIES] },
   });
   // These exist, at zero, before anything happens: an alert on a counter that is absent never fires.
-  for (const effect of ['allow', 'deny']) decisions.add(0, { effect });
   auditFailures.add(0);
   streams.add(0);
+  const decided = countedDecisions(meter);
   const backlog = observedBacklog(meter);
   const states = observedStates(meter);
   return {
-    decided: (effect) => decisions.add(1, effect === 'allow' ? ALLOW : DENY),
+    decided,
     refused: (code) => refusals.add(1, { code }),
     schemaRejected: (server) => rejections.add(1, { server }),
     auditBacklog: backlog,
@@ -201,8 +200,18 @@ function ownInstruments(meter: Meter): OwnInstruments {
   };
 }
 
-const ALLOW = { effect: 'allow' };
-const DENY = { effect: 'deny' };
+/** Counted by hand and read when somebody asks: one of them comes with every call. */
+function countedDecisions(meter: Meter): (effect: 'allow' | 'deny') => void {
+  const counts = { allow: 0, deny: 0 };
+  meter
+    .createObservableCounter('sallyport.authorization.decisions', { description: 'Decisions, by effect.' })
+    .addCallback((result) => {
+      for (const effect of ['allow', 'deny'] as const) result.observe(counts[effect], { effect });
+    });
+  return (effect) => {
+    counts[effect] += 1;
+  };
+}
 
 function observedBacklog(meter: Meter): (records: number) => void {
   let backlog = 0;
