@@ -10,7 +10,7 @@ import { verifyFile } from '../../packages/gateway/src/audit/verify.ts';
 import { scriptPath, startChildServer, type ChildServer } from '../harness/child.ts';
 import { readRecords, type AuditRecord } from '../harness/config-file.ts';
 import { startGates, type Gates } from '../harness/gates.ts';
-import { startAgain, startGatewayProcess, type GatewayProcess } from '../harness/gateway-process.ts';
+import { startAgain, startGatewayProcess, type Exit, type GatewayProcess } from '../harness/gateway-process.ts';
 import { bearer, modern, send, type HttpAnswer } from '../harness/http.ts';
 import { descendantsOf, HAS_PROC, isAlive } from '../harness/processes.ts';
 import { until } from '../harness/until.ts';
@@ -152,4 +152,25 @@ describe.runIf(HAS_PROC)('a gateway that is asked to stop', () => {
       expect(gateway.log.at(-1)).toMatchObject({ msg: 'stopped' });
     },
   );
+
+  it('twice stops at once, and still leaves no process and a whole record', async () => {
+    const inFlight = Promise.allSettled(
+      ['direct', 'wrapped', 'remote'].map((server) => call({ server, tool: 'gate', args: { name: 'stop' } })),
+    );
+    await gates.reached('stop', 3);
+    const children = descendantsOf(gateway.pid);
+    let exit: Exit | undefined;
+    void gateway.exited.then((how) => (exit = how));
+    gateway.signal('SIGINT');
+    const firstMs = performance.now();
+    // A terminal, a shell and npm may each pass on one Ctrl-C: what comes within a second is the same one.
+    await until('a second of its own', () => performance.now() - firstMs > 1100);
+    expect(exit).toBeUndefined();
+    gateway.signal('SIGINT');
+    await until('the end', () => exit);
+    expect(exit).toEqual({ code: 0, signal: null });
+    await inFlight;
+    await until('the end of every server process', () => !children.some(isAlive));
+    expect(await verifyFile(gateway.config.auditFile)).toMatchObject({ ok: true });
+  });
 });

@@ -61,7 +61,10 @@ export type Gateway = {
   /** Of the operations listener, where there is one. */
   readonly operationsUrl?: string;
   status(): StatusReport;
-  /** Drains: calls in flight may finish within `graceMs` (default: `drain` of the configuration). Idempotent. */
+  /**
+   * Drains: calls in flight may finish within `graceMs` (default: `drain` of the configuration). Called again, it can
+   * shorten the time that is left.
+   */
   close(graceMs?: number): Promise<void>;
 };
 
@@ -93,7 +96,8 @@ export async function startGateway(loaded: LoadedConfig, options: GatewayOptions
   return {
     ...gateway,
     close(graceMs = loaded.config.drainMs) {
-      closing ??= gateway.drain(graceMs).then(() => parts.disposeAsync());
+      const drained = gateway.drain(graceMs);
+      closing ??= drained.then(() => parts.disposeAsync());
       return closing;
     },
   };
@@ -133,6 +137,9 @@ async function composeGateway(
     schedule: (delayMs, task) => systemClock.after(delayMs, task),
   });
   opened.defer(() => store.close());
+  store.onSwap((current) => {
+    for (const { server, state } of current.servers) instruments.upstreamState(server.id, state);
+  });
 
   const listen = await withFreePort(config.listen);
   const publicUrl = listen.port === config.listen.port ? config.publicUrl : `http://${listen.host}:${listen.port}`;

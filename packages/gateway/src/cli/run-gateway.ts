@@ -42,6 +42,8 @@ export async function runGateway({ loaded, typed, onReady }: RunOptions): Promis
       `stopping: open calls have ${config.drainMs / 1000} s to finish; Ctrl-C again stops at once`,
     );
     await Promise.race([gateway.close(config.drainMs), stop.insisted]);
+    // Over already, unless someone insisted: then what is still open is cut, and everything closes in its order.
+    await gateway.close(0);
     logger.info({}, 'stopped');
   } finally {
     stop.release();

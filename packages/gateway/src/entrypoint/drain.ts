@@ -10,6 +10,8 @@ export type OpenRequests = {
   count: number;
   /** Called when the count comes to zero. */
   whenIdle: (() => void) | undefined;
+  /** While requests are waited for: waits no longer than so many milliseconds from now. */
+  shorten: ((ms: number) => void) | undefined;
 };
 
 const SWEEP_MS = 25;
@@ -41,10 +43,14 @@ export async function drain(
 function untilIdle(requests: OpenRequests, graceMs: number): Promise<void> {
   if (requests.count === 0) return Promise.resolve();
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, graceMs);
-    requests.whenIdle = () => {
-      clearTimeout(timer);
+    const timers: NodeJS.Timeout[] = [];
+    const end = (): void => {
+      for (const timer of timers) clearTimeout(timer);
+      requests.shorten = undefined;
       resolve();
     };
+    requests.whenIdle = end;
+    requests.shorten = (ms) => void timers.push(setTimeout(end, ms));
+    requests.shorten(graceMs);
   });
 }

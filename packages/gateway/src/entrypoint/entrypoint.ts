@@ -62,7 +62,7 @@ export type Entrypoint = {
   readonly draining: boolean;
   /**
    * Stops in an orderly way: no new connections, 503 for new requests on old ones, streams end, calls may finish within
-   * `graceMs`, then they are cancelled and the connections cut. Idempotent.
+   * `graceMs`, then they are cancelled and the connections cut. Called again, it can shorten the time that is left.
    */
   close(graceMs: number): Promise<void>;
 };
@@ -73,7 +73,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
   const limits = resolveLimits(chosen);
   const guard = createHostGuard(options);
   let port = 0;
-  const requests: OpenRequests = { count: 0, whenIdle: undefined };
+  const requests: OpenRequests = { count: 0, whenIdle: undefined, shorten: undefined };
   let closing: Promise<void> | undefined;
 
   const parts: EntrypointParts = {
@@ -119,7 +119,8 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
       return closing !== undefined;
     },
     close(graceMs) {
-      closing ??= drain(server, parts, requests, graceMs);
+      if (closing === undefined) closing = drain(server, parts, requests, graceMs);
+      else requests.shorten?.(graceMs);
       return closing;
     },
   };
