@@ -40,10 +40,11 @@ export function writeTestConfig(options: TestConfigOptions): TestConfig {
     'log: { calls: true }',
     'keys: { file: ./keys.json }',
     'audit: { file: ./audit.jsonl }',
+    ...(options.policies === undefined ? [] : ['policies: [./policy.cedar]']),
+    // Last, so that a test can go on with issuers of its own.
     'identity:',
     '  apiKeys:',
     ...entries,
-    ...(options.policies === undefined ? [] : ['policies: [./policy.cedar]']),
     options.yaml,
   ];
   const file = path.join(directory, 'sallyport.yaml');
