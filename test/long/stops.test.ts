@@ -145,9 +145,14 @@ describe.runIf(HAS_PROC)('a gateway that is asked to stop', () => {
       expect(await verifyFile(gateway.config.auditFile)).toMatchObject({ ok: true });
       const records = readRecords(gateway.config.auditFile);
       expect(unmapped(records.at(-1) ?? {}).event).toBe('closed');
-      expect(records.filter((record) => unmapped(record).event === 'outcome' && record.status_id === 1)).toHaveLength(
-        3,
+      // A call that came before the signal was noticed was still taken: only those in flight are counted.
+      const finished = records.filter(
+        (record) =>
+          unmapped(record).event === 'outcome' &&
+          record.status_id === 1 &&
+          JSON.stringify(record.resources).includes('/gate"'),
       );
+      expect(finished).toHaveLength(3);
       expect(existsSync(`${gateway.config.auditFile}.lock`)).toBe(false);
       expect(gateway.log.at(-1)).toMatchObject({ msg: 'stopped' });
     },

@@ -33,7 +33,7 @@ export type CatalogTimings = {
 };
 
 export const DEFAULT_CATALOG_TIMINGS: CatalogTimings = {
-  fetchDeadlineMs: 20_000,
+  fetchDeadlineMs: 90_000,
   startDeadlineMs: 10_000,
   refreshMs: 300_000,
   minRefreshMs: 30_000,

@@ -24,7 +24,7 @@ export type ListingLimits = {
 };
 
 export const DEFAULT_LISTING_LIMITS: ListingLimits = {
-  pageTimeoutMs: 30_000,
+  pageTimeoutMs: 60_000,
   maxPages: 100,
   maxItems: 10_000,
   maxBytes: 16 * 1024 * 1024,

@@ -3,8 +3,6 @@
  * At most `HIGH_WATER_BYTES` and one more piece wait here.
  */
 
-import { noteStreamed } from './stream-garbage.ts';
-
 const HIGH_WATER_BYTES = 64 * 1024;
 
 /** What a rest needs of the exchange that fills it. */
@@ -45,7 +43,6 @@ export class StreamedRest implements AsyncIterable<Uint8Array>, AsyncIterator<Ui
 
   push(piece: Uint8Array): void {
     if (this.#ended || piece.length === 0) return;
-    noteStreamed(piece.length);
     const waiting = this.#waiting;
     if (waiting !== undefined) {
       this.#waiting = undefined;

@@ -32,7 +32,7 @@ export const DEFAULT_STDIO_LIMITS: StdioLimits = {
   maxQueuedCharacters: 8 * 1024 * 1024,
   stderrLines: 20,
   graces: { closedInputMs: 2000, terminateMs: 2000, killMs: 1000 },
-  startTimeoutMs: 25_000,
+  startTimeoutMs: 60_000,
   probeTimeoutMs: 1500,
   maxVerdictAgeMs: 24 * 3_600_000,
 };
