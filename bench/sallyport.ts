@@ -11,6 +11,9 @@ import { start, until, type Running } from './processes.ts';
 
 const STDIO_FIXTURE = fileURLToPath(new URL('./fixtures/stdio-server.ts', import.meta.url));
 
+/** As in the first line of `main.ts`. */
+const FLAGS = ['--max-semi-space-size=8', '--no-allocation-site-pretenuring'];
+
 export type Gateway = Running & { readonly origin: string; readonly key: string };
 
 export type GatewayOptions = { readonly folder: string; readonly modernPort: number; readonly legacyPort: number };
@@ -22,7 +25,7 @@ export async function startGateway({ folder, modernPort, legacyPort }: GatewayOp
   const [port, operationsPort] = [await freePort(), await freePort()];
   const file = join(folder, 'sallyport.yaml');
   writeFileSync(file, config({ line, port, operationsPort, modernPort, legacyPort }));
-  const command = [process.execPath, main, 'serve', '--config', file];
+  const command = [process.execPath, ...FLAGS, main, 'serve', '--config', file];
   const gateway = start({ role: 'measured', command, cwd: folder });
   await until(() => isReady(operationsPort), 'the gateway', gateway);
   return { ...gateway, origin: `http://127.0.0.1:${port}`, key };

@@ -2,7 +2,7 @@
 // plain JavaScript, because it is the first thing that runs on a machine that has only npm and some Node (20 or newer).
 //
 //   node scripts/bootstrap.mjs                      install what is missing, nothing else
-//   node scripts/bootstrap.mjs <script> [args...]   the same, then run the script
+//   node scripts/bootstrap.mjs <script> [args...]   the same, then run the script; flags of Node may stand before it
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -114,7 +114,8 @@ async function run(args) {
 
   const end = await ended(child);
   clearInterval(watching);
-  if (end.error !== undefined) fail(`${args[0]} could not be started: ${end.error.message}`);
+  if (end.error !== undefined)
+    fail(`${args.find((arg) => !arg.startsWith('-'))} could not be started: ${end.error.message}`);
   process.exitCode = end.signal === null ? (end.code ?? 1) : 128 + (constants.signals[end.signal] ?? 0);
 }
 

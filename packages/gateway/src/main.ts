@@ -1,5 +1,8 @@
-#!/usr/bin/env node
-/** The process: command line and streams in, exit code out. Everything else is in `cli/`. */
+#!/usr/bin/env -S node --max-semi-space-size=8 --no-allocation-site-pretenuring
+/**
+ * The process: command line and streams in, exit code out. Everything else is in `cli/`. The flags are V8's and cannot be
+ * set once the process runs: docs/decisions/0005-young-garbage.md.
+ */
 
 import process from 'node:process';
 import { text } from 'node:stream/consumers';
