@@ -18,7 +18,7 @@ export function admit(
   trail: Trail,
 ): ResolvedRequest | Promise<ResolvedRequest> {
   const { endpoint, entries } = request.target;
-  if (entries[0].kind === 'server') return admitServer(request, catalog, authorizer);
+  if (entries[0].kind === 'server') return admitServer(request, catalog, authorizer, trail);
   let denied: Admission | undefined;
   for (const entry of entries) {
     const admission = authorizer.admit(request, entry);
@@ -39,13 +39,15 @@ async function admitServer(
   request: ResolvedRequest,
   catalog: Catalog,
   authorizer: Authorizer,
+  trail: Trail,
 ): Promise<ResolvedRequest> {
-  const { endpoint } = request;
+  const { endpoint, entries } = request.target;
   // The aggregate is everyone's: it shows each caller what they may see, which may be nothing.
   if (endpoint.kind === 'aggregate') return request;
-  return (await seesServer(request, endpoint.server, catalog, authorizer))
-    ? request
-    : hide(request, catalog, authorizer);
+  if (await seesServer(request, endpoint.server, catalog, authorizer)) return request;
+  const { grounds } = authorizer.admit(request, entries[0]);
+  trail.note({ kind: 'decided', decision: { effect: 'deny', grounds } });
+  return hide(request, catalog, authorizer);
 }
 
 async function hide(request: ResolvedRequest, catalog: Catalog, authorizer: Authorizer): Promise<never> {
