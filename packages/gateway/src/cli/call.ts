@@ -2,11 +2,13 @@
 
 import { isJsonObject } from '../model/json.ts';
 import type { Json, JsonObject } from '../model/json.ts';
+import { encodeParamHeaders } from '../protocol/param-headers.ts';
 import { CommandError, TYPED } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
 import { mcpRequest } from './mcp-call.ts';
+import type { McpAnswer, McpRequest } from './mcp-call.ts';
 import type { Terminal } from './terminal.ts';
 
 export type CallOptions = {
@@ -25,14 +27,18 @@ export async function call(context: CommandContext, options: CallOptions): Promi
   const { server, tool } = parseAddress(options.address);
   const args = await callArguments(context, options);
   const key = options.key ?? env['SALLYPORT_KEY'];
-  const answer = await mcpRequest({
+  const request: McpRequest = {
     endpoint: `${options.url.replace(/\/+$/, '')}/servers/${server}/mcp`,
     key: key === '' ? undefined : key,
     method: 'tools/call',
     name: tool,
     params: { name: tool, arguments: args },
     onNotification: (method, params) => terminal.err(terminal.dim(notice(method, params))),
-  });
+  };
+  const first = await mcpRequest(request);
+  const answer = isHeaderMismatch(first)
+    ? await mcpRequest({ ...request, headers: encodeParamHeaders(await schemaOf(request), args, undefined) })
+    : first;
   if (answer.kind === 'error') throw refusal(answer.status, answer.error);
   const { result } = answer;
   if (options.raw) terminal.out(JSON.stringify(result, null, 2));
@@ -44,6 +50,33 @@ export async function call(context: CommandContext, options: CallOptions): Promi
     );
   }
   return result['isError'] === true ? EXIT.toolFailed : EXIT.done;
+}
+
+const HEADER_MISMATCH = -32_020;
+const MAX_PAGES = 20;
+
+const isHeaderMismatch = (answer: McpAnswer): boolean =>
+  answer.kind === 'error' && answer.error['code'] === HEADER_MISMATCH;
+
+/**
+ * The tool's input schema, which says what to mirror into headers. Most tools mirror nothing, so it is asked for only
+ * when the gateway missed a header (MCP 2026-07-28, streamable HTTP: list the tools and try again).
+ */
+async function schemaOf({ endpoint, key, name }: McpRequest): Promise<JsonObject | undefined> {
+  let cursor: Json | undefined;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const params: JsonObject = cursor === undefined ? {} : { cursor };
+    const listed = await mcpRequest({ endpoint, key, method: 'tools/list', params });
+    if (listed.kind === 'error') return undefined;
+    const { tools, nextCursor } = listed.result;
+    const found: unknown = Array.isArray(tools)
+      ? tools.find((one) => isJsonObject(one) && one['name'] === name)
+      : undefined;
+    if (isJsonObject(found)) return isJsonObject(found['inputSchema']) ? found['inputSchema'] : undefined;
+    if (nextCursor === undefined) return undefined;
+    cursor = nextCursor;
+  }
+  return undefined;
 }
 
 /** @throws CommandError when it is not `server/tool`. */

@@ -19,6 +19,8 @@ export type McpRequest = {
   /** What the request is about, repeated in `Mcp-Name` (transports, standard request headers). */
   readonly name?: string;
   readonly params: JsonObject;
+  /** Beside the standard ones: arguments that a tool wants mirrored. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly onNotification?: (method: string, params: JsonObject) => void;
 };
 
@@ -46,7 +48,7 @@ export async function mcpRequest(request: McpRequest): Promise<McpAnswer> {
   );
 }
 
-async function post({ endpoint, key, method, name, params }: McpRequest): Promise<Response> {
+async function post({ endpoint, key, method, name, params, headers: extra }: McpRequest): Promise<Response> {
   const body = {
     jsonrpc: '2.0',
     id: 1,
@@ -66,6 +68,7 @@ async function post({ endpoint, key, method, name, params }: McpRequest): Promis
     accept: 'application/json, text/event-stream',
     'mcp-protocol-version': NEWEST_MODERN,
     'mcp-method': method,
+    ...extra,
   };
   if (name !== undefined) headers['mcp-name'] = encodeHeaderValue(name);
   if (key !== undefined) headers['authorization'] = `Bearer ${key}`;
