@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Listing } from '../model/outcome.ts';
 import { AGGREGATE, callTool, GATEWAY, listingOf, onServer, serverOf, toolItem } from './catalog-fixture.ts';
-import { CatalogStore, type CatalogStoreOptions } from './catalog-store.ts';
+import { CatalogStore, DEFAULT_CATALOG_TIMINGS, type CatalogStoreOptions } from './catalog-store.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -100,7 +100,7 @@ describe('CatalogStore', () => {
       signal.addEventListener('abort', () => (signalled = true));
       return hangs(server, signal);
     });
-    await time.advance(20_000);
+    await time.advance(DEFAULT_CATALOG_TIMINGS.fetchDeadlineMs);
     expect(signalled).toBe(true);
     expect(store.current.servers).toMatchObject([
       { state: 'unhealthy', reason: 'It did not tell what it offers within 20 s.' },
