@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Listing } from '../model/outcome.ts';
 import { AGGREGATE, callTool, GATEWAY, listingOf, onServer, serverOf, toolItem } from './catalog-fixture.ts';
-import { CatalogStore, DEFAULT_CATALOG_TIMINGS, type CatalogStoreOptions } from './catalog-store.ts';
+import { CatalogStore, type CatalogStoreOptions } from './catalog-store.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -96,11 +96,12 @@ describe('CatalogStore', () => {
 
   it('gives up at the deadline, even on a fetch that ignores its signal', async () => {
     let signalled = false;
-    const { store, time } = storeOf(['a'], (server, signal) => {
+    const ignoring: Fetch = (server, signal) => {
       signal.addEventListener('abort', () => (signalled = true));
       return hangs(server, signal);
-    });
-    await time.advance(DEFAULT_CATALOG_TIMINGS.fetchDeadlineMs);
+    };
+    const { store, time } = storeOf(['a'], ignoring, { timings: { fetchDeadlineMs: 20_000 } });
+    await time.advance(20_000);
     expect(signalled).toBe(true);
     expect(store.current.servers).toMatchObject([
       { state: 'unhealthy', reason: 'It did not tell what it offers within 20 s.' },
