@@ -18,6 +18,11 @@ export const INHERITED_VARIABLES: readonly string[] = [
   'TMPDIR',
   'TZ',
   'USER',
+  // Where an organisation's own certificate authority is: paths, no secrets, and without them nothing is reached over TLS.
+  'NODE_EXTRA_CA_CERTS',
+  'REQUESTS_CA_BUNDLE',
+  'SSL_CERT_DIR',
+  'SSL_CERT_FILE',
   // Windows does not start a process without these.
   'APPDATA',
   'COMSPEC',
