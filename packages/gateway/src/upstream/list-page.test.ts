@@ -30,8 +30,8 @@ describe('a page of a list', () => {
         const texts = definitions.map((one) => JSON.stringify(one, undefined, indent));
         const page = read(`{"_meta":{"tools":[1]},"tools":[${texts.join(',')}]}`);
         if (!page.ok) throw new Error(page.error);
-        // A key "__proto__" anywhere makes a definition unusable.
-        const usable = texts.filter((text) => !text.includes('"__proto__"'));
+        // A key "__proto__" anywhere makes a definition unusable; as a value it is a text like any other.
+        const usable = texts.filter((text) => !/"__proto__"\s*:/.test(text));
         expect(page.value.items.map(({ text }) => text)).toEqual(usable);
         for (const { definition: parsed, text } of page.value.items) expect(parsed).toEqual(JSON.parse(text));
       }),
