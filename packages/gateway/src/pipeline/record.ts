@@ -114,8 +114,9 @@ function measure(request: InboundRequest, event: AuditEvent, trail: RequestTrail
   if (failure?.code === 'invalid-arguments' && trail.entry !== undefined) {
     instruments.schemaRejected(trail.entry.server.id);
   }
-  const errorType = event.outcome === 'tool_error' ? 'tool_error' : failure?.code;
   const statusCode = failure?.upstream === undefined ? undefined : String(failure.upstream.code);
+  // A server's error by its JSON-RPC code, as the conventions have it; our own refusals by the codes of model/failure.ts.
+  const errorType = event.outcome === 'tool_error' ? 'tool_error' : (statusCode ?? failure?.code);
   instruments.serverOperation({
     method: operation.kind === 'extension' || operation.kind === 'notify' ? '_OTHER' : methodOf(operation, client.era),
     revision: client.revision,
