@@ -1,6 +1,5 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { matchesGlob } from './glob.ts';
 import { isAskableUri, templateMatcher } from './resource-uri.ts';
 import { traitsOf } from './traits.ts';
 
@@ -69,36 +68,6 @@ describe('templateMatcher', () => {
   it('stays quick on a template made to be slow', () => {
     const matches = templateMatcher(`a:${'{x}a'.repeat(500)}{x}b`);
     expect(matches?.(`a:${'a'.repeat(8_000)}c`)).toBe(false);
-  });
-});
-
-describe('matchesGlob', () => {
-  it.each([
-    ['*', '', true],
-    ['read_*', 'read_file', true],
-    ['read_*', 'xread_file', false],
-    ['*_file', 'read_file', true],
-    ['r*d*e', 'read_file', true],
-    ['r*d*e', 'read_fil', false],
-    ['?', 'a', true],
-    ['?', '', false],
-    ['a?c', 'abc', true],
-    ['a*?c', 'ac', false],
-    ['a.c', 'abc', false],
-    ['*a*', 'bbb', false],
-    ['**', 'x', true],
-    ['', '', true],
-    ['', 'x', false],
-    ['READ', 'read', false],
-  ])('%j against %j: %s', (pattern, text, expected) => expect(matchesGlob(pattern, text)).toBe(expected));
-
-  it('agrees with the regular expression of the same meaning', () => {
-    fc.assert(
-      fc.property(fc.stringMatching(/^[ab*?]{0,8}$/), fc.stringMatching(/^[ab]{0,10}$/), (pattern, text) => {
-        const expression = new RegExp(`^${pattern.replaceAll('?', '.').replaceAll(/\*+/g, '.*')}$`);
-        expect(matchesGlob(pattern, text)).toBe(expression.test(text));
-      }),
-    );
   });
 });
 

@@ -1,7 +1,7 @@
 /** The operator's words about a server's tools. */
 
+import { globMatches } from '../model/glob.ts';
 import { UNKNOWN_TRAITS, type Traits } from '../model/target.ts';
-import { matchesGlob } from './glob.ts';
 
 /** `"read_*": { readOnly: true, risk: low }` */
 export type TraitRule = { readonly pattern: string; readonly traits: Partial<Traits> };
@@ -13,7 +13,7 @@ export type TraitRule = { readonly pattern: string; readonly traits: Partial<Tra
 export function traitsOf(name: string, rules: readonly TraitRule[]): Traits {
   let traits = UNKNOWN_TRAITS;
   for (const rule of rules) {
-    if (matchesGlob(rule.pattern, name)) traits = { ...traits, ...rule.traits };
+    if (globMatches(rule.pattern, name)) traits = { ...traits, ...rule.traits };
   }
   return traits;
 }

@@ -22,6 +22,14 @@ describe('globMatches', () => {
     ['re?d', 'read', true],
     ['read?', 'read', false],
     ['READ', 'read', false],
+    ['read_*', 'xread_file', false],
+    ['r*d*e', 'read_file', true],
+    ['r*d*e', 'read_fil', false],
+    ['?', 'a', true],
+    ['?', '', false],
+    ['a*?c', 'ac', false],
+    ['*a*', 'bbb', false],
+    ['**', 'x', true],
     [`${'a*'.repeat(30)}b`, 'a'.repeat(5000), false],
   ])('%s and %s: %s', (pattern, name, matches) => {
     expect(globMatches(pattern, name)).toBe(matches);
