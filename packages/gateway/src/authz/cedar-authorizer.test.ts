@@ -156,7 +156,7 @@ describe('authorize', () => {
         principal: alice,
         operation: request.operation,
         target: request.target,
-        obligations: [{ kind: 'approval', by: 'caller' }],
+        obligations: [{ kind: 'approval', by: { kind: 'caller' }, policy: 'test[1]' }],
       },
     });
   });

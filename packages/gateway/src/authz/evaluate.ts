@@ -5,7 +5,7 @@
 
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import type { EntityJson, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
-import type { Grounds, Obligation } from '../model/decision.ts';
+import { approverText, type Grounds, type Obligation } from '../model/decision.ts';
 import type { CedarRecord } from './cedar-values.ts';
 import type { Subject } from './entities.ts';
 import type { Policy } from './policy-set.ts';
@@ -115,16 +115,26 @@ function ask(question: Question, context: CedarRecord, { key, policies }: Prepar
 }
 
 function allowed(slice: Slice, policies: readonly string[]): Verdict {
-  const approvers = new Set<string>();
-  for (const id of policies) {
-    const approval = slice.byId.get(id)?.approval;
-    if (approval !== undefined) approvers.add(approval);
-  }
   return {
     allowed: true,
     grounds: { policies: [...policies].sort(), policyVersion: slice.policyVersion, errors: [] },
-    obligations: approvers.size === 0 ? NO_OBLIGATIONS : [...approvers].sort().map((by) => ({ kind: 'approval', by })),
+    obligations: obligationsOf(slice, policies),
   };
+}
+
+/** Of all determining permits: one that demands nothing does not lift what another demands. One for each approver. */
+function obligationsOf(slice: Slice, policies: readonly string[]): readonly Obligation[] {
+  const demanded = new Map<string, Obligation>();
+  for (const id of [...policies].sort()) {
+    const policy = slice.byId.get(id);
+    if (policy?.approval === undefined) continue;
+    const key = approverText(policy.approval);
+    if (demanded.has(key)) continue;
+    const { description } = policy;
+    const told = description === undefined ? {} : { description };
+    demanded.set(key, { kind: 'approval', by: policy.approval, policy: id, ...told });
+  }
+  return demanded.size === 0 ? NO_OBLIGATIONS : [...demanded.values()];
 }
 
 export function denied(

@@ -66,9 +66,14 @@ describe('a policy that is refused', () => {
       'test.cedar:1:1: policy "test": @approval belongs on a permit: a forbid cannot be approved.',
     ],
     [
+      'an approval by what is no group',
+      '@approval("manager") permit (principal, action, resource);',
+      'test.cedar:1:1: policy "test": @approval must say who approves: @approval("caller") or @approval("group:dba").',
+    ],
+    [
       'an approval by nobody',
       '@approval permit (principal, action, resource);',
-      'test.cedar:1:1: policy "test": @approval must name who approves, for example @approval("caller").',
+      'test.cedar:1:1: policy "test": @approval must say who approves: @approval("caller") or @approval("group:dba").',
     ],
     [
       'a template',

@@ -6,6 +6,8 @@
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { err, ok, type Result } from '../model/result.ts';
+import type { Approver } from '../model/decision.ts';
+import { parseApprover } from './approver.ts';
 import { optimistic } from './optimistic.ts';
 import { cedarProblems, lineAndColumn, type PolicyProblem } from './policy-problem.ts';
 import { wordsOf, type Reads } from './policy-words.ts';
@@ -30,7 +32,9 @@ export type Policy = {
   /** How a permit that reads arguments is judged while they are unknown. */
   readonly optimistic?: PolicyJson;
   /** Who must approve, from `@approval("…")`. */
-  readonly approval?: string;
+  readonly approval?: Approver;
+  /** `@description("…")`: what a person who has to approve is told. */
+  readonly description?: string;
   readonly source: string;
   readonly line: number;
 };
@@ -111,13 +115,15 @@ function readPolicy({ text, fallbackId, index, at }: Part, problems: PolicyProbl
   const id = json.annotations?.id ?? fallbackId;
   // An annotation without a value has null here, whatever the type says.
   const approval: string | null | undefined = json.annotations?.approval;
+  const description: string | null | undefined = json.annotations?.description;
   const words = wordsOf(json);
   const faults = [...words.unknown];
   if (id === '') faults.push('@id must not be empty');
   if (approval !== undefined && json.effect === 'forbid')
     faults.push('@approval belongs on a permit: a forbid cannot be approved');
-  if (approval === '' || approval === null)
-    faults.push('@approval must name who approves, for example @approval("caller")');
+  const approver = typeof approval === 'string' ? parseApprover(approval) : undefined;
+  if (approval !== undefined && approver === undefined)
+    faults.push('@approval must say who approves: @approval("caller") or @approval("group:dba")');
   problems.push(...faults.map((fault) => ({ ...at, policy: id, message: /[.?!]$/.test(fault) ? fault : `${fault}.` })));
   return {
     index,
@@ -127,7 +133,8 @@ function readPolicy({ text, fallbackId, index, at }: Part, problems: PolicyProbl
     json,
     reads: words.reads,
     ...(words.reads.arguments && json.effect === 'permit' ? { optimistic: optimistic(json) } : {}),
-    ...(typeof approval === 'string' ? { approval } : {}),
+    ...(approver === undefined ? {} : { approval: approver }),
+    ...(typeof description === 'string' && description !== '' ? { description } : {}),
     source: at.source,
     line: at.line,
   };

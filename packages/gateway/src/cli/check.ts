@@ -6,7 +6,7 @@ import { loadConfig } from '../config/load.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { formatProblem, isFatal } from '../config/problem.ts';
 import type { ConfigProblem } from '../config/problem.ts';
-import { authorizerOf } from '../gateway.ts';
+import { authorizerOf } from '../composition/policy.ts';
 import { CommandError } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';

@@ -5,7 +5,7 @@ import type { CedarAuthorizer, Explanation } from '../authz/cedar-authorizer.ts'
 import { describeProblem } from '../authz/policy-problem.ts';
 import type { ReportedEntry, StatusReport } from '../catalog/status-report.ts';
 import type { Config } from '../config/config.ts';
-import { authorizerOf } from '../gateway.ts';
+import { authorizerOf } from '../composition/policy.ts';
 import { nearestName } from '../model/nearest-name.ts';
 import type { ToolEntry } from '../model/target.ts';
 import { requireConfig } from './check.ts';

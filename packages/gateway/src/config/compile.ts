@@ -12,8 +12,9 @@ import type {
   TraitRule,
   ValueConfig,
 } from './config.ts';
-import { isKeyHash } from './schema.ts';
-import type { ParsedFile, ParsedServer } from './schema.ts';
+import { isKeyHash } from './identity-schema.ts';
+import type { ParsedFile } from './schema.ts';
+import type { ParsedServer } from './server-schema.ts';
 import { urlHost } from './units.ts';
 
 export type CompileParts = {

@@ -2,7 +2,8 @@
 
 import * as z from 'zod';
 
-import { SERVER_ID, strictFileSchema } from './schema.ts';
+import { strictFileSchema } from './schema.ts';
+import { SERVER_ID } from './server-schema.ts';
 
 type Schema = z.core.JSONSchema.BaseSchema;
 

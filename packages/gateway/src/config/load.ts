@@ -18,8 +18,11 @@ import { explainIssues, problemAt } from './explain.ts';
 import { findLiteralSecrets } from './literal-secrets.ts';
 import { isFatal } from './problem.ts';
 import type { ConfigProblem } from './problem.ts';
-import { isKeyHash, looseFileSchema, SERVER_ID, serverSchema } from './schema.ts';
-import type { ParsedFile, ParsedServer } from './schema.ts';
+import { isKeyHash } from './identity-schema.ts';
+import { looseFileSchema } from './schema.ts';
+import type { ParsedFile } from './schema.ts';
+import { SERVER_ID, serverSchema } from './server-schema.ts';
+import type { ParsedServer } from './server-schema.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -8,7 +8,23 @@ import type { Operation } from './operation.ts';
 import type { Principal } from './principal.ts';
 import type { Target } from './target.ts';
 
-export type Obligation = { readonly kind: 'approval'; readonly by: string };
+/**
+ * `caller`: whoever asks confirms, in the protocol or, for high risk, after a log-in in the browser. A group: someone else,
+ * who is in it and is not the caller.
+ */
+export type Approver = { readonly kind: 'caller' } | { readonly kind: 'group'; readonly group: string };
+
+/** What still has to happen before a permitted call may leave. */
+export type Obligation = {
+  readonly kind: 'approval';
+  readonly by: Approver;
+  /** The permit that demands it, and what its author says about it in `@description`. */
+  readonly policy: string;
+  readonly description?: string;
+};
+
+/** `caller`, `group:dba`: as policies, records and people write it. */
+export const approverText = (by: Approver): string => (by.kind === 'caller' ? 'caller' : `group:${by.group}`);
 
 /** Proof that `principal` may do exactly `operation` on exactly `target`. */
 export declare class Permit {

@@ -46,6 +46,12 @@ export const FAILURES = {
     true,
     'The identity provider cannot be reached, so the token cannot be checked. Try again shortly.',
   ),
+  'insufficient-scope': rule(
+    403,
+    'caller',
+    false,
+    'The token lacks a scope that this needs. Obtain one with the scopes named in WWW-Authenticate.',
+  ),
   'unknown-session': rule(
     404,
     'caller',
@@ -131,6 +137,24 @@ export const FAILURES = {
 
   // May it, now, with these arguments.
   forbidden: rule(200, 'caller', false, 'Policy does not allow this call with these arguments.'),
+  'approval-required': rule(
+    200,
+    'caller',
+    true,
+    'A person has to approve this call first, and this client cannot ask one. Ask the operator how to approve it.',
+  ),
+  'approval-refused': rule(
+    200,
+    'caller',
+    false,
+    'The call was not approved. Nothing was done. Do not repeat it unless the person asks for it again.',
+  ),
+  'approvals-unavailable': rule(
+    503,
+    'us',
+    true,
+    'Approvals cannot be looked up at the moment, so the call was not made. Try again shortly.',
+  ),
   'quota-exceeded': rule(429, 'caller', true, 'Too many requests. Wait and try again.'),
   'too-many-streams': rule(429, 'caller', true, 'Too many open streams. Close one and try again.'),
   'invalid-arguments': rule(200, 'caller', false, "The arguments do not match the tool's input schema."),

@@ -7,7 +7,20 @@ export type TenantId = string;
 
 export const DEFAULT_TENANT: TenantId = 'default';
 
-export type CredentialKind = 'api-key' | 'jwt' | 'system';
+/** `mtls`: a client certificate on our own listener; `mesh`: one that a trusted proxy of the mesh vouches for. */
+export type CredentialKind = 'api-key' | 'jwt' | 'mtls' | 'mesh' | 'browser' | 'system';
+
+/**
+ * The workload a request came from, proved by an X.509-SVID (SPIFFE): the second layer beside the user's token, or the only
+ * one.
+ */
+export type Workload = {
+  /** `spiffe://example.org/ns/prod/agent` */
+  readonly id: string;
+  readonly trustDomain: string;
+  readonly credential: 'mtls' | 'mesh';
+  readonly expiresAtMs?: number;
+};
 
 export type Principal = {
   /** Stable and unique across tenants, issuers and kinds; what pools, limits, caches and sealed values are keyed by. */
@@ -25,6 +38,8 @@ export type Principal = {
   readonly clientId?: string;
   readonly credential: { readonly kind: CredentialKind; readonly expiresAtMs?: number };
   readonly claims: JsonObject;
+  /** Whatever the kind, the workload that proved itself on the connection, where one did. Of the same tenant. */
+  readonly workload?: Workload;
 };
 
 export type PrincipalKey = string;

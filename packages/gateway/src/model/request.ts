@@ -17,6 +17,10 @@ import type { Endpoint, Target } from './target.ts';
 export type PresentedCredentials = {
   /** From `Authorization: Bearer`. */
   readonly bearer?: Secret;
+  /** The client certificate of the connection, its signature chain already verified by TLS; leaf first, each as DER. */
+  readonly certificates?: readonly Uint8Array[];
+  /** `X-Forwarded-Client-Cert`, verbatim. Whether its sender may be believed is decided by the peer's address. */
+  readonly forwardedCertificate?: string;
 };
 
 /** Who the client says it is, and how it speaks. Self-reported but for `address`: never a ground for a decision. */

@@ -93,7 +93,7 @@ describe('the order', () => {
       code: 'forbidden',
       last: 'authorize',
       options: () => ({
-        authorizer: constant(authorizerFor('@approval("manager") permit (principal, action, resource);')),
+        authorizer: constant(authorizerFor('@approval("group:manager") permit (principal, action, resource);')),
       }),
     },
     {
@@ -169,9 +169,9 @@ describe('who is refused', () => {
   });
 
   it('is told who could have approved', async () => {
-    const authorizer = authorizerFor('@approval("manager") permit (principal, action, resource);');
+    const authorizer = authorizerFor('@approval("group:manager") permit (principal, action, resource);');
     const world = worldOf({ authorizer: constant(authorizer) });
-    expect(failureOf(await world.handle(callTool('read')))?.message).toContain('an approval by manager');
+    expect(failureOf(await world.handle(callTool('read')))?.message).toContain('an approval by group:manager');
     expect(world.events).toMatchObject([{ decision: { effect: 'allow' }, failure: { code: 'forbidden' } }]);
   });
 });

@@ -1,0 +1,33 @@
+/** Who is calling: the authenticator that a configuration asks for. */
+
+import type { Authenticator } from '../authn/authenticator.ts';
+import { createAuthenticator } from '../authn/bearer-authenticator.ts';
+import type { Config } from '../config/config.ts';
+import type { Egress } from '../egress/egress.ts';
+import type { Endpoint } from '../model/target.ts';
+import { createAddressLimiter } from '../quota/address-limiter.ts';
+import type { Logger } from '../telemetry/logger.ts';
+
+const FAILED_ATTEMPTS = { count: 60, periodMs: 60_000, burst: 30, text: '60/minute failed attempts per address' };
+
+export function composeAuthenticator(config: Config, publicUrl: string, egress: Egress, logger: Logger): Authenticator {
+  const { apiKeys, issuers } = config.identity;
+  const named = issuers.flatMap(({ issuer, jwksUri }) => [issuer, ...(jwksUri === undefined ? [] : [jwksUri])]);
+  const trusted = new Set(named.map((url) => new URL(url).origin));
+  const endpointUrl = (endpoint: Endpoint): string =>
+    endpoint.kind === 'aggregate' ? `${publicUrl}/mcp` : `${publicUrl}/servers/${endpoint.server}/mcp`;
+  return createAuthenticator({
+    apiKeys,
+    issuers,
+    audiences: (endpoint) => [endpointUrl(endpoint), publicUrl],
+    fetchJson: async (url, signal) => {
+      // An issuer that the operator named may be inside; where its metadata leads to must be outside.
+      const policy = trusted.has(new URL(url).origin) ? 'configured' : 'discovered';
+      const { body } = await egress.fetchJson(url, { policy, maxBytes: 256 * 1024, timeoutMs: 900, signal });
+      return body;
+    },
+    failedAttempts: createAddressLimiter({ ...FAILED_ATTEMPTS, now: () => performance.now() }),
+    now: Date.now,
+    log: logger,
+  });
+}

@@ -1,0 +1,38 @@
+/** Who may do what: the authorizer that a configuration asks for. The running gateway has one, the command line makes another. */
+
+import { hash } from 'node:crypto';
+import { setImmediate as yieldNow } from 'node:timers/promises';
+
+import { createAuthorizer, type CedarAuthorizer } from '../authz/cedar-authorizer.ts';
+import { describeProblem, type PolicyProblem } from '../authz/policy-problem.ts';
+import type { Config } from '../config/config.ts';
+import type { Result } from '../model/result.ts';
+
+/** The policies cannot be used; nothing was started. */
+export class PolicyError extends Error {
+  readonly problems: readonly PolicyProblem[];
+
+  constructor(problems: readonly PolicyProblem[]) {
+    super(`The policies cannot be used:\n${problems.map(describeProblem).join('\n')}`);
+    this.name = 'PolicyError';
+    this.problems = problems;
+  }
+}
+
+/** The authorizer that the configuration asks for; the command line asks it too. */
+export function authorizerOf(config: Config): Result<CedarAuthorizer, readonly PolicyProblem[]> {
+  return createAuthorizer({
+    policies: config.policies.map(({ name, text }) => ({ file: name, text })),
+    shorthand: config.servers.map(({ id, allow }) => ({ server: id, rules: allow })),
+    clock: Date.now,
+    monotonic: () => performance.now(),
+    yieldNow: () => yieldNow(),
+    digest: (text) => hash('sha256', text),
+  });
+}
+
+/** @throws PolicyError */
+export function unwrapPolicies(made: Result<CedarAuthorizer, readonly PolicyProblem[]>): CedarAuthorizer {
+  if (!made.ok) throw new PolicyError(made.error);
+  return made.value;
+}

@@ -1,0 +1,128 @@
+/** How servers are reached: routes, connectors and credentials that a configuration asks for. */
+
+import { hash, randomUUID } from 'node:crypto';
+
+import { makeIntent } from '../audit/intent.ts';
+import { systemPermit, type SystemOperation } from '../authz/permit.ts';
+import { serverEntryOf } from '../catalog/offering.ts';
+import type { Config, ServerConfig } from '../config/config.ts';
+import type { Environment } from '../config/load.ts';
+import { createSecretResolver } from '../credential/secret-resolver.ts';
+import { createStaticBroker, type CredentialSources } from '../credential/static-broker.ts';
+import type { Egress } from '../egress/egress.ts';
+import type { Call } from '../model/call.ts';
+import type { Listing } from '../model/outcome.ts';
+import { NEWEST_MODERN } from '../model/revision.ts';
+import type { Endpoint, Server } from '../model/target.ts';
+import { clientCodecFor, legacyHandshake } from '../protocol/codecs.ts';
+import { SALLYPORT } from '../protocol/identity.ts';
+import type { Instruments } from '../telemetry/instruments.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { systemClock } from '../upstream/clock.ts';
+import type { Connector } from '../upstream/connector.ts';
+import { createHttpConnector, DEFAULT_HTTP_LIMITS } from '../upstream/http/http-connector.ts';
+import { DEFAULT_LISTING_LIMITS, fetchListing } from '../upstream/listing.ts';
+import { DEFAULT_POOL_LIMITS } from '../upstream/pool-shelf.ts';
+import { createStdioConnector, DEFAULT_STDIO_LIMITS } from '../upstream/stdio/stdio-connector.ts';
+import { createUpstreams, type Route, type Upstreams } from '../upstream/upstreams.ts';
+
+const MAX_IN_FLIGHT_PER_SERVER = 1000;
+
+type UpstreamParts = {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly egress: Egress;
+  readonly logger: Logger;
+  readonly instruments: Instruments;
+};
+
+export function composeUpstreams(parts: UpstreamParts): Upstreams {
+  const { config, env, logger, instruments } = parts;
+  const routes = new Map(config.servers.map((server) => [server.id, routeTo(server, parts)]));
+  const clockMs = (): number => systemClock.nowMs();
+  const resolver = createSecretResolver({ env, logger, clockMs });
+  const servers = Object.fromEntries(config.servers.map((server) => [server.id, credentialSources(server)]));
+  return createUpstreams({
+    routeTo: (server) => routes.get(server),
+    broker: createStaticBroker({ servers, resolver, clockMs }),
+    instruments,
+    clock: systemClock,
+  });
+}
+
+function routeTo(server: ServerConfig, parts: UpstreamParts): Route {
+  return {
+    connector: connectorTo(server, parts),
+    limits: DEFAULT_POOL_LIMITS,
+    timeoutMs: server.timeoutMs,
+    maxInFlight: MAX_IN_FLIGHT_PER_SERVER,
+  };
+}
+
+function connectorTo(server: ServerConfig, { config, env, egress, logger, instruments }: UpstreamParts): Connector {
+  const { transport } = server;
+  const common = { codecs: { clientCodecFor, legacyHandshake }, clock: systemClock, logger };
+  const { maxBufferedResultBytes } = config.requests;
+  if (transport.kind === 'http') {
+    const limits = { ...DEFAULT_HTTP_LIMITS, maxBufferedBytes: maxBufferedResultBytes };
+    return createHttpConnector({ ...common, url: new URL(transport.url), egress, limits });
+  }
+  const { command, args, cwd } = transport;
+  const limits = { ...DEFAULT_STDIO_LIMITS, maxLineBytes: maxBufferedResultBytes };
+  // Variables come with the credential, plain ones too, so that there is one place that knows them all.
+  return createStdioConnector({
+    ...common,
+    command,
+    args,
+    cwd,
+    env: {},
+    ownEnvironment: env,
+    client: SALLYPORT,
+    limits,
+    instruments,
+  });
+}
+
+function credentialSources({ transport }: ServerConfig): CredentialSources {
+  return transport.kind === 'http' ? { headers: transport.headers, env: {} } : { headers: {}, env: transport.env };
+}
+
+/** Its version changes whenever it is reached, or run, in another way. Secrets are references here, never values. */
+export function modelServer({ id, owner, title, sharing, transport }: ServerConfig): Server {
+  const version = hash('sha256', JSON.stringify([transport, sharing])).slice(0, 16);
+  return {
+    id,
+    version,
+    sharing,
+    ...(owner === undefined ? {} : { owner }),
+    ...(title === undefined ? {} : { title }),
+  };
+}
+
+/** What one server offers, asked on the gateway's own account. */
+export async function listServer(
+  server: Server,
+  signal: AbortSignal,
+  upstreams: Upstreams,
+  logger: Logger,
+): Promise<Listing> {
+  const entry = serverEntryOf(server, server.version);
+  const endpoint: Endpoint = { kind: 'server', server: server.id };
+  const callFor = (operation: SystemOperation): Call => ({
+    requestId: randomUUID(),
+    intent: makeIntent(systemPermit(operation, { endpoint, entries: [entry] })),
+    entry,
+    client: { era: 'modern', revision: NEWEST_MODERN, capabilities: {}, address: '', info: SALLYPORT },
+    meta: { vendor: {} },
+  });
+  const { listing, refused } = await fetchListing({
+    send: upstreams.send,
+    callFor,
+    spokenTo: () => upstreams.status(server.id)?.spokenTo,
+    limits: DEFAULT_LISTING_LIMITS,
+    signal,
+  });
+  for (const { of, name, reason } of refused)
+    logger.warn({ server: server.id, of, name, reason }, 'a definition is left out');
+  return listing;
+}

@@ -1,0 +1,51 @@
+/** The kinds of value that settings are made of. */
+
+import * as z from 'zod';
+
+import type { Result } from '../model/result.ts';
+import type { ValueConfig } from './config.ts';
+import { DURATION, parseDurationMs, parseListenAddress, parseRate, parseSizeBytes, RATE, SIZE } from './units.ts';
+
+export const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** A text that a parser of ours turns into a value. */
+function parsed<T>(pattern: RegExp, parse: (text: string) => Result<T, string>) {
+  return z
+    .string()
+    .meta({ pattern: pattern.source })
+    .transform((text, context): T => {
+      const result = parse(text);
+      if (result.ok) return result.value;
+      context.addIssue({ code: 'custom', message: `"${text}" ${result.error}.` });
+      return z.NEVER;
+    });
+}
+
+export const duration = parsed(DURATION, parseDurationMs);
+export const size = parsed(SIZE, parseSizeBytes);
+export const rate = parsed(RATE, parseRate);
+export const address = parsed(/^(?:.*:)?\d{1,5}$/, parseListenAddress);
+export const name = z.string().min(1).max(200);
+export const glob = z.string().min(1).max(1000);
+/** What `allow` compiles to knows one wildcard; in a URI, `?` is an ordinary character. */
+export const namePattern = glob.refine((text) => !text.includes('?'), {
+  message: 'uses "?"; only * is a wildcard here.',
+});
+export const count = z.int().min(1).max(1_000_000);
+export const filePath = z.string().min(1);
+
+/** `env:NAME` and `file:/path`, after a scheme such as `Bearer ` where one is needed; everything else is the text itself. */
+export function parseValue(text: string): ValueConfig | undefined {
+  const match = /^(?<prefix>[A-Za-z][A-Za-z0-9-]* )?(?<kind>env|file):(?<rest>.*)$/.exec(text);
+  if (match === null) return { kind: 'literal', value: text };
+  const { prefix = '', kind, rest = '' } = match.groups ?? {};
+  if (kind === 'env') return VARIABLE.test(rest) ? { kind: 'env', name: rest, prefix } : undefined;
+  return rest === '' ? undefined : { kind: 'file', path: rest, prefix };
+}
+
+export const value = z.union([z.string(), z.number(), z.boolean()]).transform((written, context): ValueConfig => {
+  const reference = parseValue(String(written));
+  if (reference !== undefined) return reference;
+  context.addIssue({ code: 'custom', message: 'is not a reference. Write env:NAME or file:/path/to/it.' });
+  return z.NEVER;
+});

@@ -1,0 +1,91 @@
+/** Settings of `servers`: what is behind the gateway, and the operator's word on it. Every description is read by operators. */
+
+import * as z from 'zod';
+
+import { duration, filePath, glob, name, namePattern, value, VARIABLE } from './schema-words.ts';
+
+/** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
+export const SERVER_ID = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+
+const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
+const traits = z
+  .strictObject({
+    readOnly: z
+      .boolean()
+      .optional()
+      .describe('It changes nothing: calls are recorded after, not before they are made.'),
+    risk: z.enum(['low', 'medium', 'high']).optional().describe('What policy may look at. Default: medium.'),
+    idempotent: z.boolean().optional().describe('Calling it twice is the same as calling it once.'),
+    tags: z.array(name).optional().describe('Free words for policies.'),
+  })
+  .describe("The operator's word on a tool. A server's own annotations never lower protection.");
+
+const allow = z
+  .strictObject({
+    group: name.optional().describe('Members of this group.'),
+    user: name.optional().describe('This user: the name of an API key, or <issuer>#<subject> of a token.'),
+    anyone: z.literal(true).optional().describe('Everyone who is authenticated.'),
+    tools: z.array(namePattern).default([]).describe('Patterns over tool names; * stands for any text.'),
+    prompts: z.array(namePattern).default([]).describe('Patterns over prompt names.'),
+    resources: z.array(glob).default([]).describe('Patterns over resource URIs.'),
+  })
+  .superRefine((rule, context) => {
+    const who = [rule.group, rule.user, rule.anyone].filter((one) => one !== undefined);
+    if (who.length !== 1) {
+      context.addIssue({ code: 'custom', message: 'needs exactly one of group, user and anyone.' });
+    }
+    if (rule.tools.length + rule.prompts.length + rule.resources.length === 0) {
+      context.addIssue({ code: 'custom', message: 'allows nothing. Add tools, prompts or resources.' });
+    }
+  })
+  .describe('Shorthand for a Cedar policy with the id `<server>.allow[<index>]`.');
+
+export const serverSchema = z
+  .strictObject({
+    command: z
+      .union([z.string().min(1), z.array(z.string()).min(1)])
+      .optional()
+      .describe('Starts the server and speaks over its standard input and output. No shell is involved.'),
+    args: z.array(z.string()).default([]).describe('More arguments for `command`.'),
+    cwd: filePath.optional().describe('Where it runs. Default: the folder of this file.'),
+    env: z
+      .record(z.string().regex(VARIABLE), value)
+      .default({})
+      .describe('Its environment, beside PATH, HOME and the like. Secrets as env:NAME or file:/path.'),
+    url: z
+      .url({ protocol: /^https?$/ })
+      .optional()
+      .describe('The server is reached at this URL (Streamable HTTP).'),
+    headers: z
+      .record(z.string().regex(HEADER_NAME), value)
+      .default({})
+      .describe('Sent with every request. Secrets as env:NAME or file:/path, also after a scheme: "Bearer env:NAME".'),
+    title: z.string().min(1).optional().describe('What people see.'),
+    owner: z.string().min(1).optional().describe('Whom to ask.'),
+    sharing: z
+      .enum(['principal', 'shared'])
+      .default('principal')
+      .describe('`principal`: one session or process for each caller. `shared`: one for everyone.'),
+    timeout: duration.prefault('60s').describe('For one call, until its result is complete.'),
+    tools: z
+      .record(glob, traits)
+      .default({})
+      .describe('Traits of the tools whose name matches the glob (* and ?). Later entries win.'),
+    allow: z.array(allow).default([]).describe('Who may use what. Nothing is allowed without a policy.'),
+  })
+  .superRefine((server, context) => {
+    const problem = (message: string, path: string[] = []): void => context.addIssue({ code: 'custom', message, path });
+    if (server.command === undefined && server.url === undefined) problem('needs a command or a url.');
+    if (server.command !== undefined && server.url !== undefined) problem('has a command and a url. Keep one of them.');
+    if (server.url !== undefined) {
+      if (server.args.length > 0) problem('belongs to command; this server has a url.', ['args']);
+      if (server.cwd !== undefined) problem('belongs to command; this server has a url.', ['cwd']);
+      if (Object.keys(server.env).length > 0) problem('belongs to command. A url takes headers.', ['env']);
+    } else if (Object.keys(server.headers).length > 0) {
+      problem('belongs to url. A command takes env.', ['headers']);
+    }
+  })
+  .describe('An MCP server, under its id: lower-case letters, digits and -.');
+
+export type ParsedServer = z.output<typeof serverSchema>;
