@@ -105,7 +105,7 @@ function createGroup(spawned: Spawned): Group {
     if (gone) removeLiveGroup(pid);
     return !gone;
   };
-  addLiveGroup(pid, signal);
+  addLiveGroup(pid);
   return { signal };
 }
 
