@@ -26,8 +26,6 @@ import { DEFAULT_POOL_LIMITS } from '../upstream/pool-shelf.ts';
 import { createStdioConnector, DEFAULT_STDIO_LIMITS } from '../upstream/stdio/stdio-connector.ts';
 import { createUpstreams, type Route, type Upstreams } from '../upstream/upstreams.ts';
 
-const MAX_IN_FLIGHT_PER_SERVER = 1000;
-
 type UpstreamParts = {
   readonly config: Config;
   readonly env: Environment;
@@ -46,16 +44,20 @@ export function composeUpstreams(parts: UpstreamParts): Upstreams {
     routeTo: (server) => routes.get(server),
     broker: createStaticBroker({ servers, resolver, clockMs }),
     instruments,
+    logger,
     clock: systemClock,
+    random: Math.random,
   });
 }
 
 function routeTo(server: ServerConfig, parts: UpstreamParts): Route {
   return {
     connector: connectorTo(server, parts),
-    limits: DEFAULT_POOL_LIMITS,
-    timeoutMs: server.timeoutMs,
-    maxInFlight: MAX_IN_FLIGHT_PER_SERVER,
+    limits: { ...DEFAULT_POOL_LIMITS, connectTimeoutMs: server.connectTimeoutMs },
+    timeouts: server.timeouts,
+    maxInFlight: server.maxInFlight,
+    retries: server.retries,
+    breaker: server.breaker,
   };
 }
 

@@ -77,7 +77,15 @@ function compileServer(id: string, server: ParsedServer, directory: string): Ser
     ...(server.owner === undefined ? {} : { owner: server.owner }),
     ...(server.title === undefined ? {} : { title: server.title }),
     sharing: server.sharing,
-    timeoutMs: server.timeout,
+    connectTimeoutMs: server.timeouts.connect,
+    timeouts: {
+      totalMs: server.timeout,
+      maxMs: Math.max(server.timeout, server.timeouts.max),
+      ...(server.timeouts.firstByte === undefined ? {} : { firstByteMs: server.timeouts.firstByte }),
+    },
+    retries: server.retries,
+    breaker: compileBreaker(server.breaker),
+    maxInFlight: server.maxInFlight,
     tools: Object.entries(server.tools).map(compileTraits),
     allow: server.allow.map(compileAllow),
   };
@@ -100,8 +108,14 @@ function compileTransport(server: ParsedServer, directory: string): ServerConfig
 const locate = (value: ValueConfig, directory: string): ValueConfig =>
   value.kind === 'file' ? { ...value, path: path.resolve(directory, value.path) } : value;
 
+function compileBreaker(breaker: ParsedServer['breaker']): ServerConfig['breaker'] {
+  if (breaker === 'off') return undefined;
+  const { window, failures, open, maxOpen } = breaker;
+  return { window, failures, openMs: open, maxOpenMs: Math.max(open, maxOpen) };
+}
+
 function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]]): TraitRule {
-  const { readOnly, risk, idempotent, tags } = traits;
+  const { readOnly, risk, idempotent, tags, timeout } = traits;
   return {
     pattern,
     traits: {
@@ -109,6 +123,7 @@ function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]
       ...(risk === undefined ? {} : { risk }),
       ...(idempotent === undefined ? {} : { idempotent }),
       ...(tags === undefined ? {} : { tags }),
+      ...(timeout === undefined ? {} : { timeoutMs: timeout }),
     },
   };
 }

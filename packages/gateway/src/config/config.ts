@@ -81,11 +81,25 @@ export type ServerConfig = {
   readonly owner?: string;
   readonly title?: string;
   readonly sharing: 'principal' | 'shared';
-  /** For one call, from the moment it leaves until its result is complete. */
-  readonly timeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** For one call, from the moment it leaves until its result is complete; progress starts `totalMs` anew, up to `maxMs`. */
+  readonly timeouts: { readonly totalMs: number; readonly maxMs: number; readonly firstByteMs?: number };
+  /** Of calls that are safe to make again, after the first attempt. */
+  readonly retries: number;
+  readonly breaker: BreakerConfig | undefined;
+  /** Calls of everyone together that it may have at a time. */
+  readonly maxInFlight: number;
   /** In the order of the file; of several patterns that match a tool, each sets what it names and the last one wins. */
   readonly tools: readonly TraitRule[];
   readonly allow: readonly AllowRule[];
+};
+
+/** The server is not asked for a while when `failures` of the latest `window` calls could not be served. */
+export type BreakerConfig = {
+  readonly window: number;
+  readonly failures: number;
+  readonly openMs: number;
+  readonly maxOpenMs: number;
 };
 
 export type HttpTransport = {

@@ -36,6 +36,15 @@ function accepted(text: string, env: Record<string, string> = {}) {
   return loaded.value;
 }
 
+/** What a server gets that says nothing about how patient the gateway is with it. */
+const DEFAULTS = {
+  connectTimeoutMs: 60_000,
+  timeouts: { totalMs: 60_000, maxMs: 300_000 },
+  retries: 2,
+  breaker: { window: 10, failures: 5, openMs: 2_000, maxOpenMs: 60_000 },
+  maxInFlight: 1000,
+};
+
 describe('the file of the guide', () => {
   const loaded = loadConfig(fixture, { env: {} });
   if (!loaded.ok) throw new Error(loaded.error.map(formatProblem).join('\n'));
@@ -83,7 +92,7 @@ describe('the file of the guide', () => {
         },
         owner: 'platform',
         sharing: 'principal',
-        timeoutMs: 60_000,
+        ...DEFAULTS,
         tools: [
           { pattern: 'read_*', traits: { readOnly: true, risk: 'low' } },
           { pattern: 'write_file', traits: { risk: 'high' } },
@@ -105,7 +114,7 @@ describe('the file of the guide', () => {
           headers: { 'X-Api-Key': { kind: 'file', path: '/run/secrets/everything', prefix: '' } },
         },
         sharing: 'principal',
-        timeoutMs: 60_000,
+        ...DEFAULTS,
         tools: [],
         allow: [],
       },

@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 
-import { duration, filePath, glob, name, namePattern, value, VARIABLE } from './schema-words.ts';
+import { count, duration, filePath, glob, name, namePattern, value, VARIABLE } from './schema-words.ts';
 
 /** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
 export const SERVER_ID = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
@@ -18,6 +18,7 @@ const traits = z
     risk: z.enum(['low', 'medium', 'high']).optional().describe('What policy may look at. Default: medium.'),
     idempotent: z.boolean().optional().describe('Calling it twice is the same as calling it once.'),
     tags: z.array(name).optional().describe('Free words for policies.'),
+    timeout: duration.optional().describe("For one call of it, instead of the server's `timeout`."),
   })
   .describe("The operator's word on a tool. A server's own annotations never lower protection.");
 
@@ -67,7 +68,44 @@ export const serverSchema = z
       .enum(['principal', 'shared'])
       .default('principal')
       .describe('`principal`: one session or process for each caller. `shared`: one for everyone.'),
-    timeout: duration.prefault('60s').describe('For one call, until its result is complete.'),
+    timeout: duration
+      .prefault('60s')
+      .describe('For one call, until its result is complete. Progress that the caller asked for starts it anew.'),
+    timeouts: z
+      .strictObject({
+        connect: duration.prefault('60s').describe('For reaching or starting the server, handshake included.'),
+        firstByte: duration
+          .optional()
+          .describe('Until the server says anything at all. Default: as long as `timeout`.'),
+        max: duration.prefault('5m').describe('For one call however much progress it makes.'),
+      })
+      .prefault({})
+      .describe('Finer limits beside `timeout`.'),
+    retries: z
+      .int()
+      .min(0)
+      .max(5)
+      .default(2)
+      .describe(
+        'Of calls that never left, and of tools marked readOnly or idempotent, when the server fails. 0: none.',
+      ),
+    breaker: z
+      .union([
+        z.literal('off'),
+        z
+          .strictObject({
+            window: z.int().min(1).max(1000).default(10).describe('How many of the latest calls are looked at.'),
+            failures: z.int().min(1).max(1000).default(5).describe('So many of them not served, and it opens.'),
+            open: duration.prefault('2s').describe('Then the server is left alone for this long, doubled each time.'),
+            maxOpen: duration.prefault('1m').describe('Up to this long.'),
+          })
+          .refine(({ failures, window }) => failures <= window, {
+            message: 'failures is above window, so it would never open.',
+          }),
+      ])
+      .prefault({})
+      .describe('Circuit breaker: callers of a server that keeps failing are told so at once. `off`: none.'),
+    maxInFlight: count.default(1000).describe('Calls of everyone together that it may have at a time.'),
     tools: z
       .record(glob, traits)
       .default({})

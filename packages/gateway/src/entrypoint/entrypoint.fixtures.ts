@@ -130,6 +130,8 @@ function instrumentsInto(refused: FailureCode[], streams: { open: number }): Ins
     auditBacklog: nowhere,
     auditFailed: nowhere,
     upstreamState: nowhere,
+    breakerState: nowhere,
+    retried: nowhere,
     processStarted: nowhere,
     refused: (code) => void refused.push(code),
     streamOpened: () => void (streams.open += 1),

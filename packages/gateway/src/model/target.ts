@@ -16,6 +16,8 @@ export type Traits = {
   readonly risk: Risk;
   readonly idempotent: boolean;
   readonly tags: readonly string[];
+  /** For one call of it, in milliseconds, instead of the server's. */
+  readonly timeoutMs?: number;
 };
 
 /** Default for what the operator said nothing about: it may write, and it is recorded before it is sent. */

@@ -184,6 +184,8 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     auditBacklog: silent,
     auditFailed: silent,
     upstreamState: silent,
+    breakerState: silent,
+    retried: silent,
     processStarted: silent,
     streamOpened: silent,
     streamClosed: silent,

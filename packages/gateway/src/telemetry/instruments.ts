@@ -35,6 +35,8 @@ export interface Instruments {
   auditBacklog(records: number): void;
   auditFailed(): void;
   upstreamState(server: ServerId, state: string): void;
+  breakerState(server: ServerId, state: string): void;
+  retried(server: ServerId, because: FailureCode): void;
   processStarted(server: ServerId, kind: 'cold' | 'warm', seconds: number): void;
   streamOpened(): void;
   streamClosed(): void;

@@ -186,7 +186,15 @@ function ownInstruments(meter: Meter): OwnInstruments {
   streams.add(0);
   const decided = countedDecisions(meter);
   const backlog = observedBacklog(meter);
-  const states = observedStates(meter);
+  const states = observedStates(meter, 'sallyport.upstream.state', 'The state of each server: 1 is the present one.');
+  const breakers = observedStates(
+    meter,
+    'sallyport.upstream.breaker.state',
+    'The circuit breaker of each server: 1 is the present state.',
+  );
+  const retries = meter.createCounter('sallyport.upstream.retries', {
+    description: 'Attempts after the first, by server and the failure code before.',
+  });
   return {
     decided,
     refused: (code) => refusals.add(1, { code }),
@@ -194,6 +202,8 @@ function ownInstruments(meter: Meter): OwnInstruments {
     auditBacklog: backlog,
     auditFailed: () => auditFailures.add(1),
     upstreamState: states,
+    breakerState: breakers,
+    retried: (server, because) => retries.add(1, { server, because }),
     processStarted: (server, kind, seconds) => starts.record(seconds, { server, kind }),
     streamOpened: () => streams.add(1),
     streamClosed: () => streams.add(-1),
@@ -224,17 +234,13 @@ function observedBacklog(meter: Meter): (records: number) => void {
 }
 
 /** One series per server and state it was ever in: 1 for the present one, 0 for the others. */
-function observedStates(meter: Meter): (server: ServerId, state: string) => void {
+function observedStates(meter: Meter, name: string, description: string): (server: ServerId, state: string) => void {
   const states = new Map<ServerId, Map<string, number>>();
-  meter
-    .createObservableGauge('sallyport.upstream.state', {
-      description: 'The state of each server: 1 is the present one.',
-    })
-    .addCallback((result) => {
-      for (const [server, ofServer] of states) {
-        for (const [state, value] of ofServer) result.observe(value, { server, state });
-      }
-    });
+  meter.createObservableGauge(name, { description }).addCallback((result) => {
+    for (const [server, ofServer] of states) {
+      for (const [state, value] of ofServer) result.observe(value, { server, state });
+    }
+  });
   return (server, state) => {
     const ofServer = states.get(server) ?? new Map<string, number>();
     for (const other of ofServer.keys()) ofServer.set(other, 0);

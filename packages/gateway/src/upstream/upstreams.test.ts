@@ -7,6 +7,7 @@ import type { Connector } from './connector.ts';
 import { DEFAULT_POOL_LIMITS } from './pool-shelf.ts';
 import {
   callTool,
+  collectLog,
   manualClock,
   NO_CREDENTIAL,
   OK,
@@ -20,17 +21,21 @@ import {
 import { createUpstreams } from './upstreams.ts';
 import type { Route } from './upstreams.ts';
 
+const CALM = { timeouts: { totalMs: 5000, maxMs: 5000 }, maxInFlight: 100, retries: 0, breaker: undefined } as const;
+
 const BROKER: CredentialBroker = { obtain: () => NO_CREDENTIAL };
 
 function setup(connector: Connector, over: Partial<Route> = {}, broker = BROKER) {
   const clock = manualClock();
   const clientOperation = vi.fn<Instruments['clientOperation']>();
-  const route: Route = { connector, limits: DEFAULT_POOL_LIMITS, timeoutMs: 5000, maxInFlight: 100, ...over };
+  const route: Route = { connector, limits: DEFAULT_POOL_LIMITS, ...CALM, ...over };
   const upstreams = createUpstreams({
     routeTo: (server) => (server === 'files' ? route : undefined),
     broker,
-    instruments: { clientOperation },
+    instruments: { clientOperation, breakerState: () => undefined, retried: () => undefined },
+    logger: collectLog(),
     clock,
+    random: () => 0.5,
   });
   return { ...upstreams, clock, clientOperation };
 }

@@ -12,11 +12,17 @@ import type { Outcome } from '../model/outcome.ts';
 import type { Era, Revision } from '../model/revision.ts';
 import type { ServerId } from '../model/target.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { Clock } from './clock.ts';
 import { DEFAULT_BACKOFF } from './connect-failures.ts';
 import type { BackoffOptions } from './connect-failures.ts';
 import type { Connector, Upstream } from './connector.ts';
+import { breaker } from './interceptors/breaker.ts';
+import { CircuitBreaker } from './interceptors/circuit-breaker.ts';
+import type { BreakerOptions, BreakerState } from './interceptors/circuit-breaker.ts';
+import { retry, RetryBudget } from './interceptors/retry.ts';
 import { timeout } from './interceptors/timeout.ts';
+import type { CallTimeouts } from './interceptors/timeout.ts';
 import { UpstreamPool } from './pool.ts';
 import type { PoolStatus } from './pool.ts';
 import type { Member, PoolLimits } from './pool-shelf.ts';
@@ -26,8 +32,11 @@ import { untilRead } from './streamed-result.ts';
 export type Route = {
   readonly connector: Connector;
   readonly limits: PoolLimits;
-  /** For one call, until its result is complete. */
-  readonly timeoutMs: number;
+  readonly timeouts: CallTimeouts;
+  /** Of what is safe to try again, after the first attempt. */
+  readonly retries: number;
+  /** Undefined: it is asked however often it failed. */
+  readonly breaker: BreakerOptions | undefined;
   /** Calls in flight; more are refused. */
   readonly maxInFlight: number;
 };
@@ -36,8 +45,11 @@ export type UpstreamsOptions = {
   /** The route in force now: asked for every call, so that a new configuration counts from the next one on. */
   readonly routeTo: (server: ServerId) => Route | undefined;
   readonly broker: CredentialBroker;
-  readonly instruments: Pick<Instruments, 'clientOperation'>;
+  readonly instruments: Pick<Instruments, 'clientOperation' | 'breakerState' | 'retried'>;
+  readonly logger: Logger;
   readonly clock: Clock;
+  /** In [0, 1): spreads retries. */
+  readonly random: () => number;
   readonly backoff?: BackoffOptions;
   readonly sweepIntervalMs?: number;
 };
@@ -45,7 +57,11 @@ export type UpstreamsOptions = {
 /** How a server was found to speak when it was last reached. */
 export type SpokenTo = { readonly era: Era; readonly revision: Revision; readonly transport: 'http' | 'stdio' };
 
-export type UpstreamStatus = PoolStatus & { readonly inFlight: number; readonly spokenTo?: SpokenTo };
+export type UpstreamStatus = PoolStatus & {
+  readonly inFlight: number;
+  readonly spokenTo?: SpokenTo;
+  readonly breaker?: BreakerState;
+};
 
 export interface Upstreams {
   readonly send: Send;
@@ -55,7 +71,12 @@ export interface Upstreams {
   close(): Promise<void>;
 }
 
-type ServerState = { inFlight: number; spokenTo?: SpokenTo };
+type ServerState = {
+  inFlight: number;
+  spokenTo?: SpokenTo;
+  readonly budget: RetryBudget;
+  circuit?: { readonly options: BreakerOptions; readonly breaker: CircuitBreaker };
+};
 
 const DEFAULT_SWEEP_INTERVAL_MS = 5000;
 
@@ -70,14 +91,21 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
 
   const stateOf = (server: ServerId): ServerState => {
     let state = states.get(server);
-    if (state === undefined) states.set(server, (state = { inFlight: 0 }));
+    if (state === undefined) states.set(server, (state = { inFlight: 0, budget: new RetryBudget() }));
     return state;
   };
 
+  // Time counts for the whole, retries for what the breaker let through, and the breaker for each attempt.
   const attempt = createAttempt({ pool, broker: options.broker, routeTo, stateOf });
-  const inTime = timeout({ clock, timeoutMsFor: (call) => routeTo(call.entry.server.id)?.timeoutMs ?? Infinity })(
-    attempt,
-  );
+  const guarded = breaker({ breakerOf: (server) => breakerOf(server, stateOf(server), options) })(attempt);
+  const tried = retry({
+    clock,
+    random: options.random,
+    retriesFor: (call) => routeTo(call.entry.server.id)?.retries ?? 0,
+    budgetOf: (server) => stateOf(server).budget,
+    onRetry: ({ entry }, { code }) => options.instruments.retried(entry.server.id, code),
+  })(guarded);
+  const inTime = timeout({ clock, timeoutsFor: (call) => timeoutsFor(call, routeTo(call.entry.server.id)) })(tried);
 
   const send: Send = async (call, sendOptions) => {
     const server = call.entry.server.id;
@@ -105,10 +133,46 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
     status(server) {
       const status = pool.status(server);
       const state = states.get(server);
-      return status === undefined || state === undefined ? undefined : { ...status, ...state };
+      if (status === undefined || state === undefined) return undefined;
+      const { inFlight, spokenTo, circuit } = state;
+      return {
+        ...status,
+        inFlight,
+        ...(spokenTo === undefined ? {} : { spokenTo }),
+        ...(circuit === undefined ? {} : { breaker: circuit.breaker.state }),
+      };
     },
     close: () => pool.close(),
   };
+}
+
+const UNLIMITED: CallTimeouts = { totalMs: Infinity, maxMs: Infinity };
+
+/** The tool's own time where the operator set one; a maximum below it would be a contradiction, so it gives way. */
+function timeoutsFor({ entry }: Call, route: Route | undefined): CallTimeouts {
+  if (route === undefined) return UNLIMITED;
+  const { timeoutMs } = entry.traits;
+  if (timeoutMs === undefined) return route.timeouts;
+  return { ...route.timeouts, totalMs: timeoutMs, maxMs: Math.max(timeoutMs, route.timeouts.maxMs) };
+}
+
+/** A new one when the operator changed its settings: what was counted under the old ones says little under the new. */
+function breakerOf(server: ServerId, state: ServerState, parts: UpstreamsOptions): CircuitBreaker | undefined {
+  const wanted = parts.routeTo(server)?.breaker;
+  if (state.circuit?.options === wanted) return state.circuit?.breaker;
+  if (wanted === undefined) {
+    delete state.circuit;
+    return undefined;
+  }
+  const circuit = new CircuitBreaker(parts.clock, wanted, (is) => {
+    parts.instruments.breakerState(server, is);
+    if (is === 'open')
+      parts.logger.warn({ server, pauseMs: circuit.pauseLeftMs }, 'the server keeps failing: not asked for a while');
+    else if (is === 'closed') parts.logger.info({ server }, 'the server answers again');
+  });
+  parts.instruments.breakerState(server, 'closed');
+  state.circuit = { options: wanted, breaker: circuit };
+  return circuit;
 }
 
 type AttemptParts = {

@@ -2,7 +2,15 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { testCall, callTool, NO_CREDENTIAL, sendOptions, testPrincipal, testServer } from '../testing/test-kit.ts';
+import {
+  collectLog,
+  testCall,
+  callTool,
+  NO_CREDENTIAL,
+  sendOptions,
+  testPrincipal,
+  testServer,
+} from '../testing/test-kit.ts';
 import { connectorFor, FIXTURES, toolText } from '../testing/stdio-servers.ts';
 import { systemClock } from '../clock.ts';
 import { DEFAULT_LISTING_LIMITS, fetchListing } from '../listing.ts';
@@ -22,12 +30,16 @@ function serve(args: readonly string[], limits: Partial<PoolLimits> = {}): Upstr
     routeTo: () => ({
       connector,
       limits: { ...DEFAULT_POOL_LIMITS, ...limits },
-      timeoutMs: 15_000,
+      timeouts: { totalMs: 15_000, maxMs: 15_000 },
       maxInFlight: 1000,
+      retries: 0,
+      breaker: undefined,
     }),
     broker: { obtain: () => NO_CREDENTIAL },
-    instruments: { clientOperation: () => undefined },
+    instruments: { clientOperation: () => undefined, breakerState: () => undefined, retried: () => undefined },
+    logger: collectLog(),
     clock: systemClock,
+    random: Math.random,
     sweepIntervalMs: 20,
   });
   running.push(upstreams);
