@@ -22,7 +22,7 @@ import { systemClock } from '../upstream/clock.ts';
 import type { Connector } from '../upstream/connector.ts';
 import { createHttpConnector, DEFAULT_HTTP_LIMITS } from '../upstream/http/http-connector.ts';
 import { DEFAULT_LISTING_LIMITS, fetchListing } from '../upstream/listing.ts';
-import { DEFAULT_POOL_LIMITS } from '../upstream/pool-shelf.ts';
+import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../upstream/pool-shelf.ts';
 import { createStdioConnector, DEFAULT_STDIO_LIMITS } from '../upstream/stdio/stdio-connector.ts';
 import { createUpstreams, type Route, type Upstreams } from '../upstream/upstreams.ts';
 
@@ -53,11 +53,23 @@ export function composeUpstreams(parts: UpstreamParts): Upstreams {
 function routeTo(server: ServerConfig, parts: UpstreamParts): Route {
   return {
     connector: connectorTo(server, parts),
-    limits: { ...DEFAULT_POOL_LIMITS, connectTimeoutMs: server.connectTimeoutMs },
+    limits: poolLimits(server),
     timeouts: server.timeouts,
     maxInFlight: server.maxInFlight,
     retries: server.retries,
     breaker: server.breaker,
+  };
+}
+
+function poolLimits({ pool, connectTimeoutMs }: ServerConfig): PoolLimits {
+  const { max, idleMs, waitMs, spares } = pool;
+  return {
+    ...DEFAULT_POOL_LIMITS,
+    maxUpstreams: max,
+    idleTimeoutMs: idleMs,
+    waitTimeoutMs: waitMs,
+    connectTimeoutMs,
+    spares,
   };
 }
 

@@ -77,6 +77,7 @@ function compileServer(id: string, server: ParsedServer, directory: string): Ser
     ...(server.owner === undefined ? {} : { owner: server.owner }),
     ...(server.title === undefined ? {} : { title: server.title }),
     sharing: server.sharing,
+    pool: compilePool(server.pool),
     connectTimeoutMs: server.timeouts.connect,
     timeouts: {
       totalMs: server.timeout,
@@ -107,6 +108,11 @@ function compileTransport(server: ParsedServer, directory: string): ServerConfig
 
 const locate = (value: ValueConfig, directory: string): ValueConfig =>
   value.kind === 'file' ? { ...value, path: path.resolve(directory, value.path) } : value;
+
+function compilePool({ max, idle, wait, spares }: ParsedServer['pool']): ServerConfig['pool'] {
+  const wanted = typeof spares === 'number' ? { min: spares, max: spares } : spares;
+  return { max, idleMs: idle, waitMs: wait, spares: { min: Math.min(wanted.min, wanted.max), max: wanted.max } };
+}
 
 function compileBreaker(breaker: ParsedServer['breaker']): ServerConfig['breaker'] {
   if (breaker === 'off') return undefined;

@@ -3,7 +3,7 @@
  * operator writes it; `docs/configuration.md` explains it.
  */
 
-import type { Traits } from '../model/target.ts';
+import type { Sharing, Traits } from '../model/target.ts';
 
 export type Config = {
   readonly listen: ListenAddress;
@@ -80,7 +80,8 @@ export type ServerConfig = {
   readonly transport: HttpTransport | StdioTransport;
   readonly owner?: string;
   readonly title?: string;
-  readonly sharing: 'principal' | 'shared';
+  readonly sharing: Sharing;
+  readonly pool: PoolConfig;
   readonly connectTimeoutMs: number;
   /** For one call, from the moment it leaves until its result is complete; progress starts `totalMs` anew, up to `maxMs`. */
   readonly timeouts: { readonly totalMs: number; readonly maxMs: number; readonly firstByteMs?: number };
@@ -92,6 +93,14 @@ export type ServerConfig = {
   /** In the order of the file; of several patterns that match a tool, each sets what it names and the last one wins. */
   readonly tools: readonly TraitRule[];
   readonly allow: readonly AllowRule[];
+};
+
+/** How many upstream sessions or processes of one server there may be. */
+export type PoolConfig = {
+  readonly max: number;
+  readonly idleMs: number;
+  readonly waitMs: number;
+  readonly spares: { readonly min: number; readonly max: number };
 };
 
 /** The server is not asked for a while when `failures` of the latest `window` calls could not be served. */

@@ -38,6 +38,7 @@ function accepted(text: string, env: Record<string, string> = {}) {
 
 /** What a server gets that says nothing about how patient the gateway is with it. */
 const DEFAULTS = {
+  pool: { max: 16, idleMs: 600_000, waitMs: 10_000, spares: { min: 0, max: 0 } },
   connectTimeoutMs: 60_000,
   timeouts: { totalMs: 60_000, maxMs: 300_000 },
   retries: 2,

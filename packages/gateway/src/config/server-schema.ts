@@ -65,9 +65,34 @@ export const serverSchema = z
     title: z.string().min(1).optional().describe('What people see.'),
     owner: z.string().min(1).optional().describe('Whom to ask.'),
     sharing: z
-      .enum(['principal', 'shared'])
+      .enum(['principal', 'shared', 'session', 'call'])
       .default('principal')
-      .describe('`principal`: one session or process for each caller. `shared`: one for everyone.'),
+      .describe(
+        'Who shares one session or process. `principal`: the calls of one caller. `shared`: everyone of a tenant. ' +
+          '`session`: those of one client session. `call`: nobody, each call has a fresh one.',
+      ),
+    pool: z
+      .strictObject({
+        max: z
+          .int()
+          .min(1)
+          .max(10_000)
+          .default(16)
+          .describe('Alive at a time. Then the least recently used idle one ends.'),
+        idle: duration.prefault('10m').describe('One that nobody used for this long is ended.'),
+        wait: duration.prefault('10s').describe('How long a call waits for one when all are in use.'),
+        spares: z
+          .union([
+            z.int().min(0).max(1000),
+            z.strictObject({ min: z.int().min(0).max(1000), max: z.int().min(0).max(1000) }),
+          ])
+          .default(0)
+          .describe(
+            'Processes kept ready for a first call; {min, max} follows demand. A Node server takes about 70 MB.',
+          ),
+      })
+      .prefault({})
+      .describe('How many sessions or processes of the server there may be.'),
     timeout: duration
       .prefault('60s')
       .describe('For one call, until its result is complete. Progress that the caller asked for starts it anew.'),

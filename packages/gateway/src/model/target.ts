@@ -23,14 +23,19 @@ export type Traits = {
 /** Default for what the operator said nothing about: it may write, and it is recorded before it is sent. */
 export const UNKNOWN_TRAITS: Traits = { readOnly: false, risk: 'medium', idempotent: false, tags: [] };
 
+/**
+ * Who shares one upstream session or process: everyone of a tenant, the calls of one principal, those of one client session,
+ * or nobody: a fresh one for each call.
+ */
+export type Sharing = 'shared' | 'principal' | 'session' | 'call';
+
 export type Server = {
   readonly id: ServerId;
   /** Changes when the server's configuration changes; part of pool keys and continuations. */
   readonly version: string;
   readonly owner?: string;
   readonly title?: string;
-  /** `shared`: one upstream session or process for everyone. `principal`: one for each caller. */
-  readonly sharing: 'shared' | 'principal';
+  readonly sharing: Sharing;
 };
 
 type EntryBase = {

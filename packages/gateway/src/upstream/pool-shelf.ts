@@ -10,6 +10,8 @@ import type { Clock } from './clock.ts';
 import { ConnectFailures } from './connect-failures.ts';
 import type { BackoffOptions } from './connect-failures.ts';
 import type { Upstream } from './connector.ts';
+import { SpareRack } from './pool-spares.ts';
+import type { SpareLimits } from './pool-spares.ts';
 
 export type PoolLimits = {
   /** Upstreams of one server alive at a time (processes, for stdio). */
@@ -22,6 +24,7 @@ export type PoolLimits = {
   readonly waitTimeoutMs: number;
   /** How many keys may wait; more are refused at once. */
   readonly maxWaiting: number;
+  readonly spares: SpareLimits;
 };
 
 export const DEFAULT_POOL_LIMITS: PoolLimits = {
@@ -30,11 +33,23 @@ export const DEFAULT_POOL_LIMITS: PoolLimits = {
   connectTimeoutMs: 60_000,
   waitTimeoutMs: 10_000,
   maxWaiting: 256,
+  spares: { min: 0, max: 0 },
+};
+
+/** Who an upstream is for. */
+export type Place = {
+  readonly key: string;
+  /** What failures are remembered under. */
+  readonly failureKey: string;
+  /** Upstreams of one making are alike until somebody has used them. */
+  readonly making: string;
+  /** For one lease, then it is closed. */
+  readonly once: boolean;
 };
 
 /** An upstream on the shelf. Whoever was given it has a lease, to be released once; the rest is the shelf's to count. */
 export type Member = {
-  readonly key: string;
+  readonly place: Place;
   readonly upstream: Upstream;
   readonly connectedAtMs: number;
   leases: number;
@@ -67,6 +82,7 @@ export type ShelfCounts = {
   readonly connecting: number;
   readonly closing: number;
   readonly waiting: number;
+  readonly spare: number;
 };
 
 export class PoolShelf {
@@ -80,6 +96,7 @@ export class PoolShelf {
   readonly #waiting: (() => void)[] = [];
   readonly #closing = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  readonly #spares: SpareRack;
   /** Flights that hold a place: they connect, and do not wait any more. */
   #connecting = 0;
 
@@ -88,6 +105,12 @@ export class PoolShelf {
     this.#limits = options.limits;
     this.#clock = options.clock;
     this.failures = new ConnectFailures(options.backoff);
+    this.#spares = new SpareRack({
+      clock: options.clock,
+      hasRoom: () => this.#aliveCount() < this.#limits.maxUpstreams && this.#waiting.length === 0,
+      close: (upstream) => this.#track(upstream),
+      onSettled: () => this.#wakeNext(),
+    });
   }
 
   /** A live upstream at once, or undefined. */
@@ -97,25 +120,46 @@ export class PoolShelf {
     return member;
   }
 
-  /** Joins the connect that is under way for the key, or starts one. @throws Refusal */
-  open(key: string, connect: Connect, signal: AbortSignal): Promise<Member> {
-    const underWay = this.#flights.get(key);
+  /** A spare at once, or the connect that is under way for the key, or a new one. @throws Refusal */
+  open(place: Place, connect: Connect, signal: AbortSignal): Member | Promise<Member> {
+    const underWay = this.#flights.get(place.key);
     if (underWay !== undefined) return this.#join(underWay, signal);
-    const tooEarly = this.failures.tooEarly(key, this.#clock.nowMs());
+    const spare = this.#spare(place, connect);
+    if (spare !== undefined) {
+      const member = this.#adopt(place, spare, 1);
+      this.#spares.fill();
+      return member;
+    }
+    const tooEarly = this.failures.tooEarly(place.failureKey, this.#clock.nowMs());
     if (tooEarly !== undefined) throw new Refusal(tooEarly);
     const hasRoom = this.#aliveCount() < this.#limits.maxUpstreams && this.#waiting.length === 0;
     if (!hasRoom && this.#waiting.length >= this.#limits.maxWaiting) throw this.#overloaded();
-    return this.#join(this.#launch(key, connect, hasRoom), signal);
+    const flight = this.#launch(place, connect, hasRoom);
+    // After the caller's own: nobody waits for a spare yet.
+    this.#spares.fill();
+    return this.#join(flight, signal);
+  }
+
+  /** One that is ready for callers of this making. */
+  #spare({ making }: Place, connect: Connect): Upstream | undefined {
+    const { spares } = this.#limits;
+    if (spares.max === 0) return undefined;
+    this.#spares.configure(spares, { key: making, connect: () => this.#connectInTime(connect) });
+    return this.#spares.take(making);
   }
 
   release(member: Member): void {
     member.leases -= 1;
     if (member.leases > 0 || member.gone) return;
+    if (member.place.once) {
+      this.#close(member);
+      return;
+    }
     member.lastUsedMs = this.#clock.nowMs();
     // Kept in the order of last use, by moving it to the end; a shelf with one member needs no order.
     if (this.#members.size > 1) {
-      this.#members.delete(member.key);
-      this.#members.set(member.key, member);
+      this.#members.delete(member.place.key);
+      this.#members.set(member.place.key, member);
     }
     if (this.#waiting.length > 0) this.#closeLeastRecentlyUsed();
   }
@@ -131,6 +175,7 @@ export class PoolShelf {
     for (const member of this.#members.values()) {
       if (member.leases === 0 && member.lastUsedMs <= before) this.#close(member);
     }
+    this.#spares.sweep();
   }
 
   /** New limits count from the next decision on. */
@@ -147,12 +192,14 @@ export class PoolShelf {
       connecting: this.#connecting,
       closing: this.#closing.size,
       waiting: this.#waiting.length,
+      spare: this.#spares.ready,
     };
   }
 
   /** Stops connects that are under way and closes everything; settles when all have ended. */
   async close(): Promise<void> {
     this.#stop.abort(refuse('draining'));
+    this.#spares.close();
     const flights = [...this.#flights.values()].map((flight) => {
       flight.leaveQueue?.(refuse('draining'));
       return flight.promise.then(undefined, () => undefined);
@@ -163,10 +210,11 @@ export class PoolShelf {
   }
 
   #aliveCount(): number {
-    return this.#members.size + this.#connecting + this.#closing.size;
+    return this.#members.size + this.#connecting + this.#closing.size + this.#spares.alive;
   }
 
-  #launch(key: string, connect: Connect, hasRoom: boolean): Flight {
+  #launch(place: Place, connect: Connect, hasRoom: boolean): Flight {
+    const { key } = place;
     const { promise, resolve, reject } = Promise.withResolvers<Member>();
     const flight: Flight = { promise, interested: 0 };
     this.#flights.set(key, flight);
@@ -175,7 +223,7 @@ export class PoolShelf {
     if (hasRoom) this.#connecting += 1;
     const fly = async (): Promise<void> => {
       try {
-        const member = await this.#fly(flight, key, { connect, hasRoom });
+        const member = await this.#fly(flight, place, { connect, hasRoom });
         resolve(member);
         if (member.leases === 0 && this.#waiting.length > 0) this.#closeLeastRecentlyUsed();
       } catch (error) {
@@ -190,16 +238,18 @@ export class PoolShelf {
 
   async #fly(
     flight: Flight,
-    key: string,
+    place: Place,
     { connect, hasRoom }: { connect: Connect; hasRoom: boolean },
   ): Promise<Member> {
     if (!hasRoom) await this.#waitForRoom(flight);
     try {
       const upstream = await this.#connectInTime(connect);
-      return this.#adopt(flight, key, upstream);
+      const member = this.#adopt(place, upstream, flight.interested);
+      flight.landed = member;
+      return member;
     } catch (error) {
       const of = toFailure(error);
-      if (!this.#stop.signal.aborted) this.failures.connectFailed(key, of, this.#clock.nowMs());
+      if (!this.#stop.signal.aborted) this.failures.connectFailed(place.failureKey, of, this.#clock.nowMs());
       throw new Refusal(of);
     } finally {
       this.#connecting -= 1;
@@ -225,18 +275,10 @@ export class PoolShelf {
     }
   }
 
-  #adopt(flight: Flight, key: string, upstream: Upstream): Member {
+  #adopt(place: Place, upstream: Upstream, leases: number): Member {
     const nowMs = this.#clock.nowMs();
-    const member: Member = {
-      key,
-      upstream,
-      connectedAtMs: nowMs,
-      leases: flight.interested,
-      lastUsedMs: nowMs,
-      gone: false,
-    };
-    flight.landed = member;
-    this.#members.set(key, member);
+    const member: Member = { place, upstream, connectedAtMs: nowMs, leases, lastUsedMs: nowMs, gone: false };
+    this.#members.set(place.key, member);
     void upstream.ended.then(() => this.#forget(member));
     return member;
   }
@@ -244,15 +286,15 @@ export class PoolShelf {
   #forget(member: Member): void {
     if (member.gone) return;
     member.gone = true;
-    this.#members.delete(member.key);
-    this.failures.ended(member.key, { sinceMs: member.connectedAtMs, nowMs: this.#clock.nowMs() });
+    this.#members.delete(member.place.key);
+    this.failures.ended(member.place.failureKey, { sinceMs: member.connectedAtMs, nowMs: this.#clock.nowMs() });
     // What ended by itself may still have to be cleared away (a process group): it keeps its place until then.
     this.#track(member.upstream);
   }
 
   #close(member: Member): void {
     member.gone = true;
-    this.#members.delete(member.key);
+    this.#members.delete(member.place.key);
     this.#track(member.upstream);
   }
 
@@ -267,7 +309,9 @@ export class PoolShelf {
     this.#closing.add(closed);
   }
 
+  /** A spare first: nobody has used it. */
   #closeLeastRecentlyUsed(): void {
+    if (this.#spares.drop()) return;
     for (const member of this.#members.values()) {
       if (member.leases === 0) {
         this.#close(member);

@@ -9,6 +9,8 @@ import { DEFAULT_POOL_LIMITS } from './pool-shelf.ts';
 import { manualClock, NO_CREDENTIAL, settle, testServer, toyConnector, toyUpstream } from './testing/test-kit.ts';
 import type { ToyUpstream } from './testing/test-kit.ts';
 
+const by = (key: string, tenant = 'default') => ({ key, tenant });
+
 const PERSONAL: Server = testServer({ sharing: 'principal' });
 
 function setup(limits: Partial<typeof DEFAULT_POOL_LIMITS> = {}) {
@@ -25,7 +27,7 @@ function setup(limits: Partial<typeof DEFAULT_POOL_LIMITS> = {}) {
     connector,
     limits: { ...DEFAULT_POOL_LIMITS, ...limits },
     credential: NO_CREDENTIAL,
-    principal: 'alice',
+    principal: by('alice'),
     signal: new AbortController().signal,
     ...over,
   });
@@ -56,7 +58,7 @@ describe('the upstream pool', () => {
   });
 
   const OTHERS: readonly (readonly [string, Partial<PoolRequest>])[] = [
-    ['another principal', { server: PERSONAL, principal: 'bob' }],
+    ['another principal', { server: PERSONAL, principal: by('bob') }],
     ['another credential', { server: PERSONAL, credential: { ...NO_CREDENTIAL, version: 'rotated' } }],
     ['another version of the server', { server: { ...PERSONAL, version: 'v2' } }],
   ];
@@ -70,13 +72,13 @@ describe('the upstream pool', () => {
   it('shares one upstream among principals where the operator said so', async () => {
     const { pool, request } = setup();
     const one = await pool.acquire(request());
-    const other = await pool.acquire(request({ principal: 'bob' }));
+    const other = await pool.acquire(request({ principal: by('bob') }));
     expect(other.upstream).toBe(one.upstream);
   });
 
   it('closes the least recently used idle upstream to make room', async () => {
     const { pool, made, request, clock } = setup({ maxUpstreams: 2 });
-    const ask = (principal: string) => pool.acquire(request({ server: PERSONAL, principal }));
+    const ask = (principal: string) => pool.acquire(request({ server: PERSONAL, principal: by(principal) }));
     const alice = await ask('alice');
     const bob = await ask('bob');
     await clock.advance(10);
@@ -90,7 +92,7 @@ describe('the upstream pool', () => {
   it('lets a call wait its turn when none is idle', async () => {
     const { pool, made, request } = setup({ maxUpstreams: 1 });
     const alice = await pool.acquire(request({ server: PERSONAL }));
-    const bob = pool.acquire(request({ server: PERSONAL, principal: 'bob' }));
+    const bob = pool.acquire(request({ server: PERSONAL, principal: by('bob') }));
     await settle();
     expect(pool.status('files')).toMatchObject({ live: 1, waiting: 1 });
     pool.release('files', alice);
@@ -104,7 +106,7 @@ describe('the upstream pool', () => {
     const stubborn: Connector = toyConnector(() => Promise.resolve({ ...toyUpstream(), close: () => slow.promise }));
     const alice = await pool.acquire(request({ server: PERSONAL, connector: stubborn }));
     pool.release('files', alice);
-    const bob = pool.acquire(request({ server: PERSONAL, principal: 'bob' }));
+    const bob = pool.acquire(request({ server: PERSONAL, principal: by('bob') }));
     await clock.advance(100);
     expect(pool.status('files')).toMatchObject({ live: 0, closing: 1, waiting: 1 });
     slow.resolve();
@@ -115,7 +117,7 @@ describe('the upstream pool', () => {
   it('refuses a call that waited too long, saying why', async () => {
     const { pool, request, clock } = setup({ maxUpstreams: 1, waitTimeoutMs: 500 });
     await pool.acquire(request({ server: PERSONAL }));
-    const bob = failureOf(pool.acquire(request({ server: PERSONAL, principal: 'bob' })));
+    const bob = failureOf(pool.acquire(request({ server: PERSONAL, principal: by('bob') })));
     await clock.advance(500);
     expect(await bob).toMatchObject({ code: 'overloaded', sent: 'no', message: expect.stringContaining('in use') });
     expect(pool.status('files')).toMatchObject({ waiting: 0 });
@@ -124,8 +126,8 @@ describe('the upstream pool', () => {
   it('refuses at once when too many wait already', async () => {
     const { pool, request } = setup({ maxUpstreams: 1, maxWaiting: 1 });
     await pool.acquire(request({ server: PERSONAL }));
-    const waiting = failureOf(pool.acquire(request({ server: PERSONAL, principal: 'bob' })));
-    expect(() => pool.acquire(request({ server: PERSONAL, principal: 'carol' }))).toThrow('in use');
+    const waiting = failureOf(pool.acquire(request({ server: PERSONAL, principal: by('bob') })));
+    expect(() => pool.acquire(request({ server: PERSONAL, principal: by('carol') }))).toThrow('in use');
     await pool.close();
     expect(await waiting).toMatchObject({ code: 'draining' });
   });
@@ -134,7 +136,7 @@ describe('the upstream pool', () => {
     const { pool, request } = setup({ maxUpstreams: 1 });
     await pool.acquire(request({ server: PERSONAL }));
     const leaving = new AbortController();
-    const bob = failureOf(pool.acquire(request({ server: PERSONAL, principal: 'bob', signal: leaving.signal })));
+    const bob = failureOf(pool.acquire(request({ server: PERSONAL, principal: by('bob'), signal: leaving.signal })));
     leaving.abort();
     expect(await bob).toMatchObject({ code: 'cancelled' });
     expect(pool.status('files')).toMatchObject({ waiting: 0 });
@@ -216,7 +218,7 @@ describe('the upstream pool', () => {
     let most = 0;
     const person = async (principal: string): Promise<void> => {
       for (let round = 0; round < 5; round += 1) {
-        const member = await pool.acquire(request({ server: PERSONAL, principal }));
+        const member = await pool.acquire(request({ server: PERSONAL, principal: by(principal) }));
         most = Math.max(most, alive());
         await settle();
         pool.release('files', member);

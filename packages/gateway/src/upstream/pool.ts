@@ -1,18 +1,18 @@
 /**
- * The live upstreams of all servers. Keyed by server, its version and the credential's, and by the principal unless the
- * operator said that the server is safe to share: what one person's session holds is never another's.
+ * The live upstreams of all servers. Keyed by server, its version and the credential's, and by whom the operator said it may
+ * be shared with: what one person's session holds is never another's unless the server is safe to share.
  */
 
 import type { Credential } from '../credential/broker.ts';
 import { refuse } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
-import type { PrincipalKey } from '../model/principal.ts';
+import type { Principal } from '../model/principal.ts';
 import type { Server, ServerId } from '../model/target.ts';
 import type { Clock } from './clock.ts';
 import type { BackoffOptions } from './connect-failures.ts';
 import type { Connector } from './connector.ts';
 import { PoolShelf } from './pool-shelf.ts';
-import type { Member, PoolLimits, ShelfCounts } from './pool-shelf.ts';
+import type { Member, Place, PoolLimits, ShelfCounts } from './pool-shelf.ts';
 
 export type PoolOptions = {
   readonly clock: Clock;
@@ -26,7 +26,9 @@ export type PoolRequest = {
   readonly connector: Connector;
   readonly limits: PoolLimits;
   readonly credential: Credential;
-  readonly principal: PrincipalKey;
+  readonly principal: Pick<Principal, 'key' | 'tenant'>;
+  /** Names the client's session, where it has one. */
+  readonly session?: string;
   readonly signal: AbortSignal;
 };
 
@@ -36,6 +38,7 @@ export class UpstreamPool {
   readonly #options: PoolOptions;
   readonly #shelves = new Map<ServerId, PoolShelf>();
   #cancelSweep: (() => void) | undefined;
+  #nextCall = 0;
   #closed: Promise<void> | undefined;
 
   constructor(options: PoolOptions) {
@@ -50,11 +53,12 @@ export class UpstreamPool {
   acquire(request: PoolRequest): Member | Promise<Member> {
     if (this.#closed !== undefined) throw refuse('draining');
     const shelf = this.#shelf(request);
-    const key = poolKey(request);
-    const member = shelf.take(key);
+    const place = placeOf(request, this.#nextCall);
+    this.#nextCall += 1;
+    const member = shelf.take(place.key);
     if (member !== undefined) return member;
     const { connector, server, credential } = request;
-    return shelf.open(key, (signal) => connector.connect(server, credential, signal), request.signal);
+    return shelf.open(place, (signal) => connector.connect(server, credential, signal), request.signal);
   }
 
   release(server: ServerId, member: Member): void {
@@ -101,8 +105,25 @@ export class UpstreamPool {
   }
 }
 
-/** NUL occurs in none of the parts but possibly the last, so two different keys never look alike. */
-function poolKey({ server, credential, principal }: PoolRequest): string {
-  const shared = `${server.version}\0${credential.version}`;
-  return server.sharing === 'shared' ? shared : `${shared}\0${principal}`;
+/**
+ * Whose upstream it is. NUL occurs in no part but possibly the last, so two different keys never look alike. What is shared
+ * is shared within a tenant: tenants share nothing.
+ */
+function placeOf({ server, credential, principal, session }: PoolRequest, call: number): Place {
+  const making = `${server.version}\0${credential.version}`;
+  const shared = `${making}\0tenant\0${principal.tenant}`;
+  const personal = `${making}\0principal\0${principal.key}`;
+  switch (server.sharing) {
+    case 'shared':
+      return { key: shared, failureKey: shared, making, once: false };
+    case 'principal':
+      return { key: personal, failureKey: personal, making, once: false };
+    case 'session': {
+      // A modern client has no session: what it does is the principal's.
+      const key = session === undefined ? personal : `${making}\0session\0${session}\0${principal.key}`;
+      return { key, failureKey: personal, making, once: false };
+    }
+    case 'call':
+      return { key: `${making}\0call\0${call}`, failureKey: personal, making, once: true };
+  }
 }

@@ -188,8 +188,10 @@ function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
     const { server } = call.entry;
     const route = routeTo(server.id);
     if (route === undefined) throw new Refusal(notConfigured(server.id));
-    const principal = call.intent.permit.principal.key;
-    return pool.acquire({ server, connector: route.connector, limits: route.limits, credential, principal, signal });
+    const { principal } = call.intent.permit;
+    const { session } = call.client;
+    const request = { server, connector: route.connector, limits: route.limits, credential, principal, signal };
+    return pool.acquire(session === undefined ? request : { ...request, session });
   };
 
   const once = async (call: Call, sendOptions: SendOptions): Promise<{ outcome: Outcome; again: boolean }> => {

@@ -112,6 +112,31 @@ describe('a server process behind the pool', () => {
     expect(aliceAgain).toBe(alice);
   });
 
+  it('is a fresh one for each call where the operator wants that, and ends with it', async () => {
+    const upstreams = serve([SCRIPTED]);
+    const call = callTool('pid', {}, { server: testServer({ sharing: 'call' }) });
+    const [first, second] = [
+      await toolText(upstreams.send(call, sendOptions())),
+      await toolText(upstreams.send(call, sendOptions())),
+    ];
+    expect(second).not.toBe(first);
+    await expect.poll(() => liveGroupIds(), { timeout: 10_000 }).toEqual([]);
+  });
+
+  it('was started before anyone asked, where the operator wants spares, and none is left behind', async () => {
+    const upstreams = serve([SCRIPTED], { spares: { min: 2, max: 2 } });
+    const ask = (name: string): Promise<string> => {
+      const of = { server: testServer({ sharing: 'principal' }), principal: testPrincipal(name) };
+      return toolText(upstreams.send(callTool('pid', {}, of), sendOptions()));
+    };
+    await ask('alice');
+    await expect.poll(() => upstreams.status('files')?.spare, { timeout: 10_000 }).toBe(2);
+    const before = liveGroupIds();
+    expect(before).toContain(Number(await ask('bob')));
+    await expect.poll(() => upstreams.status('files')?.spare, { timeout: 10_000 }).toBe(2);
+    expect(liveGroupIds()).toHaveLength(4);
+  });
+
   it('is stopped when nobody used it for a while', async () => {
     const upstreams = serve([SCRIPTED], { idleTimeoutMs: 50 });
     const pid = Number(await toolText(upstreams.send(callTool('pid'), sendOptions())));
