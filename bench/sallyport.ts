@@ -75,6 +75,7 @@ servers:
     command: ["${process.execPath}", "${STDIO_FIXTURE}"]
     tools: { "read_*": { readOnly: true, risk: low } }
     allow: [{ group: bench, tools: ["*"] }]
+loopBreaker: off # the load is one call with the same arguments
 limits:
   - { per: principal, rate: 1000000/second, burst: 1000000 }
   - { per: tool, server: modern, rate: 1000000/second, burst: 1000000 }

@@ -49,7 +49,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     servers: [...servers].map(([id, server]) => compileServer(id, server, directory)),
     disabledServers,
     policies,
-    limits: file.limits.map(compileLimit),
+    limits: [...file.limits.map(compileLimit), ...loopBreaker(file.loopBreaker)],
     audit: { file: absolute(file.audit.file) },
     requests: {
       maxBodyBytes: file.requests.maxBody,
@@ -140,15 +140,25 @@ function compileAllow({ group, user, tools, prompts, resources }: ParsedServer['
   return { who: { kind: 'anyone' }, tools, prompts, resources };
 }
 
-function compileLimit({ per, server, tool, rate, burst }: ParsedFile['limits'][number]): LimitConfig {
+function compileLimit({ per, server, tool, risk, rate, concurrent, burst }: ParsedFile['limits'][number]): LimitConfig {
   const calls = [server, tool].filter((part) => part !== undefined).join('/');
-  return {
+  const on = [calls, ...(risk === undefined ? [] : [`tools of ${risk} risk`])].filter((part) => part !== '');
+  const of = `per ${per}${on.length === 0 ? '' : ` on ${on.join(', ')}`}`;
+  const scope = {
     per,
     ...(server === undefined ? {} : { server }),
     ...(tool === undefined ? {} : { tool }),
-    count: rate.count,
-    periodMs: rate.periodMs,
-    burst: burst ?? rate.count,
-    text: `${rate.text} per ${per}${calls === '' ? '' : ` on ${calls}`}`,
+    ...(risk === undefined ? {} : { risk }),
   };
+  // The schema wants exactly one of them.
+  if (rate === undefined) return { ...scope, concurrent: concurrent ?? 1, text: `${concurrent ?? 1} at a time ${of}` };
+  const { count, periodMs, text } = rate;
+  return { ...scope, count, periodMs, burst: burst ?? count, text: `${text} ${of}` };
+}
+
+/** On unless the operator says otherwise: an agent that goes in circles does not notice. */
+function loopBreaker(rate: ParsedFile['loopBreaker']): readonly LimitConfig[] {
+  if (rate === 'off') return [];
+  const { count, periodMs, text } = rate;
+  return [{ per: 'call', count, periodMs, burst: count, text: `${text} for one call with the same arguments` }];
 }

@@ -3,7 +3,7 @@
  * operator writes it; `docs/configuration.md` explains it.
  */
 
-import type { Sharing, Traits } from '../model/target.ts';
+import type { Risk, Sharing, Traits } from '../model/target.ts';
 
 export type Config = {
   readonly listen: ListenAddress;
@@ -143,14 +143,16 @@ export type DisabledServer = { readonly id: string; readonly reason: string };
 /** The text of one policy file; `name` is its path relative to the configuration file. */
 export type PolicySource = { readonly name: string; readonly text: string };
 
-export type LimitConfig = {
-  readonly per: 'principal' | 'tool' | 'server' | 'client' | 'tenant';
+/** How often, or how many at a time. */
+export type LimitConfig = (
+  | { readonly count: number; readonly periodMs: number; readonly burst: number }
+  | { readonly concurrent: number }
+) & {
+  readonly per: 'principal' | 'tool' | 'server' | 'client' | 'tenant' | 'address' | 'call';
   readonly server?: string;
   /** A glob over tool names. */
   readonly tool?: string;
-  readonly count: number;
-  readonly periodMs: number;
-  readonly burst: number;
+  readonly risk?: Risk;
   /** As the operator wrote it, for messages: `60/minute per tool on files`. */
   readonly text: string;
 };

@@ -128,7 +128,22 @@ describe('the file of the guide', () => {
     expect(config.limits).toEqual([
       { per: 'principal', count: 600, periodMs: 60_000, burst: 100, text: '600/minute per principal' },
       { per: 'tool', server: 'files', count: 60, periodMs: 60_000, burst: 60, text: '60/minute per tool on files' },
+      {
+        per: 'call',
+        count: 120,
+        periodMs: 60_000,
+        burst: 120,
+        text: '120/minute for one call with the same arguments',
+      },
     ]);
+  });
+
+  it.each([
+    ['limits:\n  - { per: tool, rate: 1/s, concurrent: 2 }', 'needs exactly one of rate and concurrent.'],
+    ['limits:\n  - { per: tool }', 'needs exactly one of rate and concurrent.'],
+    ['limits:\n  - { per: tool, concurrent: 2, burst: 3 }', 'has a burst, which belongs to rate.'],
+  ])('refuses a limit that does not say how much: %s', (text, message) => {
+    expect(fatal(text)).toMatchObject([{ path: 'limits[0]', message }]);
   });
 });
 

@@ -12,12 +12,24 @@ import { serverSchema } from './server-schema.ts';
 const limit = z
   .strictObject({
     per: z
-      .enum(['principal', 'tool', 'server', 'client', 'tenant'])
-      .describe('What each has a bucket of its own. `tool` and `server` count the callers of a tenant together.'),
+      .enum(['principal', 'tool', 'server', 'client', 'tenant', 'address', 'call'])
+      .describe(
+        'What each has a bucket of its own. `tool` and `server` count the callers of a tenant together; `call` counts the ' +
+          'same tool with the same arguments by one caller.',
+      ),
     server: z.string().optional().describe('Only calls to this server.'),
     tool: glob.optional().describe('Only tools whose name matches this glob (* and ?).'),
-    rate: rate.describe('How many in which time, for example 600/minute.'),
+    risk: z.enum(['low', 'medium', 'high']).optional().describe('Only tools that you marked with this risk.'),
+    rate: rate.optional().describe('How many in which time, for example 600/minute.'),
     burst: count.optional().describe('How many at once. Default: the number in `rate`.'),
+    concurrent: count.optional().describe('How many at a time, instead of `rate`.'),
+  })
+  .superRefine((written, context) => {
+    const problem = (message: string): void => context.addIssue({ code: 'custom', message });
+    if ((written.rate === undefined) === (written.concurrent === undefined)) {
+      problem('needs exactly one of rate and concurrent.');
+    }
+    if (written.burst !== undefined && written.rate === undefined) problem('has a burst, which belongs to rate.');
   })
   .describe('How much. A call has to pass every limit that applies to it.');
 
@@ -60,7 +72,13 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .array(filePath)
         .default([])
         .describe('Cedar files, or folders of them. Everything is denied by default, and forbid wins.'),
-      limits: z.array(limit).default([]).describe('Rate limits.'),
+      limits: z.array(limit).default([]).describe('How often, and how many at a time.'),
+      loopBreaker: z
+        .union([z.literal('off'), rate])
+        .prefault('120/minute')
+        .describe(
+          'How often one caller may make the same call with the same arguments: agents can go in circles. Or off.',
+        ),
       audit: z
         .strictObject({ file: filePath.describe('Appended to, never rewritten.') })
         .prefault({ file: './data/audit.jsonl' })

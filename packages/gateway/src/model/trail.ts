@@ -9,7 +9,9 @@ export type Fact =
   | { readonly kind: 'resolved'; readonly entry: Entry }
   | { readonly kind: 'decided'; readonly decision: Decision }
   | { readonly kind: 'listed'; readonly shown: number; readonly hidden: number }
-  | { readonly kind: 'intended'; readonly sequence: number };
+  | { readonly kind: 'intended'; readonly sequence: number }
+  /** Something is held for as long as the request lasts. */
+  | { readonly kind: 'holding'; readonly release: () => void };
 
 export interface Trail {
   note(fact: Fact): void;

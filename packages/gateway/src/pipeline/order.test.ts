@@ -72,7 +72,9 @@ describe('the order', () => {
       what: 'too many',
       code: 'quota-exceeded',
       last: 'consume',
-      options: () => ({ limiter: { consume: () => ({ allowed: false, retryAfterMs: 1500, limit: '1/minute' }) } }),
+      options: () => ({
+        limiter: { consume: () => ({ allowed: false, retryAfterMs: 1500, limit: '1/minute', because: 'rate' }) },
+      }),
     },
     { what: 'arguments of another shape', code: 'invalid-arguments', last: 'validate', operation: callTool('pay') },
     {
@@ -225,6 +227,41 @@ describe('policy', () => {
     expect(failureOf(await world.handle(callTool('pay', { amount: 1 })))).toBeUndefined();
     expect(world.events).toMatchObject([{ decision: { effect: 'allow', grounds: { policyVersion: old.version } } }]);
     expect(failureOf(await world.handle(callTool('pay', { amount: 1 })))).toMatchObject({ code: 'unknown-server' });
+  });
+});
+
+describe('a place among calls in flight', () => {
+  const ONE: WorldOptions = { rules: [{ per: 'principal', concurrent: 1, text: '1 at a time per principal' }] };
+
+  it('is held until the call is over, and told of in words', async () => {
+    const answer = Promise.withResolvers<void>();
+    const sent = Promise.withResolvers<void>();
+    const world = worldOf({
+      ...ONE,
+      send: async () => {
+        sent.resolve();
+        await answer.promise;
+        return { kind: 'complete', result: { kind: 'value', value: { content: [] } } };
+      },
+    });
+    const first = world.handle(callTool('read'));
+    await sent.promise;
+    expect(failureOf(await world.handle(callTool('read')))).toMatchObject({
+      code: 'quota-exceeded',
+      message:
+        'Too many calls at the same time: the limit is 1 at a time per principal. Wait for one of them to end, then try again.',
+    });
+    answer.resolve();
+    await first;
+    expect(failureOf(await world.handle(callTool('read')))).toBeUndefined();
+  });
+
+  it('is given back by whatever ends the call early', async () => {
+    const world = worldOf({ ...ONE, send: () => Promise.reject(new Error('broken')) });
+    for (let count = 0; count < 3; count++) {
+      expect(failureOf(await world.handle(callTool('pay')))).toMatchObject({ code: 'invalid-arguments' });
+      expect(failureOf(await world.handle(callTool('read')))).toMatchObject({ code: 'internal' });
+    }
   });
 });
 

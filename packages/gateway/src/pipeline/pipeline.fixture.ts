@@ -104,7 +104,7 @@ export function worldOf(options: WorldOptions = {}): World {
     },
     catalog,
     authorizer: () => watched(authorizer(), asked),
-    limiter: { consume: (who, entry) => (asked('consume'), limiter.consume(who, entry)) },
+    limiter: { consume: (counted) => (asked('consume'), limiter.consume(counted)) },
     validator: { validate: (tool, args) => (asked('validate'), validator.validate(tool, args)) },
     checkParamHeaders,
     audit: {

@@ -100,7 +100,7 @@ async function run(
   const resolved = await resolve(authenticated, catalog, authorizer, trail);
   // Before quota and schema: who may not use a thing can neither count against it nor learn its shape.
   const admitted = await admit(resolved, catalog, authorizer, trail);
-  consumeQuota(admitted, parts.limiter);
+  consumeQuota(admitted, parts.limiter, trail);
 
   const answered = answer(admitted, { catalog, authorizer, pageSize: parts.pageSize }, trail);
   if (answered !== undefined) return answered;

@@ -66,6 +66,7 @@ async function* recorded(
 }
 
 function finish({ request, trail, parts }: Finished, outcome: Outcome, resultBytes: number | undefined): void {
+  trail.release?.();
   const failure = outcome.kind === 'failed' ? outcome.failure : undefined;
   const event: AuditEvent = {
     request,

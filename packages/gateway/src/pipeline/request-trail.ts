@@ -10,6 +10,7 @@ export class RequestTrail implements Trail {
   entry: Entry | undefined;
   decision: Decision | undefined;
   intentSequence: number | undefined;
+  release: (() => void) | undefined;
   listed: { readonly shown: number; readonly hidden: number } | undefined;
 
   note(fact: Fact): void {
@@ -25,6 +26,9 @@ export class RequestTrail implements Trail {
         break;
       case 'intended':
         this.intentSequence = fact.sequence;
+        break;
+      case 'holding':
+        this.release = fact.release;
         break;
       case 'listed':
         this.listed = fact;

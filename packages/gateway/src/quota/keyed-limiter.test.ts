@@ -8,7 +8,7 @@ describe('a limit over keys', () => {
   it('counts each key for itself and gives back what does not count', () => {
     const limiter = createKeyedLimiter({ count: 60, periodMs: 60_000, burst: 2, text: '60/minute', now: () => 0 });
     expect([limiter.allow('a'), limiter.allow('a')]).toEqual([{ allowed: true }, { allowed: true }]);
-    expect(limiter.allow('a')).toEqual({ allowed: false, retryAfterMs: 1000, limit: '60/minute' });
+    expect(limiter.allow('a')).toEqual({ allowed: false, retryAfterMs: 1000, limit: '60/minute', because: 'rate' });
     expect(limiter.allow('b')).toEqual({ allowed: true });
     limiter.giveBack('a');
     expect(limiter.allow('a')).toEqual({ allowed: true });

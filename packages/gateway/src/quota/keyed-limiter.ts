@@ -32,7 +32,7 @@ export function createKeyedLimiter(options: KeyedLimiterOptions): KeyedLimiter {
       const nowMs = options.now();
       const bucket = buckets.of(key, nowMs);
       const retryAfterMs = waitMs(rule, bucket.tatMs, nowMs);
-      if (retryAfterMs > 0) return { allowed: false, retryAfterMs, limit: options.text };
+      if (retryAfterMs > 0) return { allowed: false, retryAfterMs, limit: options.text, because: 'rate' };
       bucket.tatMs = taken(rule, bucket.tatMs, nowMs);
       return ALLOWED;
     },

@@ -1,20 +1,22 @@
 /** The limits of the configuration, in memory: exact for one replica. */
 
 import { globMatches } from '../model/glob.ts';
-import { DEFAULT_TENANT, type Principal } from '../model/principal.ts';
-import type { Entry } from '../model/target.ts';
+import type { Entry, Risk } from '../model/target.ts';
 import { createBuckets, type Bucket, type Buckets } from './buckets.ts';
 import { gcra, taken, waitMs, type Gcra, type Rate } from './gcra.ts';
-import type { Limiter, QuotaVerdict } from './limiter.ts';
+import { createPlaces, type Places } from './places.ts';
+import { KEYS, type KeyOf, type LimitSubject } from './limit-keys.ts';
+import type { Counted, Limiter, QuotaVerdict } from './limiter.ts';
 
 /**
- * One limit as configured. `per` says what has a bucket of its own; `server` and `tool` (a name, or a pattern with `*` and `?`)
- * say which calls count. Every bucket belongs to one tenant: tenants never use up each other's.
+ * One limit as configured: how often, or how many at a time. `per` says what has a bucket of its own; `server`, `tool` (a
+ * name, or a pattern with `*` and `?`) and `risk` say which calls count.
  */
-export type LimitRule = Rate & {
-  readonly per: 'principal' | 'tool' | 'server' | 'tenant' | 'client';
+export type LimitRule = (Rate | { readonly concurrent: number }) & {
+  readonly per: LimitSubject;
   readonly server?: string;
   readonly tool?: string;
+  readonly risk?: Risk;
   /** As the operator wrote it, for messages: `60/minute per tool on files`. */
   readonly text: string;
 };
@@ -27,109 +29,122 @@ export type LimiterOptions = {
   readonly maxKeys?: number;
 };
 
-type Limit = {
-  readonly gcra: Gcra;
-  readonly buckets: Buckets;
-  readonly limit: string;
+type Common = {
+  readonly per: LimitSubject;
+  readonly text: string;
   readonly counts: (entry: Entry) => boolean;
-  readonly keyFor: (entry: Entry) => KeyOf;
 };
+type RateLimit = Common & { readonly gcra: Gcra; readonly buckets: Buckets };
+type PlaceLimit = Common & { readonly places: Places };
 
-/** Whose bucket, for one entry: what depends on the entry alone is worked out once. */
-type KeyOf = (principal: Principal) => string;
-
-type Counting = { readonly limit: Limit; readonly keyOf: KeyOf };
+type Counting<L> = { readonly limit: L; readonly keyOf: KeyOf };
+type Countings = { readonly rates: readonly Counting<RateLimit>[]; readonly places: readonly Counting<PlaceLimit>[] };
 
 const ALLOWED: QuotaVerdict = { allowed: true };
 
 const DEFAULT_MAX_KEYS = 100_000;
 
+/** How long a call may be told to wait for a place: nobody knows when one of the others ends. */
+const PLACE_RETRY_MS = 1_000;
+
 /**
  * Takes one from every limit that counts the call, or from none when one of them is empty; `retryAfterMs` is then when
  * all of them would allow it, if nobody else comes first.
  *
- * @throws RangeError when a rate makes no sense.
+ * @throws RangeError when a rate or a number makes no sense.
  */
 export function createLimiter(options: LimiterOptions): Limiter {
-  const { now } = options;
-  const limits = options.rules.map((rule) => limitOf(rule, options.maxKeys ?? DEFAULT_MAX_KEYS));
+  const { now, rules, maxKeys = DEFAULT_MAX_KEYS } = options;
+  const rates = rules.flatMap((rule) => ('concurrent' in rule ? [] : [rateLimit(rule, maxKeys)]));
+  const places = rules.flatMap((rule) => ('concurrent' in rule ? [placeLimit(rule)] : []));
   // Entries are replaced with their catalog snapshot, and what counts them with it.
-  const countedBy = new WeakMap<Entry, readonly Counting[]>();
+  const countedBy = new WeakMap<Entry, Countings>();
   const buckets: Bucket[] = [];
 
   return {
-    consume(principal, entry) {
+    consume(counted) {
+      const { entry } = counted;
       let counting = countedBy.get(entry);
       if (counting === undefined) {
-        counting = limits
-          .filter((limit) => limit.counts(entry))
-          .map((limit) => ({ limit, keyOf: limit.keyFor(entry) }));
+        counting = { rates: countingOf(rates, entry), places: countingOf(places, entry) };
         countedBy.set(entry, counting);
       }
-      if (counting.length === 0) return ALLOWED;
-      return takeAll(counting, principal, buckets, now());
+      // Places first: they can be given back, and what was taken from a bucket is gone.
+      const held = counting.places.length === 0 ? ALLOWED : takePlaces(counting.places, counted);
+      if (!held.allowed || counting.rates.length === 0) return held;
+      const refused = takeAll(counting.rates, counted, { buckets, nowMs: now() });
+      if (refused === undefined) return held;
+      held.release?.();
+      return refused;
     },
   };
 }
 
-/** `buckets` is room to work in, kept between calls because this runs on every request. */
-function takeAll(counting: readonly Counting[], principal: Principal, buckets: Bucket[], nowMs: number): QuotaVerdict {
+const countingOf = <L extends Common>(limits: readonly L[], entry: Entry): readonly Counting<L>[] =>
+  limits.filter((limit) => limit.counts(entry)).map((limit) => ({ limit, keyOf: KEYS[limit.per](entry) }));
+
+type Taking = {
+  /** Room to work in, kept between calls because this runs on every request. */ readonly buckets: Bucket[];
+  readonly nowMs: number;
+};
+
+function takeAll(counting: Countings['rates'], counted: Counted, { buckets, nowMs }: Taking): QuotaVerdict | undefined {
   let retryAfterMs = 0;
-  let reason = '';
+  let empty: RateLimit | undefined;
   buckets.length = 0;
   for (const { limit, keyOf } of counting) {
-    const bucket = limit.buckets.of(keyOf(principal), nowMs);
+    const bucket = limit.buckets.of(keyOf(counted), nowMs);
     buckets.push(bucket);
     const wait = waitMs(limit.gcra, bucket.tatMs, nowMs);
     if (wait > retryAfterMs) {
       retryAfterMs = wait;
-      reason = limit.limit;
+      empty = limit;
     }
   }
-  if (retryAfterMs > 0) return { allowed: false, retryAfterMs, limit: reason };
+  if (empty !== undefined) {
+    const because = empty.per === 'call' ? 'repeated' : 'rate';
+    return { allowed: false, retryAfterMs, limit: empty.text, because };
+  }
   for (const [at, bucket] of buckets.entries()) {
     const rule = counting[at]?.limit.gcra;
     if (rule !== undefined) bucket.tatMs = taken(rule, bucket.tatMs, nowMs);
   }
-  return ALLOWED;
+  return undefined;
 }
 
-function limitOf(rule: LimitRule, maxKeys: number): Limit {
-  const pattern = rule.tool;
-  const toolsOnly = rule.per === 'tool' || pattern !== undefined;
+function takePlaces(counting: Countings['places'], counted: Counted): QuotaVerdict {
+  const places: (() => void)[] = [];
+  const release = (): void => {
+    for (const give of places.splice(0)) give();
+  };
+  for (const { limit, keyOf } of counting) {
+    const give = limit.places.take(keyOf(counted));
+    if (give === undefined) {
+      release();
+      return { allowed: false, retryAfterMs: PLACE_RETRY_MS, limit: limit.text, because: 'in-flight' };
+    }
+    places.push(give);
+  }
+  return { allowed: true, release };
+}
+
+function rateLimit(rule: Extract<LimitRule, Rate>, maxKeys: number): RateLimit {
+  return { ...common(rule), gcra: gcra(rule), buckets: createBuckets(maxKeys) };
+}
+
+function placeLimit(rule: Extract<LimitRule, { concurrent: number }>): PlaceLimit {
+  return { ...common(rule), places: createPlaces(rule.concurrent) };
+}
+
+function common({ per, text, server, tool, risk }: LimitRule): Common {
+  const toolsOnly = per === 'tool' || per === 'call' || tool !== undefined || risk !== undefined;
   return {
-    gcra: gcra(rule),
-    buckets: createBuckets(maxKeys),
-    limit: rule.text,
-    keyFor: KEYS[rule.per],
+    per,
+    text,
     counts: (entry) =>
-      (rule.server === undefined || entry.server.id === rule.server) &&
+      (server === undefined || entry.server.id === server) &&
       (!toolsOnly || entry.kind === 'tool') &&
-      (pattern === undefined || globMatches(pattern, entry.name)),
+      (tool === undefined || globMatches(tool, entry.name)) &&
+      (risk === undefined || entry.traits.risk === risk),
   };
 }
-
-/** No server id contains a colon, so no key of the default tenant looks like another tenant's. */
-const inTenant = (principal: Principal, rest: string): string =>
-  principal.tenant === DEFAULT_TENANT ? rest : `${principal.tenant.length}:${principal.tenant}/${rest}`;
-
-const principalKeyOf: KeyOf = (principal) => principal.key;
-const tenantOf: KeyOf = (principal) => principal.tenant;
-
-/** A token without a client, and an API key, are their own client: what a client says of itself is no ground to count by. */
-const clientOf: KeyOf = ({ key, tenant, issuer, clientId }) =>
-  clientId === undefined ? key : `${tenant.length}:${tenant}/${issuer.length}:${issuer}/client/${clientId}`;
-
-const KEYS: Record<LimitRule['per'], (entry: Entry) => KeyOf> = {
-  principal: () => principalKeyOf,
-  tenant: () => tenantOf,
-  client: () => clientOf,
-  server:
-    ({ server }) =>
-    (principal) =>
-      inTenant(principal, server.id),
-  tool: ({ server, name }) => {
-    const address = `${server.id}/${name}`;
-    return (principal) => inTenant(principal, address);
-  },
-};
