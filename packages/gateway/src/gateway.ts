@@ -40,6 +40,8 @@ export type Gateway = {
   /** Of the operations listener, where there is one. */
   readonly operationsUrl?: string;
   status(): StatusReport;
+  /** Not ready from now on, while it serves as before: load balancers stop sending before `close` stops taking. */
+  announceStop(): void;
   /**
    * Drains: calls in flight may finish within `graceMs` (default: `drain` of the configuration). Called again, it can
    * shorten the time that is left.
@@ -152,8 +154,9 @@ async function composeGateway(
       configFile: file,
     });
   let ready = false;
+  let stopping = false;
   const notReady = (): string | undefined => {
-    if (entrypoint.draining) return 'draining';
+    if (stopping || entrypoint.draining) return 'draining';
     const recorded = audit.status();
     if (recorded.state === 'failing') return `the audit file cannot be written: ${recorded.reason ?? 'unknown'}`;
     return ready ? undefined : 'starting: not every server has been tried yet';
@@ -174,6 +177,9 @@ async function composeGateway(
     url: publicUrl,
     ...(operationsAt === undefined ? {} : { operationsUrl: `http://${operationsAt.host}:${operationsAt.port}` }),
     status,
+    announceStop: () => {
+      stopping = true;
+    },
     drain: (graceMs) => entrypoint.close(graceMs),
   };
 }

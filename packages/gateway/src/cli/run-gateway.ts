@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http';
 import process from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import { LockedError } from '../audit/file-lock.ts';
 import { UnreadableTailError } from '../audit/file-tail.ts';
@@ -38,6 +39,8 @@ export async function runGateway({ loaded, typed, onReady }: RunOptions): Promis
     if (onReady === undefined) logger.info({ url: gateway.url, operations: gateway.operationsUrl }, 'ready');
     else onReady(gateway);
     const signal = await stop.asked;
+    if (signal === 'SIGTERM' && config.drainDelayMs > 0)
+      await leaveBalancers(gateway, config.drainDelayMs, { logger, stop });
     logger.info(
       { signal },
       `stopping: open calls have ${config.drainMs / 1000} s to finish; Ctrl-C again stops at once`,
@@ -50,6 +53,19 @@ export async function runGateway({ loaded, typed, onReady }: RunOptions): Promis
     stop.release();
     logger.close();
   }
+}
+
+/** Serves as before while load balancers notice; a person at a terminal (SIGINT) is not made to wait for them. */
+async function leaveBalancers(
+  gateway: Gateway,
+  delayMs: number,
+  { logger, stop }: { logger: Pick<ReturnType<typeof createLogger>, 'info'>; stop: Stop },
+): Promise<void> {
+  gateway.announceStop();
+  logger.info({ delayMs }, 'draining: not ready any more, and still serving until load balancers have noticed');
+  const over = new AbortController();
+  await Promise.race([delay(delayMs, undefined, { signal: over.signal }).catch(() => undefined), stop.insisted]);
+  over.abort();
 }
 
 async function start(loaded: LoadedConfig, logger: ReturnType<typeof createLogger>, typed: string): Promise<Gateway> {

@@ -65,6 +65,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     allowedHosts: file.allowedHosts,
     allowedOrigins: file.allowedOrigins,
     log: file.log,
+    drainDelayMs: file.drainDelay,
     drainMs: file.drain,
     directory,
   };

@@ -32,6 +32,8 @@ export type Config = {
     /** A line for every call, not only for refusals and failures. */
     readonly calls: boolean;
   };
+  /** How long it goes on as before after SIGTERM, only no longer ready, so that load balancers notice. */
+  readonly drainDelayMs: number;
   /** How long open calls may go on after a shutdown was asked for. */
   readonly drainMs: number;
   /** The folder of the configuration file: what relative paths are relative to. */

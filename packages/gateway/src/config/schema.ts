@@ -105,6 +105,14 @@ function fileSchema<S extends z.ZodType>(server: S) {
         })
         .prefault({})
         .describe('One line per event on standard output.'),
+      drainDelay: z
+        .union([z.literal('off'), duration])
+        .prefault('off')
+        .transform((written) => (written === 'off' ? 0 : written))
+        .describe(
+          'After SIGTERM: how long it goes on as before while /readyz already says that it is draining, so that load ' +
+            'balancers stop sending before it stops taking. Longer than their check takes to notice, or off.',
+        ),
       drain: duration.prefault('20s').describe('How long open calls may go on when the gateway is asked to stop.'),
     })
     .describe('The configuration of Sallyport.');

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -75,6 +76,14 @@ describe('createOperationsListener', () => {
     ['/healthz', {}, 'HEAD', 200],
   ])('answers %s with %j, %s: %i', async (path, headers, method, status) => {
     expect((await ask(path, headers, method)).status).toBe(status);
+  });
+
+  test.each([
+    ['HTTP/1.0', 'HTTP/1.1 200 OK'],
+    ['HTTP/1.1', 'HTTP/1.1 400 Bad Request'],
+  ])('answers a check over %s that names no host with %s', async (version, expected) => {
+    const socket = connect(port, '127.0.0.1').end(`GET /readyz ${version}\r\n\r\n`);
+    expect((await text(socket)).split('\r\n')[0]).toBe(expected);
   });
 
   test('says so when its port is taken', async () => {

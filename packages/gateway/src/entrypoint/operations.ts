@@ -59,9 +59,11 @@ export function createOperationsListener(options: OperationsOptions): Operations
 
   async function answer(request: IncomingMessage): Promise<OperationsAnswer> {
     const { host, origin, repeated } = readHeaders(request.rawHeaders);
-    if (host === undefined || repeated !== undefined) return text(400, 'One Host header is needed.');
+    // HTTP/1.0 knows no Host, and load balancers check with it (haproxy's httpchk); browsers, who can be lured, always send one.
+    const lacksHost = host === undefined && request.httpVersion !== '1.0';
+    if (repeated !== undefined || lacksHost) return text(400, 'One Host header is needed.');
     // A rebound name is a name: who writes an address, as probes of an orchestrator do, was lured by nobody.
-    if (!guard.hostAllowed(host, port) && !isAddress(host)) {
+    if (host !== undefined && !guard.hostAllowed(host, port) && !isAddress(host)) {
       return text(403, 'The Host header names another host. Use the address that the gateway printed.');
     }
     // No page in a browser has business here.
