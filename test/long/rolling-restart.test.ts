@@ -130,7 +130,7 @@ function startLoad(url: string, key: string): Load {
   const answered = new Set<string>();
   const lost: string[] = [];
   let seen = new Set<string>();
-  let stopping = false;
+  const stopping = new AbortController();
   const ask = async (what: string, request: ReturnType<typeof modern>): Promise<HttpAnswer | undefined> => {
     try {
       const answer = await send(url, { ...request, headers: { ...request.headers, ...bearer(key) } });
@@ -145,7 +145,7 @@ function startLoad(url: string, key: string): Load {
   const caller = async (name: string, era: 'modern' | 'legacy'): Promise<void> => {
     const opened = era === 'legacy' ? await ask(`${name} opens`, legacy('initialize')) : undefined;
     const session = String(opened?.headers['mcp-session-id']);
-    for (let count = 0; !stopping; count++) {
+    for (let count = 0; !stopping.signal.aborted; count++) {
       const params = { name: 'note', arguments: { id: `${name}-${count}` } };
       const request = era === 'modern' ? modern('tools/call', params) : legacy('tools/call', params, session);
       if ((await ask(`${name}-${count}`, request)) !== undefined) answered.add(`${name}-${count}`);
@@ -164,7 +164,7 @@ function startLoad(url: string, key: string): Load {
       return now;
     },
     async stop() {
-      stopping = true;
+      stopping.abort();
       await Promise.all(callers);
     },
   };
