@@ -7,6 +7,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { loadConfig } from '../config/load.ts';
+import { auditTail } from './audit-search.ts';
 import { parseAddress, parseArgument } from './call.ts';
 import { newKey } from './key-create.ts';
 import { runCommandLine } from './program.ts';
@@ -260,5 +261,87 @@ describe('the terminal', () => {
       ]),
     ).toEqual(['a     b', 'long  c']);
     expect([8000, 65_000, 3_700_000, 90_000_000].map(duration)).toEqual(['8 s', '1 min', '1 h 1 min', '1 d 1 h']);
+  });
+});
+
+describe('audit search', () => {
+  const record = (sequence: number, over: object = {}): string =>
+    JSON.stringify({
+      time: Date.UTC(2026, 10, 25, 4, 0, sequence),
+      duration: 12,
+      actor: { user: { name: 'alice' }, authorizations: [{ decision: 'allowed', policy: { uid: 'files.allow[0]' } }] },
+      resources: [{ uid: 'files/read_text_file' }],
+      api: { service: { name: 'files' }, operation: 'tools/call', request: { uid: 'r' } },
+      metadata: { sequence, tenant_uid: 'default' },
+      unmapped: { event: 'outcome', outcome: 'ok' },
+      ...over,
+    });
+
+  it('says who did what, with which outcome, and because of which policy', async () => {
+    const refused = { status_code: 'forbidden', unmapped: { event: 'outcome', outcome: 'refused' } };
+    const at = file('search.jsonl', `${record(1)}\n${record(2, refused)}\n`);
+    const { code, out, err } = await run(['audit', 'search', at]);
+    expect(code).toBe(0);
+    expect(out.split('\n')).toEqual([
+      'time                     who    what                             outcome    ms  because of',
+      '2026-11-25 04:00:01.000  alice  tools/call files/read_text_file  ok         12  files.allow[0]',
+      '2026-11-25 04:00:02.000  alice  tools/call files/read_text_file  forbidden  12  files.allow[0]',
+      '',
+    ]);
+    expect(err).toContain('2 of 2 records match.');
+  });
+
+  it('prints whole records where they are wanted, and the newest where they are too many', async () => {
+    const lines = [1, 2, 3].map((sequence) => record(sequence));
+    const at = file('many.jsonl', `${lines.join('\n')}\n`);
+    expect((await run(['audit', 'search', at, '--json', '--limit', '2'])).out).toBe(`${lines.slice(1).join('\n')}\n`);
+  });
+
+  it('lets no name in the file write to the terminal by itself', async () => {
+    const hostile = { actor: { user: { name: '\u001b[2Jroot\u202e\r' } } };
+    const { out } = await run(['audit', 'search', file('hostile.jsonl', `${record(1, hostile)}\n`)]);
+    expect(out).toContain('\\u001b[2Jroot\\u202e\\u000d');
+    expect(out).not.toContain('\u001b');
+  });
+
+  it.each([
+    [['--since', 'yesterday'], 'is no time'],
+    [['--decision', 'maybe'], 'There is no decision "maybe"'],
+    [['--limit', '0'], 'is no limit'],
+  ])('says what it does not understand: %j', async (args, message) => {
+    const { code, err } = await run(['audit', 'search', file('any.jsonl', ''), ...args]);
+    expect(code).toBe(2);
+    expect(err).toContain(message);
+  });
+
+  it('says which file is not there', async () => {
+    const { code, err } = await run(['audit', 'search', path.join(folder, 'absent.jsonl')]);
+    expect(code).toBe(1);
+    expect(err).toContain('There is no file');
+  });
+});
+
+describe('audit tail', () => {
+  it('shows records as they are written, whole ones only, until it is told to stop', async () => {
+    const at = file('tail.jsonl', '');
+    const line = '{"time":0,"metadata":{"sequence":1},"unmapped":{"event":"opened"}}';
+    const stop = new AbortController();
+    let written = '';
+    const terminal = createTerminal({ out: { write: (text) => (written += text) }, err: { write: () => true } }, {});
+    const context = { terminal, env: {}, readInput: () => Promise.resolve('') };
+    const following = auditTail(context, { file: at, config: '', json: true }, stop.signal);
+    await expect
+      .poll(
+        () => {
+          // A half line first: it is no record yet.
+          appendFileSync(at, written === '' ? line.slice(0, 10) : '');
+          appendFileSync(at, written === '' ? `${line.slice(10)}\n` : '');
+          return written;
+        },
+        { timeout: 10_000 },
+      )
+      .toContain(`${line}\n`);
+    stop.abort();
+    expect(await following).toBe(0);
   });
 });

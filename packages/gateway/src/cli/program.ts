@@ -1,8 +1,11 @@
 /** The command line: which commands there are, what they take, and the help that people read first. */
 
+import process from 'node:process';
+
 import { Command, CommanderError, Option } from 'commander';
 
 import { SALLYPORT } from '../protocol/identity.ts';
+import type { AuditFilters } from './audit-search.ts';
 import { CommandError, TYPED } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-code.ts';
@@ -185,7 +188,49 @@ function addKeeping(program: Command, context: CommandContext, ended: Ended): vo
       const { keyCreate } = await import('./key-create.ts');
       ended(keyCreate(context, { name, ...options }));
     });
+  addAudit(program, context, ended);
+}
+
+type AuditOptions = AuditFilters & { config: string; json: boolean };
+
+/** The questions that people ask of a record. */
+const withFilters = (command: Command): Command =>
+  command
+    .argument('[file]', "default: the configuration's audit file")
+    .addOption(configOption())
+    .option('--who <name>', 'the caller; * stands for any text, as in all of these')
+    .option('--tool <server/tool>', 'for example "files/write_*"')
+    .option('--server <id>', 'everything that was asked of this server')
+    .option('--since <time>', 'how long ago (30m, 2h, 7d), or a date')
+    .option('--until <time>', 'the same')
+    .option('--decision <effect>', 'allowed or denied')
+    .option('--outcome <outcome>', 'ok, refused, failed, tool_error, input_required, interrupted, or a failure code')
+    .option('--request <id>', 'the id that an error message or a log line names')
+    .option('--text <text>', 'anywhere in the record')
+    .option('--json', 'print whole records, one a line', false);
+
+function addAudit(program: Command, context: CommandContext, ended: Ended): void {
   const audit = program.command('audit').description('The audit record.').helpCommand(false);
+  withFilters(audit.command('search').description('Who did what, when, with which outcome, and which policy said so.'))
+    .option('--limit <number>', 'at most so many, the newest', '100')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  ${TYPED} audit search --who alice --since 1h\n` +
+        `  ${TYPED} audit search --outcome refused --tool "files/*"\n\n` +
+        'interrupted: the record knows that the call was about to be made, and not how it ended.',
+    )
+    .action(async (file: string | undefined, options: AuditOptions & { limit: string }) => {
+      const { auditSearch } = await import('./audit-search.ts');
+      ended(await auditSearch(context, file === undefined ? options : { ...options, file }));
+    });
+  withFilters(audit.command('tail').description('The same as it happens.')).action(
+    async (file: string | undefined, options: AuditOptions) => {
+      const { auditTail } = await import('./audit-search.ts');
+      const interrupted = new AbortController();
+      process.once('SIGINT', () => interrupted.abort()).once('SIGTERM', () => interrupted.abort());
+      ended(await auditTail(context, file === undefined ? options : { ...options, file }, interrupted.signal));
+    },
+  );
   audit
     .command('verify')
     .description('Prove that no record of an audit file was changed, removed or reordered. Needs nothing but the file.')
