@@ -8,6 +8,7 @@ import { SALLYPORT } from '../protocol/identity.ts';
 import type { AuditFilters } from './audit-search.ts';
 import { CommandError, TYPED } from './command.ts';
 import type { CommandContext } from './command.ts';
+import type { SidecarOptions } from './sidecar.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
 
@@ -96,6 +97,32 @@ function addServing(program: Command, context: CommandContext, ended: Ended): vo
     .action(async (options: { config: string; listen?: string; operations?: string }) => {
       const { serve } = await import('./serve.ts');
       ended(await serve(context, options));
+    });
+  program
+    .command('sidecar')
+    .description(
+      'One server beside one application: a key, policy, limits, audit and health, and no configuration file.',
+    )
+    .argument('[command...]', 'after --: what starts the server')
+    .option('--url <url>', 'the server listens here, instead of a command')
+    .option('--name <id>', "the server's id; default: from the command")
+    .option('-l, --listen <address>', 'where the application connects', '127.0.0.1:8080')
+    .option('--operations <address>', 'metrics, health and status, or off', '127.0.0.1:9090')
+    .option('--data <folder>', 'for the key ring and the audit record', './data/sidecar')
+    .option('--key <reference>', "the application's API key: env:NAME or file:/path", 'env:SALLYPORT_KEY')
+    .option('--allow <pattern>', 'tools, prompts and resources that it may use; may be repeated', collect, [])
+    .option('--read-only <pattern>', 'tools that change nothing; may be repeated', collect, [])
+    .option('--env <name>', 'a variable that the server gets; may be repeated', collect, [])
+    .option('--policies <path>', 'Cedar files or folders; may be repeated', collect, [])
+    .option('--rate <rate>', 'calls, for example 600/minute')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  ${TYPED} sidecar --allow "*" --read-only "read_*" -- npx -y @acme/files-server ./files\n` +
+        `  ${TYPED} sidecar --allow "*" --url http://127.0.0.1:3000/mcp`,
+    )
+    .action(async (command: readonly string[], options: Omit<SidecarOptions, 'command'>) => {
+      const { sidecar } = await import('./sidecar.ts');
+      ended(await sidecar(context, { command, ...options }));
     });
   program
     .command('demo')
