@@ -4,9 +4,13 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 import { printDemoBanner } from '../dev/demo-banner.ts';
-import { prepareDemoFiles } from '../dev/demo-files.ts';
+import { prepareDemoFolder, writeDemoConfig } from '../dev/demo-files.ts';
+import type { DemoFolder } from '../dev/demo-files.ts';
 import { startDemoServer } from '../dev/demo-server.ts';
 import type { DemoServer } from '../dev/demo-server.ts';
+import { startIdentityProvider } from '../dev/identity-provider.ts';
+import type { IdentityProvider } from '../dev/identity-provider.ts';
+import { ListenError } from '../entrypoint/listen.ts';
 import { requireConfig } from './check.ts';
 import { CommandError } from './command.ts';
 import type { CommandContext } from './command.ts';
@@ -19,29 +23,51 @@ export type DemoOptions = { readonly listen?: string; readonly operations?: stri
 /** The checkout this file is in. */
 const ROOT = path.resolve(import.meta.dirname, '../../../..');
 
+/** A client that was registered yesterday looks for the provider where it was. */
+const IDENTITY_PORT = 8081;
+
 export async function demo(context: CommandContext, overrides: DemoOptions): Promise<ExitCode> {
   if (!existsSync(path.join(ROOT, 'examples', 'demo'))) {
     throw new CommandError('The demo runs from a checkout of the repository only.', EXIT.failed);
   }
   const { terminal, env } = context;
   terminal.out(terminal.dim('Starting the servers of the demo: files, memory (stdio), everything, toolbox (HTTP).'));
-  const servers = await startServers(env['PATH'] ?? '');
-  const close = async (): Promise<void> => void (await Promise.all(servers.map((server) => server.close())));
+  await using opened = new AsyncDisposableStack();
+  const [everything, toolbox] = await startServers(env['PATH'] ?? '');
+  opened.defer(async () => void (await Promise.all([everything.close(), toolbox.close()])));
+  const folder = prepareDemoFolder(ROOT);
+  let publicUrl: string | undefined;
+  const identity = await startIdentity(folder, overrides, () => publicUrl);
+  opened.defer(() => identity.close());
+  const urls = { everything: everything.url, toolbox: toolbox.url, issuer: identity.issuer };
+  const configFile = writeDemoConfig(ROOT, folder, urls);
+  const loaded = requireConfig(context, configFile, overrides);
+  await runGateway({
+    loaded,
+    typed: 'npm start --',
+    onReady: ({ url, operationsUrl }) => {
+      publicUrl = url;
+      const ids = loaded.config.servers.map((server) => server.id);
+      const { issuer } = identity;
+      printDemoBanner(terminal, { url, operationsUrl, issuer, servers: ids, folder, configFile, root: ROOT });
+    },
+  });
+  return EXIT.done;
+}
+
+/** On its own port if nobody else has it or wants it, else on any. */
+async function startIdentity(
+  { users, identity: files }: DemoFolder,
+  { listen, operations }: DemoOptions,
+  publicUrl: () => string | undefined,
+): Promise<IdentityProvider> {
+  const options = { publicUrl, users, files };
+  const wanted = [listen, operations].some((address) => address?.endsWith(`:${IDENTITY_PORT}`) === true);
   try {
-    const [everything, toolbox] = servers;
-    const files = prepareDemoFiles({ root: ROOT, urls: { everything: everything.url, toolbox: toolbox.url } });
-    const loaded = requireConfig(context, files.config, overrides);
-    await runGateway({
-      loaded,
-      typed: 'npm start --',
-      onReady: ({ url, operationsUrl }) => {
-        const ids = loaded.config.servers.map((server) => server.id);
-        printDemoBanner(terminal, { url, operationsUrl, servers: ids, files, root: ROOT });
-      },
-    });
-    return EXIT.done;
-  } finally {
-    await close();
+    return await startIdentityProvider({ ...options, port: wanted ? 0 : IDENTITY_PORT });
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    return await startIdentityProvider({ ...options, port: 0 });
   }
 }
 

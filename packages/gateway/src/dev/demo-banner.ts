@@ -1,48 +1,79 @@
 /** What `npm start` prints: everything that someone needs to make the first call, ready to be pasted. */
 
+import { table } from '../cli/terminal.ts';
 import type { Terminal } from '../cli/terminal.ts';
-import type { DemoFiles } from './demo-files.ts';
+import type { DemoFolder } from './demo-files.ts';
 
 export type DemoBanner = {
   readonly url: string;
   readonly operationsUrl: string | undefined;
+  /** Of the identity provider. */
+  readonly issuer: string;
   readonly servers: readonly string[];
-  readonly files: DemoFiles;
+  readonly folder: DemoFolder;
+  readonly configFile: string;
   /** Paths are shown relative to it. */
   readonly root: string;
 };
 
-export function printDemoBanner(terminal: Terminal, { url, operationsUrl, servers, files, root }: DemoBanner): void {
-  const { alice, bob } = files.keys;
+const RIGHTS: Readonly<Record<string, string>> = {
+  alice: 'engineering: may use everything, and write',
+  bob: 'support: may read some',
+  carol: 'dba: may use the toolbox',
+};
+
+export function printDemoBanner(terminal: Terminal, banner: DemoBanner): void {
+  const { url, issuer, folder, configFile, root } = banner;
+  const { alice, bob } = folder.keys;
   const relative = (file: string): string => (file.startsWith(`${root}/`) ? file.slice(root.length + 1) : file);
+  const heading = (text: string, remark: string): string => terminal.bold(text) + terminal.dim(`   ${remark}`);
   const lines = [
     '',
-    `${terminal.bold('Sallyport')} is ready. Configuration: ${relative(files.config)}`,
+    `${terminal.bold('Sallyport')} is ready. Configuration: ${relative(configFile)}`,
     '',
     terminal.bold('Endpoints'),
-    `  ${url}/mcp   every server, names like files_read_text_file`,
-    ...servers.map((id) => `  ${url}/servers/${id}/mcp`),
-    ...(operationsUrl === undefined
-      ? []
-      : [`  ${operationsUrl}/status   for operators; also /metrics /healthz /readyz`]),
+    ...indented(table(endpoints(banner))),
     '',
-    terminal.bold('API keys') + terminal.dim(`   kept in ${relative(files.config).replace(/[^/]+$/, 'api-keys.json')}`),
-    `  alice  ${alice.key}   engineering: may use everything, and write`,
-    `  bob    ${bob.key}   support: may read some`,
+    heading('Log in', 'VS Code, Claude, the MCP Inspector: give it only the URL, and a browser opens'),
+    `  ${url}/mcp`,
     '',
-    terminal.bold('A call') + terminal.dim('   MCP 2026-07-28, no handshake'),
+    ...indented(table(folder.users.map(({ name, password }) => [name, password, RIGHTS[name] ?? '']))),
+    terminal.dim(`  identity provider of the demo: ${issuer}, for this machine only`),
+    '',
+    heading('API keys', 'for everything without a browser'),
+    ...indented(
+      table([
+        ['alice', alice.key],
+        ['bob', bob.key],
+      ]),
+    ),
+    '',
+    heading('A call', 'MCP 2026-07-28, no handshake'),
     ...curl(url, alice.key),
     '',
     terminal.bold('The same with the command line'),
     `  SALLYPORT_KEY=${bob.key} npm run sallyport -- call files/read_text_file --arg path=a.txt --url ${url}`,
     '',
-    terminal.bold('A client') + terminal.dim('   Claude, VS Code, Cursor: mcpServers'),
-    ...clientConfiguration(url, alice.key),
+    heading('A client', 'Claude, Cursor and others: mcpServers'),
+    `  ${JSON.stringify({ mcpServers: { sallyport: { type: 'http', url: `${url}/mcp` } } })}`,
+    `  with a key instead of a log-in, beside "url":  "headers": {"Authorization": "Bearer ${alice.key}"}`,
     '',
-    `Every call shows below. ${terminal.bold('Ctrl-C')} drains and stops.`,
+    `Passwords and keys are kept in ${relative(folder.folder)}. Every call shows below. ${terminal.bold('Ctrl-C')} drains and stops.`,
     '',
   ];
   for (const line of lines) terminal.out(line);
+}
+
+const indented = (lines: readonly string[]): readonly string[] => lines.map((line) => `  ${line}`);
+
+function endpoints({ url, operationsUrl, servers }: DemoBanner): readonly (readonly string[])[] {
+  return [
+    [`${url}/mcp`, 'every server, names like files_read_text_file'],
+    ...servers.map((id) => [`${url}/servers/${id}/mcp`, '']),
+    ...(operationsUrl === undefined
+      ? []
+      : [[`${operationsUrl}/status`, 'for operators; also /metrics /healthz /readyz']]),
+  ];
 }
 
 function curl(url: string, key: string): string[] {
@@ -66,13 +97,4 @@ function curl(url: string, key: string): string[] {
     `    -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: convert_units' \\`,
     `    -d '${JSON.stringify(body)}'`,
   ];
-}
-
-function clientConfiguration(url: string, key: string): string[] {
-  const configuration = {
-    mcpServers: { sallyport: { type: 'http', url: `${url}/mcp`, headers: { Authorization: `Bearer ${key}` } } },
-  };
-  return JSON.stringify(configuration, null, 2)
-    .split('\n')
-    .map((line) => `  ${line}`);
 }

@@ -1,33 +1,47 @@
-/** The demo's folder: two API keys that stay the same, files to read and write, and a configuration written anew each time. */
+/** The demo's folder: keys and passwords that stay the same, files to read and write, and a configuration written anew. */
 
+import { randomInt } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 
 import { newKey } from '../cli/key-create.ts';
 import { isJsonObject } from '../model/json.ts';
+import type { DemoUser } from './identity/users.ts';
 
 export type DemoKey = { readonly key: string; readonly line: string };
 
-export type DemoFiles = { readonly config: string; readonly keys: Readonly<Record<'alice' | 'bob', DemoKey>> };
-
-export type DemoPlace = {
-  /** The checkout: where `examples/` and `node_modules/` are. */
-  readonly root: string;
-  readonly urls: Readonly<Record<'everything' | 'toolbox', string>>;
+export type DemoFolder = {
+  readonly folder: string;
+  readonly keys: Readonly<Record<'alice' | 'bob', DemoKey>>;
+  readonly users: readonly DemoUser[];
+  /** Private files of the identity provider. */
+  readonly identity: { readonly keys: string; readonly store: string };
 };
+
+export type DemoUrls = Readonly<Record<'everything' | 'toolbox' | 'issuer', string>>;
 
 /** Readable by their owner only: the keys stand here in the clear. */
 const PRIVATE = 0o600;
 
-export function prepareDemoFiles({ root, urls }: DemoPlace): DemoFiles {
-  const source = path.join(root, 'examples', 'demo');
+/** @param root The checkout: where `examples/` and `node_modules/` are. */
+export function prepareDemoFolder(root: string): DemoFolder {
   const folder = path.join(root, 'data', 'demo');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (!existsSync(path.join(folder, 'files'))) {
-    cpSync(path.join(source, 'files'), path.join(folder, 'files'), { recursive: true });
+    cpSync(path.join(root, 'examples', 'demo', 'files'), path.join(folder, 'files'), { recursive: true });
   }
-  const keys = demoKeys(path.join(folder, 'api-keys.json'));
+  return {
+    folder,
+    keys: demoKeys(path.join(folder, 'api-keys.json')),
+    users: demoUsers(path.join(folder, 'passwords.json')),
+    identity: { keys: path.join(folder, 'identity-keys.json'), store: path.join(folder, 'identity.json') },
+  };
+}
+
+/** @returns The configuration file, written. */
+export function writeDemoConfig(root: string, { folder, keys }: DemoFolder, urls: DemoUrls): string {
+  const source = path.join(root, 'examples', 'demo');
   const config = path.join(folder, 'sallyport.yaml');
   const values: Readonly<Record<string, string>> = {
     node: process.execPath,
@@ -36,17 +50,18 @@ export function prepareDemoFiles({ root, urls }: DemoPlace): DemoFiles {
     policies: path.join(source, 'policies'),
     everything: urls.everything,
     toolbox: urls.toolbox,
+    issuer: urls.issuer,
     alice: keys.alice.line,
     bob: keys.bob.line,
   };
   const template = readFileSync(path.join(source, 'sallyport.template.yaml'), 'utf8');
   const text = template.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values[name] ?? `unknown value ${name}`);
   writeFileSync(config, text, { mode: PRIVATE });
-  return { config, keys };
+  return config;
 }
 
 /** Made on first start, the same afterwards: what was pasted into a client keeps working. */
-function demoKeys(file: string): DemoFiles['keys'] {
+function demoKeys(file: string): DemoFolder['keys'] {
   const known = existsSync(file) ? readKeys(file) : undefined;
   if (known !== undefined) return known;
   const keys = {
@@ -58,7 +73,7 @@ function demoKeys(file: string): DemoFiles['keys'] {
   return keys;
 }
 
-function readKeys(file: string): DemoFiles['keys'] | undefined {
+function readKeys(file: string): DemoFolder['keys'] | undefined {
   let value: unknown;
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
@@ -68,6 +83,48 @@ function readKeys(file: string): DemoFiles['keys'] | undefined {
   if (!isJsonObject(value)) return undefined;
   const [alice, bob] = [readKey(value['alice']), readKey(value['bob'])];
   return alice === undefined || bob === undefined ? undefined : { alice, bob };
+}
+
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  alice: ['engineering'],
+  bob: ['support'],
+  carol: ['dba'],
+};
+
+/** Passwords and not names that everyone could guess: other users of this machine reach the log-in page, too. */
+function demoUsers(file: string): readonly DemoUser[] {
+  const known = existsSync(file) ? readPasswords(file) : {};
+  const users = Object.entries(GROUPS).map(([name, groups]) => ({
+    name,
+    groups,
+    password: known[name] ?? newPassword(),
+  }));
+  const passwords = Object.fromEntries(users.map(({ name, password }) => [name, password]));
+  writeFileSync(file, `${JSON.stringify(passwords, null, 2)}\n`, { mode: PRIVATE });
+  chmodSync(file, PRIVATE);
+  return users;
+}
+
+function readPasswords(file: string): Readonly<Record<string, string>> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const known = isJsonObject(value) ? Object.entries(value) : [];
+    return Object.fromEntries(
+      known.flatMap(([name, text]) => (typeof text === 'string' && text !== '' ? [[name, text]] : [])),
+    );
+  } catch {
+    return {};
+  }
+}
+
+const CONSONANTS = 'bdfgklmnprstvz';
+const VOWELS = 'aeiou';
+
+/** `bado-temi-kura`: 12 letters of 36 bits, which are easily read from one window and typed into another. */
+function newPassword(): string {
+  const syllable = (): string =>
+    CONSONANTS.charAt(randomInt(CONSONANTS.length)) + VOWELS.charAt(randomInt(VOWELS.length));
+  return Array.from({ length: 3 }, () => syllable() + syllable()).join('-');
 }
 
 function readKey(value: unknown): DemoKey | undefined {

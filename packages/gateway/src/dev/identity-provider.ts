@@ -68,7 +68,10 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
     );
   }
   // Loaded here and not above: it is a package of the checkout, which an installed gateway does not have.
-  const { default: Provider, errors } = await import('oidc-provider');
+  const [{ Provider }, { InvalidTarget }] = await Promise.all([
+    import('oidc-provider/lib/provider.js'),
+    import('oidc-provider/lib/helpers/errors.js'),
+  ]);
   const server = createServer(LIMITS);
   server.maxConnections = 256;
   const { port } = await listen(server, { host, port: options.port });
@@ -94,11 +97,14 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       clients: options.clients ?? [],
       accessTokenSeconds: options.accessTokenSeconds ?? 600,
     },
-    errors.InvalidTarget,
+    InvalidTarget,
   );
   const provider = new Provider(issuer, configuration);
   const report = (error: unknown): void =>
-    options.log?.warn({ reason: error instanceof Error ? error.message : String(error) }, 'the identity provider failed');
+    options.log?.warn(
+      { reason: error instanceof Error ? error.message : String(error) },
+      'the identity provider failed',
+    );
   provider.on('server_error', (_ctx, error: Error) => report(error));
   // It is reported here; Koa would write it to the console.
   provider.silent = true;

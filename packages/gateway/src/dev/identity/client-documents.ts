@@ -45,7 +45,9 @@ export function createClientDocuments(egress: Egress): ClientDocuments {
       const options = { policy: 'discovered', maxBytes: MAX_BYTES, timeoutMs: TIMEOUT_MS } as const;
       const { body, headers } = await egress.fetchJson(url, options);
       const cache = headers['cache-control'];
-      return Response.json(body, typeof cache === 'string' ? { headers: { 'cache-control': cache } } : {});
+      // A document that says nothing of it means a client without a secret: there is nobody to give one to.
+      const client = isJsonObject(body) && 'client_id' in body ? { token_endpoint_auth_method: 'none', ...body } : body;
+      return Response.json(client, typeof cache === 'string' ? { headers: { 'cache-control': cache } } : {});
     },
   };
 }

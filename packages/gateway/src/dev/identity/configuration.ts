@@ -1,6 +1,13 @@
 /** What `oidc-provider` is told: which flows there are (one: code with PKCE), for what tokens are, and what they say. */
 
-import type { Adapter, AdapterFactory, AllClientMetadata, ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type {
+  Adapter,
+  AdapterFactory,
+  AllClientMetadata,
+  ClientMetadata,
+  Configuration,
+  KoaContextWithOIDC,
+} from 'oidc-provider';
 
 import type { ClientDocuments } from './client-documents.ts';
 import type { IdentityKeys } from './keys.ts';
@@ -47,9 +54,10 @@ export function createConfiguration(parts: ConfigurationParts, invalidTarget: In
       long: { httpOnly: true, sameSite: 'lax', signed: true },
     },
     clientDefaults: {
-      // What MCP clients are: applications of a person, which can keep no secret and wait for the answer on loopback.
+      // What MCP clients are: applications of a person that await the answer on loopback, on a port of the moment.
       application_type: 'native',
-      token_endpoint_auth_method: 'none',
+      // RFC 7591 section 2: whoever does not say otherwise gets a secret.
+      token_endpoint_auth_method: 'client_secret_basic',
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       id_token_signed_response_alg: 'ES256',
@@ -95,7 +103,13 @@ export function createConfiguration(parts: ConfigurationParts, invalidTarget: In
     renderError: (ctx, out) => {
       for (const [name, value] of Object.entries(pageHeaders())) ctx.set(name, value);
       const problem = out.error_description ?? out.error;
-      ctx.body = errorPage(problem, 'The client asked for something that this provider does not give. Begin again there.');
+      ctx.body =
+        problem === 'client is invalid'
+          ? errorPage(
+              'This client is not known here.',
+              'Let it forget its log-in, and connect again: it registers anew.',
+            )
+          : errorPage(problem, 'The client asked for something that this provider does not give.');
     },
     ttl: {
       AccessToken: accessTokenSeconds,
@@ -110,7 +124,10 @@ export function createConfiguration(parts: ConfigurationParts, invalidTarget: In
 }
 
 /** Tokens are for one endpoint of the gateway, and the audience says which (RFC 8707). */
-function resourceIndicators({ publicUrl, scopes, accessTokenSeconds }: ConfigurationParts, invalidTarget: InvalidTarget) {
+function resourceIndicators(
+  { publicUrl, scopes, accessTokenSeconds }: ConfigurationParts,
+  invalidTarget: InvalidTarget,
+) {
   return {
     enabled: true,
     // Who only wants to know who someone is needs no resource; everybody else has to say for what the token is.
@@ -143,9 +160,7 @@ function adapterFactory({ store, documents, publicUrl }: ConfigurationParts): Ad
     const adapter = store.adapter(model);
     if (model !== 'Client') return adapter;
     const find: Adapter['find'] = async (id) =>
-      id === GATEWAY_CLIENT_ID
-        ? gatewayClient(publicUrl())
-        : ((await adapter.find(id)) ?? (await documents.find(id)));
+      id === GATEWAY_CLIENT_ID ? gatewayClient(publicUrl()) : ((await adapter.find(id)) ?? (await documents.find(id)));
     return { ...adapter, find };
   };
 }

@@ -38,7 +38,11 @@ export function createInteractions(provider: Provider, users: Users): Interactio
       return sendPage(response, 404, errorPage('There is no such page.', 'Begin again from the client.'));
     }
     if (method === 'POST' && !isSameOrigin(request, provider.issuer)) {
-      return sendPage(response, 403, errorPage('This form was sent from another site.', 'Begin again from the client.'));
+      return sendPage(
+        response,
+        403,
+        errorPage('This form was sent from another site.', 'Begin again from the client.'),
+      );
     }
     const interaction = await openInteraction(provider, request, response);
     if (interaction?.uid !== uid) {

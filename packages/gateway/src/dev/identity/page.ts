@@ -54,7 +54,7 @@ const STYLE = `
 body { margin: 0; min-height: 100vh; min-height: 100svh; display: grid; align-content: center; justify-items: center;
   padding: 24px 16px; background: var(--paper); color: var(--ink);
   font: 16px/1.5 ui-sans-serif, system-ui, -apple-system, "Segoe UI", "Liberation Sans", sans-serif }
-main { width: 100%; max-width: 416px; padding: 32px; background: var(--card); border: 1px solid var(--line);
+main { width: 100%; max-width: 440px; padding: 32px; background: var(--card); border: 1px solid var(--line);
   border-radius: 14px }
 header { display: flex; align-items: center; gap: 10px; margin-bottom: 24px; color: var(--soft); font-weight: 600 }
 header svg { width: 26px; height: 26px; flex: none; color: var(--accent) }
@@ -76,6 +76,8 @@ button.link { padding: 0; border: 0; border-radius: 3px; background: none; color
 .wide { width: 100% }
 .wrong { margin: 0 0 20px; padding: 10px 14px; border-radius: 8px; border: 1px solid var(--wrong); color: var(--wrong);
   background: var(--wrong-paper) }
+h1 + .wrong { margin-top: 16px }
+main > p:last-child { margin: 0 }
 dl { margin: 0 0 24px; padding: 4px 16px; background: var(--quiet); border: 1px solid var(--line); border-radius: 10px }
 dl div { padding: 12px 0 }
 dl div + div { border-top: 1px solid var(--line) }
@@ -83,20 +85,20 @@ dt { font-size: 14px; color: var(--soft) }
 dd { margin: 2px 0 0; overflow-wrap: anywhere }
 dd small { display: block; color: var(--soft); font-size: 14px }
 ul { margin: 0; padding: 0; list-style: none }
+li + li { margin-top: 8px }
+small code { font-size: 13px }
 code { font: 14px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace }
 footer { margin-top: 24px; padding-top: 16px; border-top: 1px solid var(--line); font-size: 14px; color: var(--soft) }
 footer form { display: inline }
 @media (max-width: 480px) { body { align-content: start; padding: 12px } main { padding: 24px 20px; border-radius: 12px } }
 `;
 
+/** Made outside of a template: the hash in the headers is of exactly these characters. */
+const STYLE_ELEMENT = new Markup(`<style>${STYLE}</style>`);
+
 /** The arch of a gate, with its door ajar. */
 const MARK = html`<svg viewBox="0 0 24 24" fill="none" aria-hidden="true">
-  <path
-    d="M3 21V11a9 9 0 0 1 18 0v10"
-    stroke="currentColor"
-    stroke-width="2"
-    stroke-linecap="round"
-  />
+  <path d="M3 21V11a9 9 0 0 1 18 0v10" stroke="currentColor" stroke-width="2" stroke-linecap="round" />
   <path d="M8 21v-9.5a4 4 0 0 1 8 0V21" stroke="currentColor" stroke-width="2" stroke-linecap="round" />
   <path d="M2 21h20" stroke="currentColor" stroke-width="2" stroke-linecap="round" />
 </svg>`;
@@ -105,22 +107,20 @@ export type Page = { readonly title: string; readonly body: Markup; readonly foo
 
 export function renderPage({ title, body, foot }: Page): string {
   const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · Sallyport demo</title>
-<style>${new Markup(STYLE)}</style>
-</head>
-<body>
-<main>
-<header>${MARK}<span>Sallyport demo</span></header>
-${body}
-${foot === undefined ? undefined : html`<footer>${foot}</footer>`}
-</main>
-</body>
-</html>
-`;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title} · Sallyport demo</title>
+        ${STYLE_ELEMENT}
+      </head>
+      <body>
+        <main>
+          <header>${MARK}<span>Sallyport demo</span></header>
+          ${body} ${foot === undefined ? undefined : html`<footer>${foot}</footer>`}
+        </main>
+      </body>
+    </html> `;
   return page.toString();
 }
 

@@ -28,7 +28,7 @@ export type Users = {
   logIn(name: string, password: string): LoginVerdict;
 };
 
-/** With passwords of 38 bits, this many guesses lead nowhere; a person who mistypes does not notice the limit. */
+/** With passwords of 36 bits, this many guesses lead nowhere; a person who mistypes does not notice the limit. */
 const ATTEMPTS = { count: 10, periodMs: 60_000, burst: 10, text: '10/minute log-ins per name', maxKeys: 100 };
 
 /** @throws RangeError when nobody could log in, or two users share a name. */
