@@ -75,6 +75,9 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   zod: ['config'],
 };
 
+/** What only the demo uses, and the product does not depend on: packages of the checkout, loaded when the demo starts. */
+const DEV_ONLY = ['oidc-provider'];
+
 /** Folders that call no clock, no randomness, no environment and nothing of Node: all of it comes in as parameters. */
 const PURE = new Set(['model', 'protocol', 'pipeline']);
 const IMPURE_CALLS =
@@ -129,7 +132,7 @@ describe('what may import what', () => {
       breaches((source) =>
         source.imports.flatMap(({ packageName }) => {
           if (packageName === undefined || packageName.startsWith('node:')) return [];
-          const homes = HOMES[packageName];
+          const homes = DEV_ONLY.includes(packageName) ? ['dev'] : HOMES[packageName];
           if (homes === undefined) return [`${packageName} has no home in this test`];
           return homes.includes(homeFolder(source)) ? [] : [`${packageName} belongs to ${homes.join(', ')}`];
         }),
@@ -141,6 +144,27 @@ describe('what may import what', () => {
     const text = readFileSync(path.join(ROOT, 'packages', 'gateway', 'package.json'), 'utf8');
     const manifest = JSON.parse(text) as { dependencies: Readonly<Record<string, string>> };
     expect(Object.keys(HOMES).toSorted()).toEqual(Object.keys(manifest.dependencies).toSorted());
+  });
+});
+
+describe('what only the demo needs', () => {
+  it('is no dependency of the product, and a development dependency of the workspace', () => {
+    const text = readFileSync(path.join(ROOT, 'package.json'), 'utf8');
+    const { devDependencies } = JSON.parse(text) as { devDependencies: Readonly<Record<string, string>> };
+    expect(DEV_ONLY.filter((name) => name in HOMES || !(name in devDependencies))).toEqual([]);
+  });
+
+  it('is loaded when the demo starts, and never with the program', () => {
+    const loaded = /^(?:import|export)\s(?!type\b)[^;]*?from\s*'([^']+)'/gm;
+    expect(
+      breaches(({ code, file }) =>
+        file.endsWith('.d.ts')
+          ? []
+          : [...code.matchAll(loaded)]
+              .map(([, specifier = '']) => specifier)
+              .filter((specifier) => DEV_ONLY.some((name) => specifier === name || specifier.startsWith(`${name}/`))),
+      ),
+    ).toEqual([]);
   });
 });
 

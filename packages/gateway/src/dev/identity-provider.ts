@@ -29,7 +29,7 @@ export type IdentityProviderOptions = {
   readonly publicUrl: string | (() => string | undefined);
   /** Default: alice, bob and carol, each with the name as password: for tests, where nobody else logs in. */
   readonly users?: readonly DemoUser[];
-  /** What a token for an endpoint can be good for. Default `mcp`. */
+  /** What a token for an endpoint can be good for; the first is for who asks for none. Default `mcp`. */
   readonly scopes?: readonly string[];
   /** Clients that are known beforehand, beside `sallyport-gateway`. */
   readonly clients?: readonly ClientMetadata[];
@@ -144,20 +144,20 @@ function refuseHost(response: ServerResponse, issuer: string): void {
 }
 
 /**
- * An authorization request as a client means it. Without a scope it gets the default (RFC 6749 section 3.3 lets the
- * server choose); with `offline_access` it is asked for consent, without which OpenID Connect Core (section 11) would
- * have it ignored.
+ * An authorization request as a client means it. Who asks for a resource and for nothing of it gets the first scope (RFC
+ * 6749 section 3.3 lets the server choose); who asks for nothing at all may also refresh. With `offline_access` consent is
+ * asked for, without which OpenID Connect Core (section 11) would have the scope ignored.
  */
 function completed(target: string, scopes: readonly string[]): string {
   const [path = '', query = ''] = target.split('?', 2);
   if (path !== '/auth') return target;
   const params = new URLSearchParams(query);
-  const asked = (params.get('scope') ?? '').split(' ').filter((scope) => scope !== '');
-  if (asked.every((scope) => scope === 'offline_access')) {
-    params.set('scope', [...scopes, 'offline_access'].join(' '));
-    asked.push('offline_access');
-  }
-  if (asked.includes('offline_access') && !params.has('prompt')) params.set('prompt', 'consent');
+  const asked = new Set((params.get('scope') ?? '').split(' ').filter((scope) => scope !== ''));
+  if (asked.size === 0) asked.add('offline_access');
+  const [first] = scopes;
+  if (params.has('resource') && first !== undefined && !scopes.some((scope) => asked.has(scope))) asked.add(first);
+  params.set('scope', [...asked].join(' '));
+  if (asked.has('offline_access') && !params.has('prompt')) params.set('prompt', 'consent');
   return `${path}?${params.toString()}`;
 }
 
