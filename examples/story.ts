@@ -31,11 +31,14 @@ const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 /**
  * Starts the gateway from `sallyport.yaml` of `folder`, tells the story, and ends everything. The file's keys are
  * replaced: a repository is no place for keys, and their hashes in it would only look like some.
+ *
+ * @param issuer Stands in for the issuers of the file: a provider on a free port.
  */
 export async function runStory(
   folder: string,
   users: Readonly<Record<string, readonly string[]>>,
   tell: (story: Story) => Promise<void>,
+  { issuer: actual }: { readonly issuer?: string } = {},
 ): Promise<void> {
   const data = mkdtempSync(path.join(tmpdir(), 'sallyport-example-'));
   const loaded = loadConfig(path.join(folder, 'sallyport.yaml'), {
@@ -49,9 +52,13 @@ export async function runStory(
     return { name, groups, hash, tenant: 'default' };
   });
   const auditFile = path.join(data, 'audit.jsonl');
+  const { identity } = loaded.value.config;
   const config = {
     ...loaded.value.config,
-    identity: { apiKeys, issuers: [] },
+    identity: {
+      apiKeys,
+      issuers: actual === undefined ? [] : identity.issuers.map((issuer) => ({ ...issuer, issuer: actual })),
+    },
     keys: { file: path.join(data, 'keys.json') },
     audit: { file: auditFile },
   };

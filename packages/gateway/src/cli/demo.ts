@@ -9,7 +9,7 @@ import type { DemoFolder } from '../dev/demo-files.ts';
 import { startDemoServer } from '../dev/demo-server.ts';
 import type { DemoServer } from '../dev/demo-server.ts';
 import { startIdentityProvider } from '../dev/identity-provider.ts';
-import type { IdentityProvider } from '../dev/identity-provider.ts';
+import type { IdentityProvider, IdentityProviderOptions } from '../dev/identity-provider.ts';
 import { ListenError } from '../entrypoint/listen.ts';
 import { requireConfig } from './check.ts';
 import { CommandError } from './command.ts';
@@ -18,7 +18,14 @@ import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
 import { runGateway } from './run-gateway.ts';
 
-export type DemoOptions = { readonly listen?: string; readonly operations?: string };
+export type DemoOptions = {
+  readonly listen?: string;
+  readonly operations?: string;
+  /** Of the identity provider: `127.0.0.1:8081`. */
+  readonly identity?: string;
+  /** Default `data/demo` of the checkout. */
+  readonly data?: string;
+};
 
 /** The checkout this file is in. */
 const ROOT = path.resolve(import.meta.dirname, '../../../..');
@@ -26,7 +33,7 @@ const ROOT = path.resolve(import.meta.dirname, '../../../..');
 /** A client that was registered yesterday looks for the provider where it was. */
 const IDENTITY_PORT = 8081;
 
-export async function demo(context: CommandContext, overrides: DemoOptions): Promise<ExitCode> {
+export async function demo(context: CommandContext, options: DemoOptions): Promise<ExitCode> {
   if (!existsSync(path.join(ROOT, 'examples', 'demo'))) {
     throw new CommandError('The demo runs from a checkout of the repository only.', EXIT.failed);
   }
@@ -35,12 +42,17 @@ export async function demo(context: CommandContext, overrides: DemoOptions): Pro
   await using opened = new AsyncDisposableStack();
   const [everything, toolbox] = await startServers(env['PATH'] ?? '');
   opened.defer(async () => void (await Promise.all([everything.close(), toolbox.close()])));
-  const folder = prepareDemoFolder(ROOT);
+  const folder = prepareDemoFolder(ROOT, path.resolve(options.data ?? path.join(ROOT, 'data', 'demo')));
   let publicUrl: string | undefined;
-  const identity = await startIdentity(folder, overrides, () => publicUrl);
+  const identity = await startIdentity(folder, options, () => publicUrl);
   opened.defer(() => identity.close());
   const urls = { everything: everything.url, toolbox: toolbox.url, issuer: identity.issuer };
   const configFile = writeDemoConfig(ROOT, folder, urls);
+  const { listen, operations } = options;
+  const overrides = {
+    ...(listen === undefined ? {} : { listen }),
+    ...(operations === undefined ? {} : { operations }),
+  };
   const loaded = requireConfig(context, configFile, overrides);
   await runGateway({
     loaded,
@@ -55,19 +67,36 @@ export async function demo(context: CommandContext, overrides: DemoOptions): Pro
   return EXIT.done;
 }
 
-/** On its own port if nobody else has it or wants it, else on any. */
+/** Where it was asked to be; else on its own port if nobody else has it or wants it, else on any. */
 async function startIdentity(
   { users, identity: files }: DemoFolder,
-  { listen, operations }: DemoOptions,
+  { listen, operations, identity }: DemoOptions,
   publicUrl: () => string | undefined,
 ): Promise<IdentityProvider> {
   const options = { publicUrl, users, files };
+  if (identity !== undefined) return startIdentityAt(identity, options);
   const wanted = [listen, operations].some((address) => address?.endsWith(`:${IDENTITY_PORT}`) === true);
   try {
     return await startIdentityProvider({ ...options, port: wanted ? 0 : IDENTITY_PORT });
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     return await startIdentityProvider({ ...options, port: 0 });
+  }
+}
+
+async function startIdentityAt(
+  address: string,
+  options: Pick<IdentityProviderOptions, 'publicUrl' | 'users' | 'files'>,
+): Promise<IdentityProvider> {
+  const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d{1,5})$/.exec(address) ?? [];
+  try {
+    if (port === '') throw new RangeError(`--identity takes an address such as 127.0.0.1:8081, not "${address}".`);
+    return await startIdentityProvider({ ...options, host, port: Number(port) });
+  } catch (error) {
+    if (error instanceof ListenError || error instanceof RangeError) {
+      throw new CommandError(error.message, EXIT.failed, undefined, error);
+    }
+    throw error;
   }
 }
 

@@ -126,10 +126,12 @@ function addServing(program: Command, context: CommandContext, ended: Ended): vo
     });
   program
     .command('demo')
-    .description('Start the gateway with real servers and two API keys, to try it out. This is what npm start does.')
+    .description('Start the gateway with real servers, a log-in and two API keys, to try it out. npm start does this.')
     .option('-l, --listen <address>', 'listen here instead, for example 127.0.0.1:8081')
     .option('--operations <address>', 'metrics, health and status here instead, or off')
-    .action(async (options: { listen?: string; operations?: string }) => {
+    .option('--identity <address>', 'the log-in page of the demo here instead, on loopback')
+    .option('--data <folder>', 'what the demo keeps goes here instead of data/demo')
+    .action(async (options: { listen?: string; operations?: string; identity?: string; data?: string }) => {
       const { demo } = await import('./demo.ts');
       ended(await demo(context, options));
     });

@@ -25,8 +25,7 @@ export type DemoUrls = Readonly<Record<'everything' | 'toolbox' | 'issuer', stri
 const PRIVATE = 0o600;
 
 /** @param root The checkout: where `examples/` and `node_modules/` are. */
-export function prepareDemoFolder(root: string): DemoFolder {
-  const folder = path.join(root, 'data', 'demo');
+export function prepareDemoFolder(root: string, folder: string): DemoFolder {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (!existsSync(path.join(folder, 'files'))) {
     cpSync(path.join(root, 'examples', 'demo', 'files'), path.join(folder, 'files'), { recursive: true });
