@@ -69,11 +69,20 @@ export async function connectByLogIn({ kind, endpoint, person, application }: Lo
   );
   if (application.authorizationUrl === undefined)
     throw new Error('the client asked nobody to log in', { cause: refused });
-  const arrived = await openAndLogIn(application.authorizationUrl, person);
+  await finishLogIn(kind, endpoint, application, await openAndLogIn(application.authorizationUrl, person));
+  return connect(kind, endpoint, application);
+}
+
+/** Trades the code in the provider's answer for tokens. */
+export async function finishLogIn(
+  kind: ClientKind,
+  endpoint: string,
+  application: StoryClient,
+  arrived: URL,
+): Promise<void> {
   const answer = application.answerIn(arrived);
   if (kind === 'sdk-v1') await transportV1(endpoint, application).finishAuth(answer.get('code') ?? '');
   else await new TransportV2(new URL(endpoint), { authProvider: application }).finishAuth(answer);
-  return connect(kind, endpoint, application);
 }
 
 const INFO = { name: 'log-in-client', version: '1.0.0' };
