@@ -167,6 +167,49 @@ describe('a registration', () => {
     expect(await logIn(asked)).toMatchObject({ token_type: 'Bearer', scope: 'mcp', refresh_token: expect.any(String) });
   });
 
+  it('from the page of the MCP Inspector may be read by it, and so may its tokens', async () => {
+    const origin = 'http://localhost:6274';
+    const ask = async (at: string, method: string, headers: Readonly<Record<string, string>>, body?: string) =>
+      send(`${identity.issuer}${at}`, {
+        method,
+        headers: { origin, ...headers },
+        ...(body === undefined ? {} : { body }),
+      });
+    const discovered = await ask('/.well-known/oauth-authorization-server', 'GET', {
+      'mcp-protocol-version': '2025-11-25',
+    });
+    const preflight = await ask('/reg', 'OPTIONS', {
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type',
+    });
+    const registered = await ask(
+      '/reg',
+      'POST',
+      { 'content-type': 'application/json' },
+      JSON.stringify({ redirect_uris: [`${origin}/oauth/callback`], token_endpoint_auth_method: 'none' }),
+    );
+    const { client_id: clientId } = JSON.parse(registered.text) as Json;
+    const traded = await ask(
+      '/token',
+      'POST',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      `grant_type=authorization_code&code=x&code_verifier=${VERIFIER}&client_id=${String(clientId)}`,
+    );
+    expect([discovered, preflight, registered, traded].map(({ status }) => status)).toEqual([200, 204, 201, 400]);
+    for (const { headers } of [discovered, preflight, registered, traded]) {
+      expect(headers['access-control-allow-origin']).toBe(origin);
+    }
+  });
+
+  it.each(['https://evil.example', 'http://localhost.evil.example', 'null'])(
+    'from a page of %s is not taken',
+    async (origin) => {
+      const headers = { origin, 'content-type': 'application/json' };
+      const body = JSON.stringify({ redirect_uris: [REDIRECT] });
+      expect((await send(`${identity.issuer}/reg`, { headers, body })).status).toBe(403);
+    },
+  );
+
   it('like VS Code makes one leads to tokens', async () => {
     const client = await register({
       client_name: 'Visual Studio Code',
@@ -311,6 +354,24 @@ describe('the gateway as a client', () => {
     });
     const headers = { authorization: `Bearer ${String(tokens['access_token'])}` };
     expect(await json(`${identity.issuer}/me`, { headers })).toMatchObject(who);
+  });
+
+  it.each<[what: string, asked: Asked, form: boolean]>([
+    ['remembers the browser', {}, false],
+    ['asks for the password again where a fresh log-in is wanted', { prompt: 'login' }, true],
+    ['asks for the password again where the log-in may not be older than now', { max_age: '0' }, true],
+  ])('%s', async (_what, asked, form) => {
+    const cookies = new Map<string, string>();
+    const redirect = `${PUBLIC_URL}/login/callback`;
+    const gateway = { client_id: 'sallyport-gateway', redirect_uri: redirect, resource: undefined, scope: 'openid' };
+    await openAndLogIn(authorizeUrl(gateway), alice, { cookies });
+    const again = openAndLogIn(
+      authorizeUrl({ ...gateway, ...asked }),
+      { name: 'alice', password: 'wrong' },
+      { cookies },
+    );
+    if (form) await expect(again).rejects.toThrow('do not belong together');
+    else expect((await again).searchParams.get('code')).not.toBeNull();
   });
 });
 

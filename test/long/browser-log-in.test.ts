@@ -181,8 +181,18 @@ describe.skipIf(CHROMIUM === undefined)('the log-in of the demo in Chromium', ()
     expect(colorScheme === 'dark' ? red < 64 : red > 192, paper).toBe(true);
   });
 
-  it('stops with the demo, in order', async () => {
+  it('lets the page of the MCP Inspector find its way, and no other page', async () => {
+    const metadata = `${demo.url}/.well-known/oauth-protected-resource/mcp`;
+    const origin = 'http://localhost:6274';
+    const found = await fetch(metadata, { headers: { origin } });
+    expect(found.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(await found.json()).toMatchObject({ resource: endpoint(), authorization_servers: [demo.issuer] });
+    expect((await fetch(metadata, { headers: { origin: 'https://evil.example' } })).status).toBe(403);
+  });
+
+  it('stops with the demo, in order, which wrote of calls and of no trouble', async () => {
     expect(await demo.stop()).toBe(0);
+    expect(demo.written()).not.toMatch(/oidc-provider|failed|Error/);
     await expect(fetch(`${demo.issuer}/jwks`)).rejects.toThrow('fetch failed');
   });
 });

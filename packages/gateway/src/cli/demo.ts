@@ -44,7 +44,10 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   opened.defer(async () => void (await Promise.all([everything.close(), toolbox.close()])));
   const folder = prepareDemoFolder(ROOT, path.resolve(options.data ?? path.join(ROOT, 'data', 'demo')));
   let publicUrl: string | undefined;
-  const identity = await startIdentity(folder, options, () => publicUrl);
+  const identity = await startIdentity(folder, options, {
+    publicUrl: () => publicUrl,
+    log: { warn: ({ reason }, message) => terminal.err(`${message}: ${String(reason)}`) },
+  });
   opened.defer(() => identity.close());
   const urls = { everything: everything.url, toolbox: toolbox.url, issuer: identity.issuer };
   const configFile = writeDemoConfig(ROOT, folder, urls);
@@ -67,37 +70,30 @@ export async function demo(context: CommandContext, options: DemoOptions): Promi
   return EXIT.done;
 }
 
-/** Where it was asked to be; else on its own port if nobody else has it or wants it, else on any. */
-async function startIdentity(
-  { users, identity: files }: DemoFolder,
-  { listen, operations, identity }: DemoOptions,
-  publicUrl: () => string | undefined,
-): Promise<IdentityProvider> {
-  const options = { publicUrl, users, files };
-  if (identity !== undefined) return startIdentityAt(identity, options);
-  const wanted = [listen, operations].some((address) => address?.endsWith(`:${IDENTITY_PORT}`) === true);
-  try {
-    return await startIdentityProvider({ ...options, port: wanted ? 0 : IDENTITY_PORT });
-  } catch (error) {
-    if (!(error instanceof ListenError)) throw error;
-    return await startIdentityProvider({ ...options, port: 0 });
-  }
-}
+type Wiring = Pick<IdentityProviderOptions, 'publicUrl' | 'log'>;
 
-async function startIdentityAt(
-  address: string,
-  options: Pick<IdentityProviderOptions, 'publicUrl' | 'users' | 'files'>,
-): Promise<IdentityProvider> {
-  const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d{1,5})$/.exec(address) ?? [];
+/** Where it was asked to be; else on its own port if nobody else has it or wants it, else on any. */
+async function startIdentity(folder: DemoFolder, options: DemoOptions, wiring: Wiring): Promise<IdentityProvider> {
+  const start = (port: number, host = '127.0.0.1'): Promise<IdentityProvider> =>
+    startIdentityProvider({ ...wiring, users: folder.users, files: folder.identity, host, port });
+  const { listen, operations, identity } = options;
   try {
-    if (port === '') throw new RangeError(`--identity takes an address such as 127.0.0.1:8081, not "${address}".`);
-    return await startIdentityProvider({ ...options, host, port: Number(port) });
+    if (identity !== undefined) return await start(...addressOf(identity));
+    const wanted = [listen, operations].some((address) => address?.endsWith(`:${IDENTITY_PORT}`) === true);
+    return await start(wanted ? 0 : IDENTITY_PORT);
   } catch (error) {
+    if (error instanceof ListenError && identity === undefined) return start(0);
     if (error instanceof ListenError || error instanceof RangeError) {
       throw new CommandError(error.message, EXIT.failed, undefined, error);
     }
     throw error;
   }
+}
+
+function addressOf(text: string): [port: number, host: string] {
+  const [, host, port] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(text) ?? [];
+  if (host === undefined) throw new RangeError(`--identity takes an address such as 127.0.0.1:8081, not "${text}".`);
+  return [Number(port), host];
 }
 
 /** Both or none: the one that came up is closed when the other does not. */

@@ -5,7 +5,7 @@
  */
 
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 
 import type { ClientMetadata } from 'oidc-provider';
 
@@ -15,8 +15,10 @@ import { listen } from '../entrypoint/listen.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createClientDocuments } from './identity/client-documents.ts';
 import { createConfiguration } from './identity/configuration.ts';
-import { createInteractions, isInteraction } from './identity/interactions.ts';
+import { createFrontDoor } from './identity/front-door.ts';
+import { createInteractions } from './identity/interactions.ts';
 import { loadIdentityKeys } from './identity/keys.ts';
+import { LOOPBACK_HOSTS } from './identity/loopback.ts';
 import { createIdentityStore } from './identity/store.ts';
 import { createUsers, type DemoUser } from './identity/users.ts';
 
@@ -52,7 +54,6 @@ export const TEST_USERS: readonly DemoUser[] = [
   { name: 'carol', password: 'carol', groups: ['dba'] },
 ];
 
-const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 const DEFAULT_SCOPES = ['mcp'];
 
 /**
@@ -61,7 +62,7 @@ const DEFAULT_SCOPES = ['mcp'];
  */
 export async function startIdentityProvider(options: IdentityProviderOptions): Promise<IdentityProvider> {
   const host = options.host ?? '127.0.0.1';
-  if (!LOOPBACK.has(host)) {
+  if (!LOOPBACK_HOSTS.has(host)) {
     throw new RangeError(
       `The identity provider of the demo listens on 127.0.0.1, ::1 or localhost only, not on ${host}. ` +
         'For other machines use a real one and name it under identity.issuers.',
@@ -85,7 +86,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   const store = createIdentityStore(options.files?.store);
   opened.defer(() => store.close());
   const users = createUsers(options.users ?? TEST_USERS);
-  const { publicUrl } = options;
+  const { publicUrl, scopes = DEFAULT_SCOPES } = options;
   const configuration = createConfiguration(
     {
       keys: loadIdentityKeys(options.files?.keys),
@@ -93,7 +94,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       documents: createClientDocuments(egress),
       users,
       publicUrl: typeof publicUrl === 'string' ? () => publicUrl : publicUrl,
-      scopes: options.scopes ?? DEFAULT_SCOPES,
+      scopes,
       clients: options.clients ?? [],
       accessTokenSeconds: options.accessTokenSeconds ?? 600,
     },
@@ -109,22 +110,8 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   // It is reported here; Koa would write it to the console.
   provider.silent = true;
 
-  const callback = provider.callback();
   const interact = createInteractions(provider, users);
-  const authority = new URL(issuer).host;
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (request.headers.host?.toLowerCase() !== authority) return refuseHost(response, issuer);
-    const [path = '/'] = (request.url ?? '/').split('?');
-    if (!isInteraction(path)) {
-      request.url = completed(request.url ?? '/', options.scopes ?? DEFAULT_SCOPES);
-      return void callback(request, response);
-    }
-    interact(path, request, response).catch((error: unknown) => {
-      report(error);
-      if (!response.headersSent) response.writeHead(500);
-      response.end();
-    });
-  });
+  server.on('request', createFrontDoor({ issuer, scopes, provide: provider.callback(), interact, report }));
   const parts = opened.move();
   return { issuer, close: () => parts.disposeAsync() };
 }
@@ -136,29 +123,6 @@ function assertLoopback(server: Server): void {
   const address = server.address();
   if (typeof address === 'object' && address !== null && classifyAddress(address.address) === 'loopback') return;
   throw new RangeError('The name localhost leads to another address than loopback on this machine. Use 127.0.0.1.');
-}
-
-function refuseHost(response: ServerResponse, issuer: string): void {
-  response.writeHead(421, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
-  response.end(`The Host header names another host. This is ${issuer}.\n`);
-}
-
-/**
- * An authorization request as a client means it. Who asks for a resource and for nothing of it gets the first scope (RFC
- * 6749 section 3.3 lets the server choose); who asks for nothing at all may also refresh. With `offline_access` consent is
- * asked for, without which OpenID Connect Core (section 11) would have the scope ignored.
- */
-function completed(target: string, scopes: readonly string[]): string {
-  const [path = '', query = ''] = target.split('?', 2);
-  if (path !== '/auth') return target;
-  const params = new URLSearchParams(query);
-  const asked = new Set((params.get('scope') ?? '').split(' ').filter((scope) => scope !== ''));
-  if (asked.size === 0) asked.add('offline_access');
-  const [first] = scopes;
-  if (params.has('resource') && first !== undefined && !scopes.some((scope) => asked.has(scope))) asked.add(first);
-  params.set('scope', [...asked].join(' '));
-  if (asked.has('offline_access') && !params.has('prompt')) params.set('prompt', 'consent');
-  return `${path}?${params.toString()}`;
 }
 
 async function closeServer(server: Server): Promise<void> {

@@ -9,8 +9,10 @@ import type {
   KoaContextWithOIDC,
 } from 'oidc-provider';
 
+import { SERVER_ID } from '../../config/server-schema.ts';
 import type { ClientDocuments } from './client-documents.ts';
 import type { IdentityKeys } from './keys.ts';
+import { isLoopbackOrigin } from './loopback.ts';
 import { pageHeaders } from './page.ts';
 import { errorPage } from './pages.ts';
 import type { IdentityStore } from './store.ts';
@@ -38,11 +40,17 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-const ENDPOINT_PATH = /^(?:\/mcp|\/servers\/[A-Za-z0-9][A-Za-z0-9_-]{0,63}\/mcp)$/;
+/** `/mcp`, or `/servers/{id}/mcp` of an id that a server can have; whether it has, nobody learns here. */
+function isEndpoint(path: string): boolean {
+  const [, id] = /^\/servers\/([^/]+)\/mcp$/.exec(path) ?? [];
+  return path === '/mcp' || (id !== undefined && SERVER_ID.test(id));
+}
 
 export function createConfiguration(parts: ConfigurationParts, invalidTarget: InvalidTarget): Configuration {
-  const { keys, users, documents, accessTokenSeconds } = parts;
+  const { keys, documents, accessTokenSeconds } = parts;
   return {
+    ...FLOWS,
+    ...whoPeopleAre(parts.users),
     adapter: adapterFactory(parts),
     clients: parts.clients,
     jwks: keys.jwks,
@@ -52,36 +60,6 @@ export function createConfiguration(parts: ConfigurationParts, invalidTarget: In
       keys: [...keys.cookieKeys],
       short: { httpOnly: true, sameSite: 'lax', signed: true },
       long: { httpOnly: true, sameSite: 'lax', signed: true },
-    },
-    clientDefaults: {
-      // What MCP clients are: applications of a person that await the answer on loopback, on a port of the moment.
-      application_type: 'native',
-      // RFC 7591 section 2: whoever does not say otherwise gets a secret.
-      token_endpoint_auth_method: 'client_secret_basic',
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      id_token_signed_response_alg: 'ES256',
-    },
-    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post'],
-    responseTypes: ['code'],
-    pkce: { required: () => true },
-    scopes: ['openid', 'offline_access'],
-    claims: {
-      openid: ['sub'],
-      profile: ['name', 'preferred_username'],
-      groups: ['groups'],
-    },
-    // The gateway reads groups from the id token, without another request.
-    conformIdTokenClaims: false,
-    // Browser clients of this machine, such as the MCP Inspector, talk to the token endpoint from their page.
-    clientBasedCORS: (_ctx, origin) => isLoopbackOrigin(origin),
-    findAccount: (_ctx, sub) => {
-      const claims = users.claimsOf(sub);
-      return claims && { accountId: sub, claims: () => ({ sub, ...claims }) };
-    },
-    extraTokenClaims: (_ctx, token) => {
-      const claims = 'accountId' in token ? users.claimsOf(token.accountId) : undefined;
-      return claims && { preferred_username: claims.preferred_username, groups: claims.groups };
     },
     features: {
       devInteractions: { enabled: false },
@@ -94,23 +72,9 @@ export function createConfiguration(parts: ConfigurationParts, invalidTarget: In
       resourceIndicators: resourceIndicators(parts, invalidTarget),
     },
     fetch: documents.fetch,
-    issueRefreshToken: (_ctx, client, source) =>
-      client.grantTypeAllowed('refresh_token') && source.scopes.has('offline_access'),
-    rotateRefreshToken: true,
-    expiresWithSession: (_ctx, source) => !source.scopes.has('offline_access'),
     loadExistingGrant,
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
-    renderError: (ctx, out) => {
-      for (const [name, value] of Object.entries(pageHeaders())) ctx.set(name, value);
-      const problem = out.error_description ?? out.error;
-      ctx.body =
-        problem === 'client is invalid'
-          ? errorPage(
-              'This client is not known here.',
-              'Let it forget its log-in, and connect again: it registers anew.',
-            )
-          : errorPage(problem, 'The client asked for something that this provider does not give.');
-    },
+    renderError,
     ttl: {
       AccessToken: accessTokenSeconds,
       AuthorizationCode: MINUTE,
@@ -122,6 +86,54 @@ export function createConfiguration(parts: ConfigurationParts, invalidTarget: In
     },
   };
 }
+
+/** One flow, the code with PKCE, for everyone; and refresh tokens that change with every use. */
+const FLOWS: Configuration = {
+  responseTypes: ['code'],
+  pkce: { required: () => true },
+  clientDefaults: {
+    // What MCP clients are: applications of a person that await the answer on loopback, on a port of the moment.
+    application_type: 'native',
+    // RFC 7591 section 2: whoever does not say otherwise gets a secret.
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    id_token_signed_response_alg: 'ES256',
+  },
+  clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post'],
+  // Pages of this machine, such as the MCP Inspector's, talk to the token endpoint; others do not get as far as this.
+  clientBasedCORS: (_ctx, origin) => isLoopbackOrigin(origin),
+  issueRefreshToken: (_ctx, client, source) =>
+    client.grantTypeAllowed('refresh_token') && source.scopes.has('offline_access'),
+  rotateRefreshToken: true,
+  expiresWithSession: (_ctx, source) => !source.scopes.has('offline_access'),
+};
+
+function whoPeopleAre(users: Users): Configuration {
+  return {
+    scopes: ['openid', 'offline_access'],
+    claims: { openid: ['sub'], profile: ['name', 'preferred_username'], groups: ['groups'] },
+    // The gateway reads groups from the id token, without another request.
+    conformIdTokenClaims: false,
+    findAccount: (_ctx, sub) => {
+      const claims = users.claimsOf(sub);
+      return claims && { accountId: sub, claims: () => ({ sub, ...claims }) };
+    },
+    extraTokenClaims: (_ctx, token) => {
+      const claims = 'accountId' in token ? users.claimsOf(token.accountId) : undefined;
+      return claims && { preferred_username: claims.preferred_username, groups: claims.groups };
+    },
+  };
+}
+
+const renderError: Configuration['renderError'] = (ctx, out) => {
+  for (const [name, value] of Object.entries(pageHeaders())) ctx.set(name, value);
+  const problem = out.error_description ?? out.error;
+  ctx.body =
+    problem === 'client is invalid'
+      ? errorPage('This client is not known here.', 'Let it forget its log-in, and connect again: it registers anew.')
+      : errorPage(problem, 'The client asked for something that this provider does not give.');
+};
 
 /** Tokens are for one endpoint of the gateway, and the audience says which (RFC 8707). */
 function resourceIndicators(
@@ -140,7 +152,7 @@ function resourceIndicators(
     getResourceServerInfo: (_ctx: KoaContextWithOIDC, resource: string) => {
       const base = publicUrl();
       const path = base !== undefined && resource.startsWith(base) ? resource.slice(base.length) : '';
-      if (!ENDPOINT_PATH.test(path)) {
+      if (!isEndpoint(path)) {
         throw new invalidTarget(`the resource must be ${base ?? ''}/mcp or ${base ?? ''}/servers/{id}/mcp`);
       }
       return {
@@ -193,9 +205,4 @@ async function loadExistingGrant(ctx: KoaContextWithOIDC) {
   grant.addOIDCScope('openid profile groups');
   await grant.save();
   return grant;
-}
-
-function isLoopbackOrigin(origin: string): boolean {
-  const url = URL.parse(origin);
-  return url?.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
 }

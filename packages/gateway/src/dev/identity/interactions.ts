@@ -25,6 +25,8 @@ type Visit = {
 
 const PATH = /^\/interaction\/([A-Za-z0-9_-]{1,64})(?:\/(login|consent|abort|switch))?$/;
 const MAX_FORM_BYTES = 4096;
+/** Of what a client calls itself: enough to recognise it, too little to write over the question. */
+const MAX_NAME_LENGTH = 80;
 
 export const isInteraction = (path: string): boolean => path.startsWith('/interaction/');
 
@@ -81,7 +83,7 @@ async function askedFor(provider: Provider, { uid, params }: Interaction): Promi
   const resource = params['resource'];
   return {
     base: `/interaction/${uid}`,
-    client: client?.clientName ?? clientId,
+    client: (client?.clientName ?? clientId).slice(0, MAX_NAME_LENGTH),
     clientUrl: URL.canParse(clientId) ? clientId : undefined,
     redirectUri: text(params['redirect_uri']),
     resource: typeof resource === 'string' ? resource : undefined,
