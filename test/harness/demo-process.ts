@@ -13,6 +13,7 @@ export type DemoProcess = {
   /** All that it wrote so far. */
   readonly written: () => string;
   passwordOf(user: string): string;
+  keyOf(user: 'alice' | 'bob'): string;
   /** Stops it as Ctrl-C does. @returns The exit code. */
   stop(): Promise<number | null>;
   close(): Promise<void>;
@@ -42,12 +43,15 @@ export async function startDemo(): Promise<DemoProcess> {
   const url = /(http:\/\/127\.0\.0\.1:\d+)\/mcp/.exec(text)?.[1];
   const issuer = /identity provider of the demo: (\S+),/.exec(text)?.[1];
   if (url === undefined || issuer === undefined) throw new Error(`the demo names no addresses\n${text}`);
-  const passwords = JSON.parse(readFileSync(path.join(folder, 'passwords.json'), 'utf8')) as Record<string, string>;
+  const kept = (file: string): unknown => JSON.parse(readFileSync(path.join(folder, file), 'utf8'));
+  const passwords = kept('passwords.json') as Record<string, string>;
+  const keys = kept('api-keys.json') as Record<'alice' | 'bob', { readonly key: string }>;
   return {
     url,
     issuer,
     written: () => text,
     passwordOf: (user) => passwords[user] ?? '',
+    keyOf: (user) => keys[user].key,
     stop: () => {
       child.kill('SIGINT');
       return exited;

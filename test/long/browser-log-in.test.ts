@@ -12,6 +12,7 @@ import { StoryClient } from '../../examples/oauth-login/client-provider.ts';
 import { startListener, type Listener } from '../../examples/oauth-login/listener.ts';
 import { startDemo, type DemoProcess } from '../harness/demo-process.ts';
 import { connect, finishLogIn } from '../harness/log-in.ts';
+import { connectClient } from '../matrix/clients.ts';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 if (CHROMIUM === undefined)
@@ -73,7 +74,14 @@ describe.skipIf(CHROMIUM === undefined)('the log-in of the demo in Chromium', ()
     return tools.map((tool) => tool.name);
   }
 
-  it('lets alice in, who sees what bob does not', async () => {
+  async function toolsByKey(user: 'alice' | 'bob'): Promise<readonly string[]> {
+    const client = await connectClient('sdk-v2-modern', endpoint(), demo.keyOf(user));
+    const { tools } = await client.listTools();
+    await client.close();
+    return tools.map((tool) => tool.name);
+  }
+
+  it('lets alice in, who sees what bob does not, both as much as with their keys', async () => {
     const application = await begin();
     expect(await page.title()).toContain('Log in');
     await fill('alice');
@@ -85,6 +93,7 @@ describe.skipIf(CHROMIUM === undefined)('the log-in of the demo in Chromium', ()
     await page.getByText('You may close this window.').waitFor();
     const alices = await toolsOf(application);
     expect(alices).toContain('files_write_file');
+    expect(alices).toEqual(await toolsByKey('alice'));
 
     await page.context().clearCookies();
     const other = await begin();
@@ -94,6 +103,7 @@ describe.skipIf(CHROMIUM === undefined)('the log-in of the demo in Chromium', ()
     const bobs = await toolsOf(other);
     expect(bobs).toContain('files_read_text_file');
     expect(bobs).not.toContain('files_write_file');
+    expect(bobs).toEqual(await toolsByKey('bob'));
   });
 
   it('says clearly that a password is wrong, keeps the name, and lets the person try again', async () => {
