@@ -1,23 +1,27 @@
 /** The identity provider of the demo by itself: who may reach it, what it gives and refuses, what it remembers. */
 
-import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { openAndLogIn, type Person } from '../examples/oauth-login/person.ts';
+import { openAndLogIn } from '../examples/oauth-login/person.ts';
 import { startIdentityProvider, type IdentityProvider } from '../packages/gateway/src/dev/identity-provider.ts';
 import { send } from './harness/http.ts';
-
-const PUBLIC_URL = 'http://127.0.0.1:8080';
-const REDIRECT = 'http://127.0.0.1:5555/callback';
-const RESOURCE = `${PUBLIC_URL}/mcp`;
-const alice: Person = { name: 'alice', password: 'alice' };
-
-type Json = Record<string, unknown>;
+import {
+  alice,
+  authorizeUrl,
+  claimsOf,
+  json,
+  logIn,
+  newClient,
+  PUBLIC_URL,
+  REDIRECT,
+  register,
+  RESOURCE,
+} from './harness/identity.ts';
+import type { Asked, Json } from './harness/identity.ts';
 
 let identity: IdentityProvider;
 
@@ -26,53 +30,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => identity?.close());
-
-const json = async (url: string, init?: RequestInit): Promise<Json> => (await (await fetch(url, init)).json()) as Json;
-
-const post = (url: string, body: Readonly<Record<string, string>>): Promise<Json> =>
-  json(url, { method: 'POST', body: new URLSearchParams(body) });
-
-async function register(metadata: Json = {}, at = identity): Promise<Json> {
-  const body = JSON.stringify({ redirect_uris: [REDIRECT], token_endpoint_auth_method: 'none', ...metadata });
-  return json(`${at.issuer}/reg`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-}
-
-const VERIFIER = randomBytes(32).toString('base64url');
-const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url');
-
-type Asked = Readonly<Record<string, string | undefined>>;
-
-function authorizeUrl(asked: Asked, at = identity): URL {
-  const url = new URL(`${at.issuer}/auth`);
-  const params: Asked = {
-    response_type: 'code',
-    redirect_uri: REDIRECT,
-    code_challenge: CHALLENGE,
-    code_challenge_method: 'S256',
-    state: 'x',
-    resource: RESOURCE,
-    ...asked,
-  };
-  for (const [name, value] of Object.entries(params)) if (value !== undefined) url.searchParams.set(name, value);
-  return url;
-}
-
-/** From the log-in page to tokens. */
-async function logIn(asked: Asked, person = alice, at = identity): Promise<Json> {
-  const arrived = await openAndLogIn(authorizeUrl(asked, at), person);
-  const { code } = Object.fromEntries(arrived.searchParams);
-  if (code === undefined) throw new Error(String(arrived.searchParams));
-  return post(`${at.issuer}/token`, {
-    grant_type: 'authorization_code',
-    code,
-    code_verifier: VERIFIER,
-    redirect_uri: arrived.origin + arrived.pathname,
-    client_id: asked['client_id'] ?? '',
-  });
-}
-
-const claimsOf = (token: unknown): Json =>
-  JSON.parse(Buffer.from(String(token).split('.')[1] ?? '', 'base64url').toString('utf8')) as Json;
 
 describe('where it listens', () => {
   it.each(['0.0.0.0', '::', '192.168.1.10', '10.0.0.1', 'example.com', '127.0.0.2', '', '2130706433'])(
@@ -134,8 +91,8 @@ describe('an authorization request', () => {
     ['with plain PKCE', { code_challenge_method: 'plain' }, 'invalid_request'],
     ['for a token without a code', { response_type: 'token' }, 'unsupported_response_type'],
   ])('%s is refused, and the client is told', async (_what, asked, error) => {
-    const { client_id: clientId } = await register();
-    const arrived = await openAndLogIn(authorizeUrl({ client_id: String(clientId), ...asked }), alice);
+    const clientId = await newClient(identity.issuer);
+    const arrived = await openAndLogIn(authorizeUrl(identity.issuer, { client_id: clientId, ...asked }), alice);
     const params = new URLSearchParams(arrived.search === '' ? arrived.hash.slice(1) : arrived.search);
     expect(params.get('error')).toBe(error);
     expect(params.get('code')).toBeNull();
@@ -146,145 +103,28 @@ describe('an authorization request', () => {
     ['to another machine', { redirect_uri: 'http://evil.example/callback' }, 'redirect_uri'],
     ['of a client that nobody knows', { client_id: 'nobody' }, 'This client is not known here.'],
   ])('%s goes nowhere', async (_what, asked, says) => {
-    const { client_id: clientId } = await register();
-    await expect(openAndLogIn(authorizeUrl({ client_id: String(clientId), ...asked }), alice)).rejects.toThrow(says);
+    const clientId = await newClient(identity.issuer);
+    await expect(openAndLogIn(authorizeUrl(identity.issuer, { client_id: clientId, ...asked }), alice)).rejects.toThrow(
+      says,
+    );
   });
 
   it('may await its answer on any port of this machine', async () => {
-    const { client_id: clientId } = await register();
+    const clientId = await newClient(identity.issuer);
     const redirect = REDIRECT.replace('5555', '61234');
-    const arrived = await openAndLogIn(authorizeUrl({ client_id: String(clientId), redirect_uri: redirect }), alice);
+    const arrived = await openAndLogIn(
+      authorizeUrl(identity.issuer, { client_id: clientId, redirect_uri: redirect }),
+      alice,
+    );
     expect(arrived.origin).toBe('http://127.0.0.1:61234');
     expect(arrived.searchParams.get('iss')).toBe(identity.issuer);
   });
 });
 
-describe('a registration', () => {
-  it('like the MCP Inspector makes one leads to tokens', async () => {
-    const redirect = 'http://localhost:6274/oauth/callback';
-    const client = await register({ client_name: 'MCP Inspector', redirect_uris: [redirect] });
-    const asked = { client_id: String(client['client_id']), redirect_uri: redirect, scope: 'offline_access' };
-    expect(await logIn(asked)).toMatchObject({ token_type: 'Bearer', scope: 'mcp', refresh_token: expect.any(String) });
-  });
-
-  it('from the page of the MCP Inspector may be read by it, and so may its tokens', async () => {
-    const origin = 'http://localhost:6274';
-    const ask = async (at: string, method: string, headers: Readonly<Record<string, string>>, body?: string) =>
-      send(`${identity.issuer}${at}`, {
-        method,
-        headers: { origin, ...headers },
-        ...(body === undefined ? {} : { body }),
-      });
-    const discovered = await ask('/.well-known/oauth-authorization-server', 'GET', {
-      'mcp-protocol-version': '2025-11-25',
-    });
-    const preflight = await ask('/reg', 'OPTIONS', {
-      'access-control-request-method': 'POST',
-      'access-control-request-headers': 'content-type',
-    });
-    const registered = await ask(
-      '/reg',
-      'POST',
-      { 'content-type': 'application/json' },
-      JSON.stringify({ redirect_uris: [`${origin}/oauth/callback`], token_endpoint_auth_method: 'none' }),
-    );
-    const { client_id: clientId } = JSON.parse(registered.text) as Json;
-    const traded = await ask(
-      '/token',
-      'POST',
-      { 'content-type': 'application/x-www-form-urlencoded' },
-      `grant_type=authorization_code&code=x&code_verifier=${VERIFIER}&client_id=${String(clientId)}`,
-    );
-    expect([discovered, preflight, registered, traded].map(({ status }) => status)).toEqual([200, 204, 201, 400]);
-    for (const { headers } of [discovered, preflight, registered, traded]) {
-      expect(headers['access-control-allow-origin']).toBe(origin);
-    }
-  });
-
-  it.each(['https://evil.example', 'http://localhost.evil.example', 'null'])(
-    'from a page of %s is not taken',
-    async (origin) => {
-      const headers = { origin, 'content-type': 'application/json' };
-      const body = JSON.stringify({ redirect_uris: [REDIRECT] });
-      expect((await send(`${identity.issuer}/reg`, { headers, body })).status).toBe(403);
-    },
-  );
-
-  it('like VS Code makes one leads to tokens', async () => {
-    const client = await register({
-      client_name: 'Visual Studio Code',
-      client_uri: 'https://code.visualstudio.com',
-      application_type: 'native',
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      redirect_uris: ['https://vscode.dev/redirect', 'http://127.0.0.1/', 'http://127.0.0.1:33418/'],
-    });
-    const asked = { client_id: String(client['client_id']), redirect_uri: 'http://127.0.0.1:33418/' };
-    expect(claimsOf((await logIn(asked))['access_token'])).toMatchObject({ sub: 'alice', aud: RESOURCE });
-  });
-
-  it.each([
-    ['plain http to another machine', { redirect_uris: ['http://evil.example/callback'] }],
-    ['a script as an address', { redirect_uris: ['javascript:alert(1)'] }],
-    ['the implicit flow', { response_types: ['token'], grant_types: ['implicit'] }],
-  ])('with %s is refused', async (_what, metadata) => {
-    expect(await register(metadata)).toHaveProperty('error');
-  });
-
-  it('that does not say otherwise gets a secret, and needs it', async () => {
-    const client = await register({ token_endpoint_auth_method: undefined });
-    expect(client).toMatchObject({ token_endpoint_auth_method: 'client_secret_basic' });
-    expect(await logIn({ client_id: String(client['client_id']) })).toHaveProperty('error', 'invalid_client');
-  });
-});
-
-describe('a client that is known by the address of a document', () => {
-  const documents = new Map<string, Json>();
-  const server = createServer((request, response) => {
-    const document = documents.get(request.url ?? '');
-    response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(document ?? {}));
-  });
-  let base = '';
-
-  beforeAll(async () => {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    base = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
-  });
-
-  afterAll(() => void server.close());
-
-  const publish = (at: string, document: Json): string => {
-    documents.set(at, { client_id: `${base}${at}`, redirect_uris: [REDIRECT], ...document });
-    return `${base}${at}`;
-  };
-
-  it('on this machine gets tokens', async () => {
-    const tokens = await logIn({ client_id: publish('/good.json', { client_name: 'A document' }) });
-    expect(claimsOf(tokens['access_token'])).toMatchObject({ client_id: `${base}/good.json` });
-  });
-
-  it.each<[what: string, clientId: () => string]>([
-    ['that names another', () => publish('/other.json', { client_id: 'https://other.example/client.json' })],
-    ['whose answers go elsewhere', () => publish('/far.json', { redirect_uris: ['https://evil.example/callback'] })],
-    ['that is not there', () => `${base}/absent.json`],
-    ['under a name of this machine', () => publish('/name.json', {}).replace('127.0.0.1', 'localhost')],
-    ['in another spelling of the address', () => publish('/spelt.json', {}).replace('127.0.0.1', '2130706433')],
-    ['over http on another machine', () => 'http://192.0.2.1/client.json'],
-    ['over https inside', () => 'https://127.0.0.1/client.json'],
-    ['where clouds keep their secrets', () => 'https://169.254.169.254/client.json'],
-  ])('%s is refused', async (_what, clientId) => {
-    await expect(openAndLogIn(authorizeUrl({ client_id: clientId() }), alice)).rejects.toThrow(
-      /This client is not known here\.|metadata document/,
-    );
-  });
-});
-
 describe('the log-in form', () => {
   const open = async (): Promise<{ readonly action: string; readonly cookie: string; readonly page: Response }> => {
-    const { client_id: clientId } = await register({ client_name: '<b onload="x">\u202Egood</b>' });
-    const first = await fetch(authorizeUrl({ client_id: String(clientId) }), { redirect: 'manual' });
+    const { client_id: clientId } = await register(identity.issuer, { client_name: '<b onload="x">\u202Egood</b>' });
+    const first = await fetch(authorizeUrl(identity.issuer, { client_id: String(clientId) }), { redirect: 'manual' });
     const cookie = first.headers
       .getSetCookie()
       .map((line) => line.split(';')[0])
@@ -331,47 +171,12 @@ describe('the log-in form', () => {
 
   it('stops guessing', async () => {
     const guarded = await startIdentityProvider({ port: 0, publicUrl: PUBLIC_URL });
-    const { client_id: clientId } = await register({}, guarded);
+    const clientId = await newClient(guarded.issuer);
     const guess = () =>
-      openAndLogIn(authorizeUrl({ client_id: String(clientId) }, guarded), { name: 'bob', password: 'guess' });
+      openAndLogIn(authorizeUrl(guarded.issuer, { client_id: clientId }), { name: 'bob', password: 'guess' });
     for (let attempt = 0; attempt < 10; attempt += 1) await expect(guess()).rejects.toThrow('do not belong together');
     await expect(guess()).rejects.toThrow('Too many attempts');
     await guarded.close();
-  });
-});
-
-describe('the gateway as a client', () => {
-  it('learns who someone is and when they logged in, without a question to them', async () => {
-    const redirect = `${PUBLIC_URL}/login/callback`;
-    const asked = { client_id: 'sallyport-gateway', redirect_uri: redirect, resource: undefined };
-    const tokens = await logIn({ ...asked, scope: 'openid profile groups', nonce: 'n' }, { ...alice, answer: 'deny' });
-    const who = { sub: 'alice', preferred_username: 'alice', groups: ['engineering'] };
-    expect(claimsOf(tokens['id_token'])).toMatchObject({
-      ...who,
-      aud: 'sallyport-gateway',
-      nonce: 'n',
-      auth_time: expect.any(Number),
-    });
-    const headers = { authorization: `Bearer ${String(tokens['access_token'])}` };
-    expect(await json(`${identity.issuer}/me`, { headers })).toMatchObject(who);
-  });
-
-  it.each<[what: string, asked: Asked, form: boolean]>([
-    ['remembers the browser', {}, false],
-    ['asks for the password again where a fresh log-in is wanted', { prompt: 'login' }, true],
-    ['asks for the password again where the log-in may not be older than now', { max_age: '0' }, true],
-  ])('%s', async (_what, asked, form) => {
-    const cookies = new Map<string, string>();
-    const redirect = `${PUBLIC_URL}/login/callback`;
-    const gateway = { client_id: 'sallyport-gateway', redirect_uri: redirect, resource: undefined, scope: 'openid' };
-    await openAndLogIn(authorizeUrl(gateway), alice, { cookies });
-    const again = openAndLogIn(
-      authorizeUrl({ ...gateway, ...asked }),
-      { name: 'alice', password: 'wrong' },
-      { cookies },
-    );
-    if (form) await expect(again).rejects.toThrow('do not belong together');
-    else expect((await again).searchParams.get('code')).not.toBeNull();
   });
 });
 
@@ -382,8 +187,8 @@ describe('after a restart', () => {
 
   it('keys, clients and refresh tokens are what they were, in files that nobody else may read', async () => {
     const first = await startIdentityProvider({ port: 0, publicUrl: PUBLIC_URL, files });
-    const { client_id: clientId } = await register({}, first);
-    const tokens = await logIn({ client_id: String(clientId) }, alice, first);
+    const clientId = await newClient(first.issuer);
+    const tokens = await logIn(first.issuer, { client_id: clientId });
     const keys = await json(`${first.issuer}/jwks`);
     await first.close();
     expect([files.keys, files.store].map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600]);
@@ -398,7 +203,7 @@ describe('after a restart', () => {
       body: new URLSearchParams({
         grant_type: 'refresh_token',
         refresh_token: String(tokens['refresh_token']),
-        client_id: String(clientId),
+        client_id: clientId,
       }).toString(),
     });
     const { access_token: token } = JSON.parse(refreshed.text) as Json;
