@@ -113,7 +113,7 @@ describe.skipIf(CHROMIUM === undefined)('the log-in of the demo in Chromium', ()
     expect(await alert.innerText()).toBe('Name and password do not belong together. Try again.');
     expect(await page.getByLabel('Name').inputValue()).toBe('alice');
     expect(await page.getByLabel('Password').inputValue()).toBe('');
-    expect(await page.locator(':focus').getAttribute('id')).toBe('password');
+    await page.locator('#password:focus').waitFor();
     await page.keyboard.type(demo.passwordOf('alice'));
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Allow access?' }).waitFor();
@@ -121,6 +121,8 @@ describe.skipIf(CHROMIUM === undefined)('the log-in of the demo in Chromium', ()
 
   it('needs no mouse, and an Enter too many allows nothing', async () => {
     await begin();
+    // The browser gives the focus with the first frame, which may come after the page is loaded.
+    await page.locator('#name:focus').waitFor();
     await page.keyboard.type('alice');
     await page.keyboard.press('Tab');
     await page.keyboard.type(demo.passwordOf('alice'));
@@ -198,6 +200,14 @@ describe.skipIf(CHROMIUM === undefined)('the log-in of the demo in Chromium', ()
     expect(found.headers.get('access-control-allow-origin')).toBe(origin);
     expect(await found.json()).toMatchObject({ resource: endpoint(), authorization_servers: [demo.issuer] });
     expect((await fetch(metadata, { headers: { origin: 'https://evil.example' } })).status).toBe(403);
+  });
+
+  it('takes the registration of a page of this machine, which may read the answer', async () => {
+    await page.goto(new URL('/', listener.redirectUrl).href);
+    const body = JSON.stringify({ client_name: 'A page', redirect_uris: [listener.redirectUrl] });
+    const options = { method: 'POST', headers: { 'content-type': 'application/json' }, body };
+    const read = `fetch('${demo.issuer}/reg', ${JSON.stringify(options)}).then((answer) => answer.json())`;
+    expect(await page.evaluate<unknown>(read)).toMatchObject({ client_name: 'A page', client_id: expect.any(String) });
   });
 
   it('stops with the demo, in order, which wrote of calls and of no trouble', async () => {
