@@ -75,14 +75,25 @@ describe('the keys of an issuer', () => {
     expect(keys.holds(old?.fingerprint ?? '')).toBe(false);
   });
 
+  it('are found when the issuer rotates in the instant after it was asked', async () => {
+    const { kids } = keySet();
+    expect(await kids()).toEqual(['one']);
+    issuer.publish(first.jwk, second.jwk);
+    expect(await kids({ alg: 'RS256', kid: 'two' })).toEqual(['two']);
+    expect(await kids()).toEqual(['one']);
+  });
+
   it('are not fetched again and again for keys that nobody has', async () => {
     const { clock, kids } = keySet();
     await kids();
     for (let attempt = 0; attempt < 20; attempt++) expect(await kids({ alg: 'RS256', kid: `x${attempt}` })).toEqual([]);
-    expect(issuer.requests.filter((path) => path === '/keys')).toHaveLength(1);
-    clock.nowMs += 5_000;
+    expect(issuer.requests.filter((path) => path === '/keys')).toHaveLength(4);
+    clock.nowMs += 4_999;
     await kids({ alg: 'RS256', kid: 'x' });
-    expect(issuer.requests.filter((path) => path === '/keys')).toHaveLength(2);
+    expect(issuer.requests.filter((path) => path === '/keys')).toHaveLength(4);
+    clock.nowMs += 1;
+    await kids({ alg: 'RS256', kid: 'x' });
+    expect(issuer.requests.filter((path) => path === '/keys')).toHaveLength(5);
   });
 
   it('are renewed in the background when they have some age', async () => {

@@ -19,7 +19,7 @@ export type KeySetOptions = {
   readonly refreshAfterMs?: number;
   /** Keys older than this verify nothing any more. */
   readonly expireAfterMs?: number;
-  /** The least time between two fetches, whatever tokens ask for. */
+  /** The least time between two fetches, whatever tokens ask for; but for a few quick looks for a key that is not there. */
   readonly minRefreshMs?: number;
   readonly onFailure: (reason: string) => void;
 };
@@ -36,6 +36,12 @@ const REFRESH_AFTER_MS = 10 * 60_000;
 const EXPIRE_AFTER_MS = 60 * 60_000;
 const MIN_REFRESH_MS = 5_000;
 
+/**
+ * An issuer may rotate just after it was asked, and its new key must not wait. So many unknown keys are looked for at once
+ * before the least time between two fetches holds: whoever makes keys up costs the issuer that much, and no more.
+ */
+const QUICK_LOOKS = 3;
+
 export function createKeySet(options: KeySetOptions): KeySet {
   const { now, expireAfterMs = EXPIRE_AFTER_MS, refreshAfterMs = REFRESH_AFTER_MS } = options;
   const minRefreshMs = options.minRefreshMs ?? MIN_REFRESH_MS;
@@ -43,6 +49,8 @@ export function createKeySet(options: KeySetOptions): KeySet {
   let discovered: string | undefined;
   let pending: Promise<boolean> | undefined;
   let attemptedAtMs = Number.NEGATIVE_INFINITY;
+  let succeeded = false;
+  let quickLooks = QUICK_LOOKS;
 
   const fetchKeys = async (signal: AbortSignal): Promise<void> => {
     const uri = options.jwksUri ?? (discovered ??= await discoverJwksUri(options.issuer, options.fetchJson, signal));
@@ -58,15 +66,22 @@ export function createKeySet(options: KeySetOptions): KeySet {
     }
   };
 
+  const tooSoon = (): boolean => now() - attemptedAtMs < minRefreshMs;
+  // Not after a failure: an issuer that is away is left alone, and nobody waits for it again at once.
+  const mayLookQuickly = (): boolean => succeeded && quickLooks > 0;
+
   /** True when it succeeded. One at a time; callers share it. */
-  const refresh = (): Promise<boolean> => {
+  const refresh = (quick = false): Promise<boolean> => {
     if (pending !== undefined) return pending;
-    if (now() - attemptedAtMs < minRefreshMs) return NOT_NOW;
+    if (!tooSoon()) quickLooks = QUICK_LOOKS;
+    else if (quick && mayLookQuickly()) quickLooks -= 1;
+    else return NOT_NOW;
     attemptedAtMs = now();
     pending = withDeadline(fetchKeys, options.fetchTimeoutMs ?? FETCH_TIMEOUT_MS)
       .then(
-        () => true,
+        () => (succeeded = true),
         (cause: unknown) => {
+          succeeded = false;
           options.onFailure(cause instanceof Error ? cause.message : String(cause));
           return false;
         },
@@ -90,8 +105,8 @@ export function createKeySet(options: KeySetOptions): KeySet {
       if (found.length > 0) return found;
       // An unknown key: the issuer may have rotated. When it cannot be asked, we do not know; when it was asked just now,
       // the token is wrong.
-      if (pending === undefined && now() - attemptedAtMs < minRefreshMs) return found;
-      return (await refresh()) ? candidates(usable() ?? known, header) : undefined;
+      if (pending === undefined && tooSoon() && !mayLookQuickly()) return found;
+      return (await refresh(true)) ? candidates(usable() ?? known, header) : undefined;
     },
     holds: (fingerprint) => usable()?.fingerprints.has(fingerprint) === true,
   };
