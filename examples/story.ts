@@ -56,6 +56,7 @@ export async function runStory(
   const config = {
     ...loaded.value.config,
     identity: {
+      ...identity,
       apiKeys,
       issuers: actual === undefined ? [] : identity.issuers.map((issuer) => ({ ...issuer, issuer: actual })),
     },

@@ -5,18 +5,13 @@ import type { Principal } from '../model/principal.ts';
 import type { Endpoint } from '../model/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { API_KEY_PREFIX } from './api-key.ts';
+import { createAttempts, type FailedAttempts } from './attempts.ts';
 import { createApiKeyVerifier, type ApiKeyRecord } from './api-key-verifier.ts';
 import type { AuthenticationAttempt, Authenticator } from './authenticator.ts';
 import type { FetchJson } from './discovery.ts';
 import { createIssuers, verifyToken, type IssuerOptions, type VerifiedToken } from './jwt-verifier.ts';
-import { refused, Refused } from './refused.ts';
+import { quoted, refused, Refused } from './refused.ts';
 import { createTokenCache, tokenDigest } from './token-cache.ts';
-
-/** Limits failed attempts per address. What was taken is given back when the attempt did not fail. */
-export interface FailedAttempts {
-  allow(address: string): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterMs: number };
-  giveBack(address: string): void;
-}
 
 export type AuthenticatorOptions = {
   readonly apiKeys: readonly ApiKeyRecord[];
@@ -41,12 +36,15 @@ const REMEMBER_MS = 5 * 60_000;
 
 const MAX_TOKEN_LENGTH = 8 * 1024;
 
+const MAX_LOGGED_AUDIENCES = 3;
+
 /** Base64url, no empty part: what is not of this shape is not worth decoding. */
 const JWT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/u;
 
 /** @throws RangeError when a key or an issuer is configured so that it could not be trusted. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
-  const { now, log, failedAttempts } = options;
+  const { now, log } = options;
+  const attempts = createAttempts(options.failedAttempts, log);
   const maxTokenLength = options.maxTokenLength ?? MAX_TOKEN_LENGTH;
   const verifyApiKey = createApiKeyVerifier(options.apiKeys);
   const cache = createTokenCache({ maxTokens: options.maxTokens ?? 5_000, rememberMs: REMEMBER_MS });
@@ -57,36 +55,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   /** By digest: a client that opens many connections at once has its token verified once. */
   const underWay = new Map<string, Promise<VerifiedToken | Refused>>();
 
-  const fail = (attempt: AuthenticationAttempt, { code, reason }: Refused): never => {
-    log.info({ code, reason, address: attempt.address }, 'a credential was refused');
-    throw refuse(code, code === 'identity-unavailable' ? { retryAfterMs: 1000 } : {});
-  };
-
-  /** Refused for want of a valid attempt left, before anything costly is done. */
-  const takeAttempt = (address: string): void => {
-    const verdict = failedAttempts.allow(address);
-    if (verdict.allowed) return;
-    log.info({ code: 'quota-exceeded', address }, 'too many failed attempts to authenticate');
-    throw refuse('quota-exceeded', {
-      retryAfterMs: verdict.retryAfterMs,
-      message: 'Too many failed attempts to authenticate from this address. Wait and try again.',
-    });
-  };
-
-  const failed = (attempt: AuthenticationAttempt, refusal: Refused): never => {
-    takeAttempt(attempt.address);
-    return fail(attempt, refusal);
-  };
-
   const forEndpoint = (token: VerifiedToken, attempt: AuthenticationAttempt): Principal => {
     const accepted = options.audiences(attempt.endpoint);
     const also = token.issuer.options.audiences;
     for (const audience of token.audiences) {
       if (accepted.includes(audience) || also?.includes(audience) === true) return token.principal;
     }
-    return fail(
-      attempt,
-      refused('wrong-audience', `token: issued for another audience, not for ${accepted.join(', ')}`),
+    const named = token.audiences.slice(0, MAX_LOGGED_AUDIENCES).map(quoted).join(', ');
+    return attempts.fail(
+      attempt.address,
+      refused('wrong-audience', `token: issued for another audience, ${named}, not for ${accepted.join(', ')}`),
     );
   };
 
@@ -100,14 +78,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 
   const verify = async (digest: string, text: string, attempt: AuthenticationAttempt): Promise<Principal> => {
-    takeAttempt(attempt.address);
+    attempts.take(attempt.address);
     const verified = await verifyOnce(digest, text);
     if (verified instanceof Refused) {
       // That an issuer is away is not the caller's failure.
-      if (verified.code === 'identity-unavailable') failedAttempts.giveBack(attempt.address);
-      return fail(attempt, verified);
+      if (verified.code === 'identity-unavailable') attempts.giveBack(attempt.address);
+      return attempts.fail(attempt.address, verified);
     }
-    failedAttempts.giveBack(attempt.address);
+    attempts.giveBack(attempt.address);
     cache.remember(digest, verified, now());
     return forEndpoint(verified, attempt);
   };
@@ -117,17 +95,20 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const text = attempt.presented.bearer?.expose();
       if (text === undefined || text === '') throw refuse('unauthenticated');
       if (text.length > maxTokenLength) {
-        return failed(attempt, refused('invalid-credential', `longer than ${maxTokenLength} characters`));
+        return attempts.failed(
+          attempt.address,
+          refused('invalid-credential', `longer than ${maxTokenLength} characters`),
+        );
       }
       if (text.startsWith(API_KEY_PREFIX)) {
         const principal = verifyApiKey(text, now());
-        return principal instanceof Refused ? failed(attempt, principal) : principal;
+        return principal instanceof Refused ? attempts.failed(attempt.address, principal) : principal;
       }
       const digest = tokenDigest(text);
       const known = cache.find(digest, now());
       if (known !== undefined) return forEndpoint(known, attempt);
       if (!JWT_SHAPE.test(text)) {
-        return failed(attempt, refused('invalid-credential', 'neither an API key nor a JWT'));
+        return attempts.failed(attempt.address, refused('invalid-credential', 'neither an API key nor a JWT'));
       }
       return verify(digest, text, attempt);
     },

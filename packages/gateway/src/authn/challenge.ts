@@ -39,6 +39,8 @@ export function bearerError(code: FailureCode): BearerError | undefined {
     case 'expired-credential':
     case 'wrong-audience':
       return 'invalid_token';
+    case 'insufficient-scope':
+      return 'insufficient_scope';
     default:
       return undefined;
   }

@@ -24,6 +24,8 @@ export type IssuerOptions = {
   readonly algorithms?: readonly string[];
   /** Default 30. */
   readonly clockSkewSeconds?: number;
+  /** Only `typ: at+jwt` (RFC 9068 section 4) is an access token then. Default false: many issuers do not set it. */
+  readonly requireAccessTokenType?: boolean;
 };
 
 /** A token whose signature and claims are good; its audience has yet to be compared with the endpoint. */
@@ -98,7 +100,7 @@ export async function verifyToken(
   if (!issuer.algorithms.includes(peeked.header.alg)) {
     return refused('invalid-credential', `token: algorithm ${quoted(peeked.header.alg)} is not allowed`);
   }
-  if (!isAccessTokenType(peeked.typ)) {
+  if (!isAccessTokenType(peeked.typ, issuer.options.requireAccessTokenType === true)) {
     return refused('invalid-credential', `token: typ ${quoted(peeked.typ)} is not an access token's`);
   }
   const keys = await issuer.keys.keysFor(peeked.header);
@@ -163,10 +165,12 @@ function peek(token: string): Peeked | undefined {
 }
 
 /** `at+jwt` (RFC 9068 section 2.1); `JWT` or nothing from issuers that do not follow it. */
-function isAccessTokenType(typ: unknown): boolean {
-  if (typ === undefined) return true;
+function isAccessTokenType(typ: unknown, strict: boolean): boolean {
+  if (typ === undefined) return !strict;
   if (typeof typ !== 'string') return false;
-  return ['at+jwt', 'application/at+jwt', 'jwt', 'application/jwt'].includes(typ.toLowerCase());
+  const name = typ.toLowerCase();
+  if (name === 'at+jwt' || name === 'application/at+jwt') return true;
+  return !strict && (name === 'jwt' || name === 'application/jwt');
 }
 
 /**

@@ -79,7 +79,13 @@ describe('traitsOf', () => {
       { pattern: 'read_file', traits: { risk: 'low', tags: ['pii'] } },
     ] as const;
     expect(traitsOf('read_file', rules)).toEqual({ readOnly: true, risk: 'low', idempotent: false, tags: ['pii'] });
-    expect(traitsOf('read_all', rules)).toEqual({ readOnly: true, risk: 'high', idempotent: false, tags: [] });
+    expect(traitsOf('read_all', rules)).toEqual({
+      readOnly: true,
+      risk: 'high',
+      idempotent: false,
+      tags: [],
+      scopes: [],
+    });
     expect(traitsOf('write', [])).toEqual({ readOnly: false, risk: 'medium', idempotent: false, tags: [] });
   });
 });

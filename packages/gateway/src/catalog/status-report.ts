@@ -118,16 +118,19 @@ function readEntry(value: JsonObject): ReportedEntry[] {
 
 function readTraits(value: unknown): Traits {
   const traits = isJsonObject(value) ? value : {};
-  const { tags } = traits;
+  const { tags, scopes } = traits;
   return {
     readOnly: traits['readOnly'] === true,
     risk: isRisk(traits['risk']) ? traits['risk'] : 'high',
     idempotent: traits['idempotent'] === true,
-    tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : [],
+    tags: textsOf(tags),
+    scopes: textsOf(scopes),
   };
 }
 
 const isRisk = (value: unknown): value is Risk => value === 'low' || value === 'medium' || value === 'high';
+const textsOf = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
 const listOf = (value: unknown): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isJsonObject) : []);

@@ -11,7 +11,7 @@ import type { Logger } from '../telemetry/logger.ts';
 const FAILED_ATTEMPTS = { count: 60, periodMs: 60_000, burst: 30, text: '60/minute failed attempts per address' };
 
 export function composeAuthenticator(config: Config, publicUrl: string, egress: Egress, logger: Logger): Authenticator {
-  const { apiKeys, issuers } = config.identity;
+  const { apiKeys, issuers, audience } = config.identity;
   const named = issuers.flatMap(({ issuer, jwksUri }) => [issuer, ...(jwksUri === undefined ? [] : [jwksUri])]);
   const trusted = new Set(named.map((url) => new URL(url).origin));
   const endpointUrl = (endpoint: Endpoint): string =>
@@ -19,7 +19,9 @@ export function composeAuthenticator(config: Config, publicUrl: string, egress: 
   return createAuthenticator({
     apiKeys,
     issuers,
-    audiences: (endpoint) => [endpointUrl(endpoint), publicUrl],
+    // Clients that write a URL as a URL object does end the gateway's own with a slash.
+    audiences: (endpoint) =>
+      audience === 'gateway' ? [endpointUrl(endpoint), publicUrl, `${publicUrl}/`] : [endpointUrl(endpoint)],
     fetchJson: async (url, signal) => {
       // An issuer that the operator named may be inside; where its metadata leads to must be outside.
       const policy = trusted.has(new URL(url).origin) ? 'configured' : 'discovered';

@@ -102,12 +102,13 @@ function credentialSources({ transport }: ServerConfig): CredentialSources {
 }
 
 /** Its version changes whenever it is reached, or run, in another way. Secrets are references here, never values. */
-export function modelServer({ id, owner, title, sharing, transport }: ServerConfig): Server {
+export function modelServer({ id, owner, title, sharing, scopes, transport }: ServerConfig): Server {
   const version = hash('sha256', JSON.stringify([transport, sharing])).slice(0, 16);
   return {
     id,
     version,
     sharing,
+    ...(scopes.length === 0 ? {} : { scopes }),
     ...(owner === undefined ? {} : { owner }),
     ...(title === undefined ? {} : { title }),
   };

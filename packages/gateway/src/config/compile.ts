@@ -9,10 +9,11 @@ import type {
   LimitConfig,
   PolicySource,
   ServerConfig,
+  TlsConfig,
   TraitRule,
   ValueConfig,
 } from './config.ts';
-import { isKeyHash } from './identity-schema.ts';
+import { compileIdentity } from './compile-identity.ts';
 import type { ParsedFile } from './schema.ts';
 import type { ParsedServer } from './server-schema.ts';
 import { urlHost } from './units.ts';
@@ -30,22 +31,14 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
   const absolute = (relative: string): string => path.resolve(directory, relative);
   return {
     listen: file.listen,
-    publicUrl: (file.publicUrl ?? `http://${urlHost(file.listen)}`).replace(/\/+$/, ''),
+    publicUrl: (file.publicUrl ?? `${file.tls === undefined ? 'http' : 'https'}://${urlHost(file.listen)}`).replace(
+      /\/+$/,
+      '',
+    ),
+    ...(file.tls === undefined ? {} : { tls: compileTls(file.tls, absolute) }),
     operations: file.operations === 'off' ? undefined : file.operations,
     keys: { file: absolute(file.keys.file) },
-    identity: {
-      apiKeys: file.identity.apiKeys
-        .filter((key) => isKeyHash(key.hash))
-        .map(({ expires, hash, ...key }) => ({
-          ...key,
-          hash: hash.slice('sha256:'.length),
-          ...(expires === undefined ? {} : { expiresAtMs: Date.parse(expires) }),
-        })),
-      issuers: file.identity.issuers.map(({ jwksUri, ...issuer }) => ({
-        ...issuer,
-        ...(jwksUri === undefined ? {} : { jwksUri }),
-      })),
-    },
+    identity: compileIdentity(file.identity, absolute),
     servers: [...servers].map(([id, server]) => compileServer(id, server, directory)),
     disabledServers,
     policies,
@@ -71,6 +64,14 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
   };
 }
 
+function compileTls(tls: NonNullable<ParsedFile['tls']>, absolute: (file: string) => string): TlsConfig {
+  return {
+    certificateFile: absolute(tls.certificate),
+    keyFile: absolute(tls.key),
+    clientCertificates: tls.clientCertificates,
+  };
+}
+
 function compileServer(id: string, server: ParsedServer, directory: string): ServerConfig {
   return {
     id,
@@ -88,6 +89,7 @@ function compileServer(id: string, server: ParsedServer, directory: string): Ser
     retries: server.retries,
     breaker: compileBreaker(server.breaker),
     maxInFlight: server.maxInFlight,
+    scopes: server.scopes,
     tools: Object.entries(server.tools).map(compileTraits),
     allow: server.allow.map(compileAllow),
   };
@@ -122,7 +124,7 @@ function compileBreaker(breaker: ParsedServer['breaker']): ServerConfig['breaker
 }
 
 function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]]): TraitRule {
-  const { readOnly, risk, idempotent, tags, timeout } = traits;
+  const { readOnly, risk, idempotent, tags, timeout, scopes } = traits;
   return {
     pattern,
     traits: {
@@ -131,6 +133,7 @@ function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]
       ...(idempotent === undefined ? {} : { idempotent }),
       ...(tags === undefined ? {} : { tags }),
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+      ...(scopes === undefined ? {} : { scopes }),
     },
   };
 }

@@ -9,6 +9,8 @@ export type Config = {
   readonly listen: ListenAddress;
   /** What clients type: scheme, host and port, no trailing slash. Token audiences are made from it. */
   readonly publicUrl: string;
+  /** The main listener speaks TLS when this is there. */
+  readonly tls?: TlsConfig;
   /** Metrics, health and status. Undefined when switched off. */
   readonly operations: ListenAddress | undefined;
   /** The key ring for everything sealed. */
@@ -47,9 +49,41 @@ export type LogThreshold = 'debug' | 'info' | 'warn' | 'error';
 /** `auto`: readable lines on a terminal, JSON elsewhere. */
 export type LogFormat = 'auto' | 'pretty' | 'json';
 
+export type TlsConfig = {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  /** `required`: every request must prove a workload. */
+  readonly clientCertificates: 'off' | 'optional' | 'required';
+};
+
 export type IdentityConfig = {
   readonly apiKeys: readonly ApiKeyConfig[];
   readonly issuers: readonly IssuerConfig[];
+  /** What a token must be issued for: the URL of the endpoint that is called, or `publicUrl` for all of them too. */
+  readonly audience: 'endpoint' | 'gateway';
+  readonly scopes: ScopesConfig;
+  readonly workloads: WorkloadsConfig;
+};
+
+export type ScopesConfig = {
+  /** What every token needs, whatever it is used for. */
+  readonly required: readonly string[];
+  /** A scope, and those that it includes. */
+  readonly implies: Readonly<Record<string, readonly string[]>>;
+};
+
+export type WorkloadsConfig = {
+  readonly trustDomains: readonly TrustDomainConfig[];
+  /** CIDR ranges whose `X-Forwarded-Client-Cert` is believed. Empty: nobody's. */
+  readonly meshProxies: readonly string[];
+};
+
+export type TrustDomainConfig = {
+  /** `example.org`, without the scheme. */
+  readonly name: string;
+  /** PEM. */
+  readonly bundleFile: string;
+  readonly tenant: string;
 };
 
 export type ApiKeyConfig = {
@@ -66,9 +100,14 @@ export type IssuerConfig = {
   readonly issuer: string;
   readonly jwksUri?: string;
   readonly groupsClaim: string;
-  readonly tenant: string;
-  /** Accepted beside the endpoint's own URL. Empty: only tokens issued for an endpoint, or for `publicUrl`, are taken. */
+  /** The tenant of everyone, or the claim that says it; never both. */
+  readonly tenant?: string;
+  readonly tenantClaim?: string;
+  /** Accepted beside those that `IdentityConfig.audience` speaks of. */
   readonly audiences: readonly string[];
+  readonly algorithms?: readonly string[];
+  readonly clockSkewSeconds: number;
+  readonly requireAccessTokenType: boolean;
 };
 
 /** A header or variable: the text itself, or where the credential broker finds it at run time. */
@@ -83,6 +122,8 @@ export type ServerConfig = {
   readonly owner?: string;
   readonly title?: string;
   readonly sharing: Sharing;
+  /** OAuth scopes that a token needs to use anything of it. */
+  readonly scopes: readonly string[];
   readonly pool: PoolConfig;
   readonly connectTimeoutMs: number;
   /** For one call, from the moment it leaves until its result is complete; progress starts `totalMs` anew, up to `maxMs`. */

@@ -73,7 +73,14 @@ describe('the file of the guide', () => {
 
   it('keeps issuers, with the defaults of what they leave out', () => {
     expect(config.identity.issuers).toEqual([
-      { issuer: 'https://idp.example.com', groupsClaim: 'groups', tenant: 'default', audiences: [] },
+      {
+        issuer: 'https://idp.example.com',
+        groupsClaim: 'groups',
+        tenant: 'default',
+        audiences: [],
+        clockSkewSeconds: 30,
+        requireAccessTokenType: false,
+      },
     ]);
   });
 
@@ -94,6 +101,7 @@ describe('the file of the guide', () => {
         owner: 'platform',
         sharing: 'principal',
         ...DEFAULTS,
+        scopes: [],
         tools: [
           { pattern: 'read_*', traits: { readOnly: true, risk: 'low' } },
           { pattern: 'write_file', traits: { risk: 'high' } },
@@ -116,6 +124,7 @@ describe('the file of the guide', () => {
         },
         sharing: 'principal',
         ...DEFAULTS,
+        scopes: [],
         tools: [],
         allow: [],
       },

@@ -31,6 +31,11 @@ export const glob = z.string().min(1).max(1000);
 export const namePattern = glob.refine((text) => !text.includes('?'), {
   message: 'uses "?"; only * is a wildcard here.',
 });
+/** RFC 6749 section 3.3: no spaces, quotes or backslashes, so that it can stand in a challenge as it is. */
+export const scope = z
+  .string()
+  .max(200)
+  .regex(/^[\x21\x23-\x5B\x5D-\x7E]+$/);
 export const count = z.int().min(1).max(1_000_000);
 export const filePath = z.string().min(1);
 

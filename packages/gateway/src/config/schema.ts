@@ -49,6 +49,19 @@ const requests = z
   })
   .describe('What one request may cost.');
 
+const tls = z
+  .strictObject({
+    certificate: filePath.describe('The certificate of the gateway and its chain, as PEM. Read again when it changes.'),
+    key: filePath.describe('Its private key, as PEM.'),
+    clientCertificates: z
+      .enum(['off', 'optional', 'required'])
+      .default('off')
+      .describe(
+        'Whether callers are asked for a certificate (`identity.workloads`), and whether every request needs one.',
+      ),
+  })
+  .describe('TLS on `listen`. Without it the gateway speaks plain HTTP, for loopback or behind a proxy.');
+
 /** The whole file; `servers` is a parameter because a bad server must not spoil the file it stands in. */
 function fileSchema<S extends z.ZodType>(server: S) {
   return z
@@ -57,7 +70,8 @@ function fileSchema<S extends z.ZodType>(server: S) {
       publicUrl: z
         .url({ protocol: /^https?$/ })
         .optional()
-        .describe('The URL that clients type, when it is not http://<listen>. Token audiences are made from it.'),
+        .describe('The URL that clients type, when it is not http(s)://<listen>. Token audiences are made from it.'),
+      tls: tls.optional(),
       operations: z
         .union([z.literal('off'), address])
         .prefault('127.0.0.1:9090')
@@ -115,6 +129,14 @@ function fileSchema<S extends z.ZodType>(server: S) {
         ),
       drain: duration.prefault('20s').describe('How long open calls may go on when the gateway is asked to stop.'),
     })
+    .refine(
+      ({ tls: own, identity }) =>
+        own === undefined || own.clientCertificates === 'off' || identity.workloads.trustDomains.length > 0,
+      {
+        message: 'needs identity.workloads.trustDomains: without them no certificate could be accepted.',
+        path: ['tls', 'clientCertificates'],
+      },
+    )
     .describe('The configuration of Sallyport.');
 }
 

@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 
-import { count, duration, filePath, glob, name, namePattern, value, VARIABLE } from './schema-words.ts';
+import { count, duration, filePath, glob, name, namePattern, scope, value, VARIABLE } from './schema-words.ts';
 
 /** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
 export const SERVER_ID = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
@@ -19,6 +19,10 @@ const traits = z
     idempotent: z.boolean().optional().describe('Calling it twice is the same as calling it once.'),
     tags: z.array(name).optional().describe('Free words for policies.'),
     timeout: duration.optional().describe("For one call of it, instead of the server's `timeout`."),
+    scopes: z
+      .array(scope)
+      .optional()
+      .describe('OAuth scopes that a token needs for it, beside those of `identity.scopes` and of the server.'),
   })
   .describe("The operator's word on a tool. A server's own annotations never lower protection.");
 
@@ -131,6 +135,10 @@ export const serverSchema = z
       .prefault({})
       .describe('Circuit breaker: callers of a server that keeps failing are told so at once. `off`: none.'),
     maxInFlight: count.default(1000).describe('Calls of everyone together that it may have at a time.'),
+    scopes: z
+      .array(scope)
+      .default([])
+      .describe('OAuth scopes that a token needs to use anything of this server.'),
     tools: z
       .record(glob, traits)
       .default({})

@@ -45,7 +45,11 @@ export async function admitArrival(
     await refuse(arrival, failure('invalid-request', { message }), { status: 431 });
     return undefined;
   }
-  const fault = headerFault(headers) ?? stranger ?? (arrival.route === undefined ? failure('not-found') : undefined);
+  const fault =
+    headerFault(headers) ??
+    stranger ??
+    queryFault(request.url ?? '') ??
+    (arrival.route === undefined ? failure('not-found') : undefined);
   if (fault === undefined) return arrival;
   await refuse(arrival, fault);
   return undefined;
@@ -56,6 +60,18 @@ function headerFault({ repeated, host }: InboundHeaders): Failure | undefined {
     return failure('invalid-request', { message: `The header ${repeated} was sent more than once.` });
   }
   return host === undefined ? failure('invalid-request', { message: 'The Host header is missing.' }) : undefined;
+}
+
+/**
+ * A token in the query stands in the logs of every proxy on its way (RFC 6750 section 5.3; MCP, authorization, token
+ * requirements). It is refused and not ignored, so that whoever sends it learns of it.
+ */
+function queryFault(requestTarget: string): Failure | undefined {
+  const query = requestTarget.indexOf('?');
+  if (query === -1 || !new URLSearchParams(requestTarget.slice(query)).has('access_token')) return undefined;
+  return failure('invalid-request', {
+    message: 'A token in the query is not accepted. Send "Authorization: Bearer <token>", and revoke this one.',
+  });
 }
 
 /** A missing Origin is no web page's request, and fine. `null` is a sandboxed page's, and is on no list. */

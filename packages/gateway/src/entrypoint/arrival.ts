@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { bearerChallenge, bearerError } from '../authn/challenge.ts';
-import type { Failure, FailureCode } from '../model/failure.ts';
+import type { Failure } from '../model/failure.ts';
 import { FAILURES } from '../model/failure.ts';
 import type { PresentedCredentials } from '../model/request.ts';
 import type { Era } from '../model/revision.ts';
@@ -62,6 +62,7 @@ export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHI
     outcome: failure.code,
     address: addressOf(arrival),
     path: pathOf(arrival),
+    ...(failure.message === undefined ? {} : { reason: failure.message }),
   };
   if (FAILURES[failure.code].fault === 'caller') logger.info(fields, 'refused at the door');
   else logger.warn(fields, 'refused at the door');
@@ -114,15 +115,24 @@ export function commonHeaders(arrival: Arrival): readonly string[] {
   return arrival.parts.isDraining() ? [...arrival.cors, 'Connection', 'close'] : arrival.cors;
 }
 
-/** `WWW-Authenticate` for what a new token would mend (RFC 9728 section 5.1). */
-export function challenge(arrival: EndpointArrival, code: FailureCode): readonly string[] {
-  if (FAILURES[code].status !== 401) return [];
+/** `WWW-Authenticate` for what a new token would mend (RFC 9728 section 5.1): none at all, or one with more scopes. */
+export function challenge(arrival: EndpointArrival, failure: Failure): readonly string[] {
+  const { code } = failure;
+  if (FAILURES[code].status !== 401 && code !== 'insufficient-scope') return [];
+  const { metadata } = arrival.parts;
   const error = bearerError(code);
   const value = bearerChallenge({
-    resourceMetadataUrl: arrival.parts.metadata.urlOf(arrival.route.path),
+    resourceMetadataUrl: metadata.urlOf(arrival.route.path),
+    // Without a token only what holds for every endpoint is told, so that no server can be made out by its scopes.
+    scope: code === 'insufficient-scope' ? scopesOf(failure) : metadata.scopes,
     ...(error === undefined ? {} : { error }),
   });
   return ['WWW-Authenticate', value];
+}
+
+function scopesOf({ data }: Failure): readonly string[] {
+  const scopes = data?.['scopes'];
+  return Array.isArray(scopes) ? scopes.filter((scope) => typeof scope === 'string') : [];
 }
 
 /** RFC 9110 section 15.5.6. Streams and session ends exist only for legacy sessions, which the request did not name. */

@@ -73,6 +73,8 @@ export async function start(
     allowedHosts: [],
     allowedOrigins: ['https://app.example.com'],
     authorizationServers: ['https://idp.example.com'],
+    requiredScopes: [],
+    audience: 'endpoint',
     logger,
     instruments: instrumentsInto(refused, streams),
     now,

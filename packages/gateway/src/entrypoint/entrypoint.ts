@@ -42,8 +42,11 @@ export type EntrypointOptions = {
   readonly allowedHosts: readonly string[];
   /** Web origins that may call, beside `publicUrl` and loopback with our port. */
   readonly allowedOrigins: readonly string[];
-  /** Issuer identifiers, told to clients without a token. */
+  /** Issuer identifiers and scopes, told to clients without a token. */
   readonly authorizationServers: readonly string[];
+  readonly requiredScopes: readonly string[];
+  /** What tokens are issued for. */
+  readonly audience: 'endpoint' | 'gateway';
   readonly limits?: Partial<EntrypointLimits>;
   readonly logger: Logger;
   readonly instruments: Instruments;
@@ -69,7 +72,7 @@ export type Entrypoint = {
 
 /** @throws TypeError or RangeError when an option cannot be used. */
 export function createEntrypoint(options: EntrypointOptions): Entrypoint {
-  const { limits: chosen = {}, publicUrl, authorizationServers } = options;
+  const { limits: chosen = {}, publicUrl, authorizationServers, requiredScopes: scopes, audience } = options;
   const limits = resolveLimits(chosen);
   const guard = createHostGuard(options);
   let port = 0;
@@ -80,7 +83,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     ...options,
     limits,
     sessionIds: createSessionIds({ ...options, lifetimeMs: limits.sessionLifetimeMs }),
-    metadata: createResourceMetadata({ publicUrl, authorizationServers }),
+    metadata: createResourceMetadata({ publicUrl, authorizationServers, scopes, audience }),
     isDraining: () => closing !== undefined,
     streamSlots: createStreamSlots(limits),
     openCalls: new Set(),

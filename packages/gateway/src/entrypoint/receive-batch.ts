@@ -62,7 +62,7 @@ async function runPart(batch: Within, message: RpcMessage, reply: Reply): Promis
 
 function failedPart({ arrival, codec }: Within, failure: Failure, id: JsonRpcId | null): Part {
   const answer = codec.encodeFailure(failure, { id, requestId: arrival.id });
-  return { answer, headers: challenge(arrival, failure.code), failure, silent: false };
+  return { answer, headers: challenge(arrival, failure), failure, silent: false };
 }
 
 /** `[a,b]`. The parts keep their order; one that is still arriving is waited for where it stands. */

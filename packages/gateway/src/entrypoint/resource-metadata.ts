@@ -6,6 +6,8 @@
 import { protectedResourceMetadata, protectedResourceMetadataUrl } from '../authn/challenge.ts';
 
 export type ResourceMetadata = {
+  /** What every token needs, told in each challenge. The same for every endpoint. */
+  readonly scopes: readonly string[];
   /** The metadata document of the resource at `path`, as JSON. The empty path is the gateway as a whole. */
   documentOf(path: string): string;
   /** Where that document is published. */
@@ -17,20 +19,18 @@ export type ResourceMetadataOptions = {
   readonly publicUrl: string;
   /** Issuer identifiers. Empty when only API keys are taken. */
   readonly authorizationServers: readonly string[];
-  readonly scopes?: readonly string[];
+  readonly scopes: readonly string[];
+  /** What tokens are issued for: each endpoint by itself, or the gateway as a whole. */
+  readonly audience: 'endpoint' | 'gateway';
 };
 
 export function createResourceMetadata(options: ResourceMetadataOptions): ResourceMetadata {
-  const { publicUrl, authorizationServers, scopes } = options;
+  const { publicUrl, authorizationServers, scopes, audience } = options;
+  const resourceAt = (path: string): string => (audience === 'gateway' ? publicUrl : publicUrl + path);
   return {
+    scopes,
     documentOf: (path) =>
-      JSON.stringify(
-        protectedResourceMetadata({
-          resource: publicUrl + path,
-          authorizationServers,
-          ...(scopes === undefined ? {} : { scopes }),
-        }),
-      ),
-    urlOf: (path) => protectedResourceMetadataUrl(publicUrl + path),
+      JSON.stringify(protectedResourceMetadata({ resource: resourceAt(path), authorizationServers, scopes })),
+    urlOf: (path) => protectedResourceMetadataUrl(resourceAt(path)),
   };
 }

@@ -51,7 +51,7 @@ export async function runCall(run: RunCall): Promise<Answered> {
       maxProjectedBytes: limits.maxBufferedResultBytes,
     });
     const { outcome } = handled;
-    return { answer, headers: outcome.kind === 'failed' ? challenge(arrival, outcome.failure.code) : [], handled };
+    return { answer, headers: outcome.kind === 'failed' ? challenge(arrival, outcome.failure) : [], handled };
   } finally {
     openCalls.delete(exchange);
   }
@@ -112,7 +112,7 @@ export async function answerFailure(
 ): Promise<boolean> {
   if (outcome.kind !== 'failed') return false;
   const answer = codec.encodeFailure(outcome.failure, { id: null, requestId: arrival.id });
-  await respond(arrival, answer, challenge(arrival, outcome.failure.code));
+  await respond(arrival, answer, challenge(arrival, outcome.failure));
   return true;
 }
 

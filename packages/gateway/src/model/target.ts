@@ -16,12 +16,14 @@ export type Traits = {
   readonly risk: Risk;
   readonly idempotent: boolean;
   readonly tags: readonly string[];
+  /** OAuth scopes that a token must have for it, beside those of the gateway and of the server. */
+  readonly scopes: readonly string[];
   /** For one call of it, in milliseconds, instead of the server's. */
   readonly timeoutMs?: number;
 };
 
 /** Default for what the operator said nothing about: it may write, and it is recorded before it is sent. */
-export const UNKNOWN_TRAITS: Traits = { readOnly: false, risk: 'medium', idempotent: false, tags: [] };
+export const UNKNOWN_TRAITS: Traits = { readOnly: false, risk: 'medium', idempotent: false, tags: [], scopes: [] };
 
 /**
  * Who shares one upstream session or process: everyone of a tenant, the calls of one principal, those of one client session,
@@ -36,6 +38,8 @@ export type Server = {
   readonly owner?: string;
   readonly title?: string;
   readonly sharing: Sharing;
+  /** OAuth scopes that a token must have to use anything of it. Absent when it demands none. */
+  readonly scopes?: readonly string[];
 };
 
 type EntryBase = {

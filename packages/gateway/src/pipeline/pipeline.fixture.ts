@@ -14,6 +14,7 @@ import type { Call, Send } from '../model/call.ts';
 import { refuse, type Failure, type FailureCode } from '../model/failure.ts';
 import type { Operation } from '../model/operation.ts';
 import type { Outcome } from '../model/outcome.ts';
+import type { Principal } from '../model/principal.ts';
 import type { InboundRequest } from '../model/request.ts';
 import { Secret } from '../model/secret.ts';
 import type { Endpoint } from '../model/target.ts';
@@ -35,10 +36,12 @@ export type World = {
   handle(operation: Operation, facts?: Partial<InboundRequest>): Promise<Handled>;
 };
 
-export type WorldOptions = Partial<Pick<PipelineParts, 'validator' | 'pageSize' | 'limiter'>> & {
+export type WorldOptions = Partial<Pick<PipelineParts, 'validator' | 'pageSize' | 'limiter' | 'scopes'>> & {
   readonly catalog?: () => Catalog;
   readonly authorizer?: () => Authorizer;
   readonly rules?: readonly LimitRule[];
+  /** What is true of every caller. */
+  readonly caller?: Partial<Principal>;
   readonly send?: Send;
   /** Settles when the intent is durable. */
   readonly durable?: () => Promise<void> | undefined;
@@ -99,11 +102,12 @@ export function worldOf(options: WorldOptions = {}): World {
     authenticator: {
       authenticate({ presented }) {
         asked('authenticate');
-        return verified(presented.bearer);
+        return { ...verified(presented.bearer), ...options.caller };
       },
     },
     catalog,
     authorizer: () => watched(authorizer(), asked),
+    scopes: options.scopes ?? { required: [], implies: {} },
     limiter: { consume: (counted) => (asked('consume'), limiter.consume(counted)) },
     validator: { validate: (tool, args) => (asked('validate'), validator.validate(tool, args)) },
     checkParamHeaders,

@@ -21,6 +21,7 @@ import { approve } from './approve.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import { call } from './call.ts';
+import { createScopeCheck, type ScopeCheck, type ScopeRules } from './check-scopes.ts';
 import { consumeQuota } from './consume-quota.ts';
 import { record, type RecordParts } from './record.ts';
 import { recordIntent } from './record-intent.ts';
@@ -53,6 +54,7 @@ export type PipelineParts = RecordParts & {
   /** Read once per request: a swap in the middle of a call does not mix two snapshots. */
   readonly catalog: () => Catalog;
   readonly authorizer: () => Authorizer;
+  readonly scopes: ScopeRules;
   readonly limiter: Limiter;
   readonly validator: ArgumentValidator;
   readonly checkParamHeaders: ParamHeaderCheck;
@@ -62,7 +64,8 @@ export type PipelineParts = RecordParts & {
   readonly pageSize: number;
 };
 
-export function createPipeline(parts: PipelineParts): Pipeline {
+export function createPipeline(options: PipelineParts): Pipeline {
+  const parts = { ...options, checkScopes: createScopeCheck(options.scopes) };
   return {
     async handle(request, exchange) {
       const trail = new RequestTrail();
@@ -89,7 +92,7 @@ async function run(
   inbound: InboundRequest,
   exchange: Exchange,
   trail: RequestTrail,
-  parts: PipelineParts,
+  parts: PipelineParts & { readonly checkScopes: ScopeCheck },
 ): Promise<Outcome> {
   const catalog = parts.catalog();
   const authorizer = parts.authorizer();
@@ -100,6 +103,8 @@ async function run(
   const resolved = await resolve(authenticated, catalog, authorizer, trail);
   // Before quota and schema: who may not use a thing can neither count against it nor learn its shape.
   const admitted = await admit(resolved, catalog, authorizer, trail);
+  // What is hidden stays hidden, and a request that a wider token would mend empties no bucket.
+  parts.checkScopes(admitted);
   consumeQuota(admitted, parts.limiter, trail);
 
   const answered = answer(admitted, { catalog, authorizer, pageSize: parts.pageSize }, trail);
