@@ -11,7 +11,9 @@ import path from 'node:path';
 import { createFileAuditLog } from './audit/file-audit-log.ts';
 import { CatalogStore } from './catalog/catalog-store.ts';
 import { statusReport, type StatusReport } from './catalog/status-report.ts';
-import { composeAuthenticator } from './composition/identity.ts';
+import { createAttempts } from './authn/attempts.ts';
+import { loadCertificates } from './composition/certificates.ts';
+import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
 import { authorizerOf, unwrapPolicies } from './composition/policy.ts';
 import { composeUpstreams, listServer, modelServer } from './composition/upstreams.ts';
 import type { ListenAddress } from './config/config.ts';
@@ -54,7 +56,7 @@ const LIST_PAGE_SIZE = 500;
 /**
  * Starts everything, or nothing: what was opened is closed again when a later part cannot start.
  *
- * @throws PolicyError, KeyRingError, LockedError, UnreadableTailError or ListenError, each saying what to do.
+ * @throws PolicyError, CertificateError, KeyRingError, LockedError, UnreadableTailError or ListenError, each saying what to do.
  */
 export async function startGateway(loaded: LoadedConfig, options: GatewayOptions): Promise<Gateway> {
   await using opened = new AsyncDisposableStack();
@@ -83,6 +85,8 @@ async function composeGateway(
   const authorizer = unwrapPolicies(authorizerOf(config));
   const instruments = createInstruments({ version: SALLYPORT.version });
   opened.defer(() => instruments.close());
+  const failedAttempts = composeFailedAttempts();
+  const certificates = await loadCertificates(config, createAttempts(failedAttempts, logger), logger);
   const keyRing = await loadKeys(config.keys.file);
   const auditOptions = { path: config.audit.file, logger, instruments, now: Date.now, version: SALLYPORT.version };
   const audit = await createFileAuditLog(auditOptions);
@@ -110,10 +114,11 @@ async function composeGateway(
   });
 
   const listen = await withFreePort(config.listen);
-  const publicUrl = listen.port === config.listen.port ? config.publicUrl : `http://${listen.host}:${listen.port}`;
+  const scheme = config.tls === undefined ? 'http' : 'https';
+  const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
   const entrypoint = createEntrypoint({
     pipeline: createPipeline({
-      authenticator: composeAuthenticator(config, publicUrl, egress, logger),
+      authenticator: certificates.layered(composeAuthenticator({ config, publicUrl, egress, failedAttempts, logger })),
       catalog: () => store.current,
       authorizer: () => authorizer,
       scopes: config.identity.scopes,
@@ -136,6 +141,7 @@ async function composeGateway(
     authorizationServers: config.identity.issuers.map(({ issuer }) => issuer),
     requiredScopes: config.identity.scopes.required,
     audience: config.identity.audience,
+    ...(certificates.tls === undefined ? {} : { tls: certificates.tls }),
     limits: config.requests,
     logger,
     instruments,
@@ -146,6 +152,8 @@ async function composeGateway(
   });
   await entrypoint.listen(listen);
   opened.defer(() => entrypoint.close(0));
+  certificates.watch((material) => entrypoint.replaceTls(material));
+  opened.defer(() => certificates.close());
 
   const status = (): StatusReport & JsonObject =>
     statusReport(store.current, {

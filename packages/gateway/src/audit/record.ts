@@ -10,7 +10,7 @@
 import type { Decision } from '../model/decision.ts';
 import { FAILURES, type Failure } from '../model/failure.ts';
 import { methodOf, type Operation } from '../model/operation.ts';
-import type { Principal } from '../model/principal.ts';
+import type { Principal, Workload } from '../model/principal.ts';
 import type { AuthorizedRequest, InboundRequest } from '../model/request.ts';
 import type { Endpoint, Entry } from '../model/target.ts';
 import { ACTIVITY, argumentsOf, isReadOnly } from './activity.ts';
@@ -218,11 +218,16 @@ function place(at: Position, principal: Principal | undefined, request: string |
 function origin({ client }: Common, principal: Principal | undefined): string {
   const session = client.session === undefined ? '' : `,"session":${quote(client.session)}`;
   const credential = principal === undefined ? '' : `,"credential":"${principal.credential.kind}"`;
+  const workload = principal?.workload === undefined ? '' : workloadOf(principal.workload);
   const { info } = client;
   const claimed =
     info === undefined ? '' : `,"claimed":{"client_name":${quote(info.name)},"client_version":${quote(info.version)}}`;
-  return `,"revision":"${client.revision}"${session}${credential}${claimed}}`;
+  return `,"revision":"${client.revision}"${session}${credential}${workload}${claimed}}`;
 }
+
+/** The program that the request came from, proved by its certificate: beside the user, or the actor itself. */
+const workloadOf = ({ id, credential }: Workload): string =>
+  `,"workload":{"uid":${quote(id, MAX_URI_CHARS)},"credential":"${credential}"}`;
 
 function argumentDigest(operation: Operation): string {
   const args = argumentsOf(operation);

@@ -9,6 +9,7 @@ import { UnreadableTailError } from '../audit/file-tail.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { ListenAddress } from '../config/config.ts';
 import { listen, ListenError } from '../entrypoint/listen.ts';
+import { CertificateError } from '../composition/certificates.ts';
 import { PolicyError } from '../composition/policy.ts';
 import { startGateway } from '../gateway.ts';
 import type { Gateway } from '../gateway.ts';
@@ -88,7 +89,7 @@ async function tryAddress(address: ListenAddress): Promise<void> {
 }
 
 /** What can go wrong without a fault of the program: these errors say what to do. */
-const EXPECTED = [PolicyError, KeyRingError, LockedError, UnreadableTailError];
+const EXPECTED = [PolicyError, CertificateError, KeyRingError, LockedError, UnreadableTailError];
 
 /** A busy port says which one, and what to type instead. */
 function explained(error: unknown, { config }: LoadedConfig, typed: string): unknown {

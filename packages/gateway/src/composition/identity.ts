@@ -1,5 +1,6 @@
 /** Who is calling: the authenticator that a configuration asks for. */
 
+import type { FailedAttempts } from '../authn/attempts.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import { createAuthenticator } from '../authn/bearer-authenticator.ts';
 import type { Config } from '../config/config.ts';
@@ -10,7 +11,21 @@ import type { Logger } from '../telemetry/logger.ts';
 
 const FAILED_ATTEMPTS = { count: 60, periodMs: 60_000, burst: 30, text: '60/minute failed attempts per address' };
 
-export function composeAuthenticator(config: Config, publicUrl: string, egress: Egress, logger: Logger): Authenticator {
+/** One count for each address, whatever kind of credential failed. */
+export const composeFailedAttempts = (): FailedAttempts =>
+  createAddressLimiter({ ...FAILED_ATTEMPTS, now: () => performance.now() });
+
+export type AuthenticatorParts = {
+  readonly config: Config;
+  readonly publicUrl: string;
+  readonly egress: Egress;
+  readonly failedAttempts: FailedAttempts;
+  readonly logger: Logger;
+};
+
+/** By token or API key: the first layer. */
+export function composeAuthenticator(parts: AuthenticatorParts): Authenticator {
+  const { config, publicUrl, egress, failedAttempts, logger } = parts;
   const { apiKeys, issuers, audience } = config.identity;
   const named = issuers.flatMap(({ issuer, jwksUri }) => [issuer, ...(jwksUri === undefined ? [] : [jwksUri])]);
   const trusted = new Set(named.map((url) => new URL(url).origin));
@@ -28,8 +43,8 @@ export function composeAuthenticator(config: Config, publicUrl: string, egress: 
       const { body } = await egress.fetchJson(url, { policy, maxBytes: 256 * 1024, timeoutMs: 900, signal });
       return body;
     },
-    failedAttempts: createAddressLimiter({ ...FAILED_ATTEMPTS, now: () => performance.now() }),
-    now: Date.now,
+    failedAttempts,
+    now: () => Date.now(),
     log: logger,
   });
 }

@@ -18,6 +18,7 @@ import { bearerToken } from './inbound-headers.ts';
 import type { EntrypointParts } from './parts.ts';
 import { lingeringEnd } from './request-body.ts';
 import type { Route } from './route.ts';
+import { certificatesOf } from './tls.ts';
 import { writeAnswer } from './write-answer.ts';
 
 export type Arrival = {
@@ -143,9 +144,14 @@ const allowHeader = ({ request }: Arrival): readonly string[] => [
 
 const NOTHING_PRESENTED: PresentedCredentials = {};
 
-export function presentedBy({ headers }: Arrival): PresentedCredentials {
-  const token = headers.authorization === undefined ? undefined : bearerToken(headers.authorization);
-  return token === undefined ? NOTHING_PRESENTED : { bearer: new Secret(token) };
+export function presentedBy({ headers, request }: Arrival): PresentedCredentials {
+  const { authorization, forwardedCertificate } = headers;
+  // What is no bearer token counts as an empty one: a caller that meant to be a user is not taken for its workload.
+  const user =
+    authorization === undefined ? NOTHING_PRESENTED : { bearer: new Secret(bearerToken(authorization) ?? '') };
+  const ofConnection = certificatesOf(request.socket);
+  if (forwardedCertificate === undefined && ofConnection.certificates === undefined) return user;
+  return { ...user, ...ofConnection, ...(forwardedCertificate === undefined ? {} : { forwardedCertificate }) };
 }
 
 /** The peer's own address: forwarding headers are anyone's word. */

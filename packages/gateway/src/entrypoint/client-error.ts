@@ -29,8 +29,17 @@ const faultOf = (error: NodeJS.ErrnoException): HttpFault => {
   }
 };
 
+/** There is no channel yet that an answer could be written to. */
+const isHandshakeFault = ({ code = '' }: NodeJS.ErrnoException): boolean =>
+  code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_') || code === 'EPROTO';
+
 /** One answer, and the end of the connection: where the next request would begin cannot be known. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, parts: EntrypointParts): void {
+  if (isHandshakeFault(error)) {
+    parts.logger.info({ reason: error.code }, 'a TLS handshake failed');
+    socket.destroy();
+    return;
+  }
   const response = parts.answering.get(socket);
   // In the middle of an answer a second one would be read as part of the first.
   const answering = response !== undefined && response.headersSent && !response.writableFinished;

@@ -3,7 +3,6 @@
  * HTTP and the wire formats; what a request may do is the pipeline's matter.
  */
 
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
 import { failure } from '../model/failure.ts';
@@ -25,12 +24,14 @@ import type { EntrypointLimits } from './limits.ts';
 import { resolveLimits } from './limits.ts';
 import type { ListenAddress } from './listen.ts';
 import { listen } from './listen.ts';
+import { createListener } from './listener.ts';
 import type { EntrypointParts } from './parts.ts';
 import { receivePost } from './receive-post.ts';
 import { receiveSessionEnd, receiveSessionStream } from './receive-session.ts';
 import { createResourceMetadata } from './resource-metadata.ts';
 import { createSessionIds } from './session-ids.ts';
 import { createStreamSlots } from './stream-slots.ts';
+import type { TlsMaterial, TlsOptions } from './tls.ts';
 
 export type EntrypointOptions = {
   readonly pipeline: Pipeline;
@@ -47,6 +48,8 @@ export type EntrypointOptions = {
   readonly requiredScopes: readonly string[];
   /** What tokens are issued for. */
   readonly audience: 'endpoint' | 'gateway';
+  /** Without it the listener speaks plain HTTP. */
+  readonly tls?: TlsOptions;
   readonly limits?: Partial<EntrypointLimits>;
   readonly logger: Logger;
   readonly instruments: Instruments;
@@ -61,6 +64,8 @@ export type EntrypointOptions = {
 export type Entrypoint = {
   /** @throws ListenError */
   listen(address: ListenAddress): Promise<ListenAddress>;
+  /** For connections that begin from now on; those that are open go on. @throws when it cannot be used; nothing changes then. */
+  replaceTls(material: TlsMaterial): void;
   /** True from the moment `close` was called: readiness. */
   readonly draining: boolean;
   /**
@@ -110,7 +115,8 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     }
   }
 
-  const server = createHttpServer(limits, parts, (request, response) => void receive(request, response));
+  const { server, replaceTls } = createListener(options.tls, limits);
+  attach(server, parts, (request, response) => void receive(request, response));
 
   return {
     async listen(address) {
@@ -118,6 +124,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
       port = bound.port;
       return bound;
     },
+    replaceTls,
     get draining() {
       return closing !== undefined;
     },
@@ -131,22 +138,12 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
 
 const ignore = (): void => undefined;
 
-function createHttpServer(
-  limits: EntrypointLimits,
+function attach(
+  server: Server,
   parts: EntrypointParts,
   receive: (request: IncomingMessage, response: ServerResponse) => void,
-): Server {
-  const server = createServer({
-    maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.headersTimeoutMs,
-    // Behind the timer of the body itself, which can say what happened.
-    requestTimeout: limits.headersTimeoutMs + limits.bodyTimeoutMs + 5_000,
-    keepAliveTimeout: limits.idleTimeoutMs,
-    connectionsCheckingInterval: Math.min(5_000, limits.headersTimeoutMs),
-    insecureHTTPParser: false,
-    // We refuse a missing Host ourselves, with a body.
-    requireHostHeader: false,
-  });
+): void {
+  const { limits } = parts;
   server.maxConnections = limits.maxConnections;
   // No call is silent for longer than its timeout, so this is a peer that does not take its answer.
   server.timeout = limits.timeoutMs + limits.writeTimeoutMs;
@@ -159,7 +156,6 @@ function createHttpServer(
     receive(request, response);
   });
   server.on('clientError', (error, socket) => answerClientError(error, socket, parts));
-  return server;
 }
 
 async function dispatch(arrival: Arrival, requests: number): Promise<void> {

@@ -9,6 +9,8 @@ export type HostGuardOptions = {
   readonly allowedHosts: readonly string[];
   /** `https://app.example.com`: scheme, host and port where it is not the scheme's own. */
   readonly allowedOrigins: readonly string[];
+  /** There when the listener speaks TLS. */
+  readonly tls?: object;
 };
 
 export type HostGuard = {
@@ -22,6 +24,7 @@ const HOST = /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?
 
 /** @throws TypeError when an entry is not a host or an origin, or `publicUrl` not an absolute http(s) URL. */
 export function createHostGuard(options: HostGuardOptions): HostGuard {
+  const ownScheme = options.tls === undefined ? 'http://' : 'https://';
   const publicUrl = parsePublicUrl(options.publicUrl);
   const withAnyPort = new Set(options.allowedHosts.map(parseHost));
   const hosts = new Set([...withAnyPort, publicUrl.host]);
@@ -42,7 +45,7 @@ export function createHostGuard(options: HostGuardOptions): HostGuard {
     },
     originAllowed(origin, port) {
       if (origins.has(origin)) return true;
-      return origin.startsWith('http://') && isOurLoopback(origin.slice('http://'.length), port);
+      return origin.startsWith(ownScheme) && isOurLoopback(origin.slice(ownScheme.length), port);
     },
   };
 }

@@ -8,6 +8,8 @@ export type InboundHeaders = {
   readonly host: string | undefined;
   readonly origin: string | undefined;
   readonly authorization: string | undefined;
+  /** `X-Forwarded-Client-Cert`; several lines are one list. `authn` decides whether its sender is believed. */
+  readonly forwardedCertificate: string | undefined;
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
   readonly contentLength: number | undefined;
@@ -21,7 +23,7 @@ export type InboundHeaders = {
 
 type Draft = { -readonly [Key in keyof InboundHeaders]: InboundHeaders[Key] };
 
-type TextHeader = Exclude<keyof InboundHeaders, 'accept' | 'contentLength' | 'repeated'>;
+type TextHeader = Exclude<keyof InboundHeaders, 'accept' | 'contentLength' | 'forwardedCertificate' | 'repeated'>;
 
 const SINGLE: ReadonlyMap<string, TextHeader> = new Map<string, TextHeader>([
   ['host', 'host'],
@@ -38,6 +40,7 @@ export function readHeaders(raw: readonly string[]): InboundHeaders {
     host: undefined,
     origin: undefined,
     authorization: undefined,
+    forwardedCertificate: undefined,
     contentType: undefined,
     contentEncoding: undefined,
     contentLength: undefined,
@@ -54,6 +57,9 @@ export function readHeaders(raw: readonly string[]): InboundHeaders {
       else headers.repeated ??= name;
     } else if (name === 'accept') {
       headers.accept = headers.accept === undefined ? value : `${headers.accept}, ${value}`;
+    } else if (name === 'x-forwarded-client-cert') {
+      const { forwardedCertificate: before } = headers;
+      headers.forwardedCertificate = before === undefined ? value : `${before},${value}`;
     } else if (name === 'content-length') {
       // Node's parser has refused a second one and anything that is not a number.
       headers.contentLength = Number(value);

@@ -44,9 +44,11 @@ export async function receiveSessionStream(arrival: EndpointArrival, classified:
 const STREAM_ONLY = { message: 'Accept must list text/event-stream.' };
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** A stream outlives neither its session nor the credential that opened it. */
-function lifetimeMs(nowMs: number, session: Session, { credential }: Principal): number {
-  const untilMs = Math.min(session.expiresAtMs, credential.expiresAtMs ?? Number.POSITIVE_INFINITY);
+/** A stream outlives neither its session nor the credentials that opened it. */
+function lifetimeMs(nowMs: number, session: Session, { credential, workload }: Principal): number {
+  const forever = Number.POSITIVE_INFINITY;
+  const ofCaller = Math.min(credential.expiresAtMs ?? forever, workload?.expiresAtMs ?? forever);
+  const untilMs = Math.min(session.expiresAtMs, ofCaller);
   return Math.max(1, Math.min(untilMs - nowMs, MAX_TIMER_MS));
 }
 

@@ -15,10 +15,15 @@ import type { Endpoint, Target } from './target.ts';
 
 /** Credentials as presented, unverified. */
 export type PresentedCredentials = {
-  /** From `Authorization: Bearer`. */
+  /** From `Authorization: Bearer`. Empty when the header is there and is no bearer token. */
   readonly bearer?: Secret;
-  /** The client certificate of the connection, its signature chain already verified by TLS; leaf first, each as DER. */
+  /**
+   * The client certificate of the connection and what came with it; leaf first, each as DER, one object per connection. TLS
+   * has proved that the client holds its key, and nothing more.
+   */
   readonly certificates?: readonly Uint8Array[];
+  /** What OpenSSL found wrong with their chain, as it names it: `CERT_HAS_EXPIRED`. */
+  readonly certificateFault?: string;
   /** `X-Forwarded-Client-Cert`, verbatim. Whether its sender may be believed is decided by the peer's address. */
   readonly forwardedCertificate?: string;
 };

@@ -1,0 +1,64 @@
+/**
+ * Two layers of identity: the user, by token or key, and the workload that the request comes from. With both, the principal
+ * is the user, and shows the workload; with a workload alone it is the workload. Nothing that was presented is ignored.
+ */
+
+import { refuse } from '../model/failure.ts';
+import type { Principal, Workload } from '../model/principal.ts';
+import type { Attempts } from './attempts.ts';
+import type { Authenticator } from './authenticator.ts';
+import { refused } from './refused.ts';
+import type { KnownWorkload, Workloads } from './workloads.ts';
+
+export type LayeredOptions = {
+  /** Who is calling, by what is in `Authorization`. */
+  readonly bearer: Authenticator;
+  readonly workloads: Workloads;
+  /** Nobody is served who does not prove a workload. */
+  readonly workloadRequired: boolean;
+  readonly attempts: Attempts;
+};
+
+/** Workloads that one user is seen with at a time: the replicas and generations of a few agents. */
+const MAX_PER_USER = 64;
+
+export function createLayeredAuthenticator(options: LayeredOptions): Authenticator {
+  const { bearer, workloads, workloadRequired, attempts } = options;
+  /** Policy remembers by principal, so the same token from the same workload must be the same object. */
+  const pairs = new WeakMap<Principal, Map<Workload, Principal>>();
+
+  const paired = (user: Principal, { workload, principal }: KnownWorkload, address: string): Principal => {
+    const seen = pairs.get(user) ?? new Map<Workload, Principal>();
+    const known = seen.get(workload);
+    if (known !== undefined) return known;
+    if (user.tenant !== principal.tenant) {
+      const tenants = `the user is of tenant "${user.tenant}", the workload of "${principal.tenant}"`;
+      return attempts.failed(address, refused('invalid-credential', `two layers: ${tenants}`));
+    }
+    const both = Object.freeze({ ...user, workload });
+    const [oldest] = seen.keys();
+    if (seen.size >= MAX_PER_USER && oldest !== undefined) seen.delete(oldest);
+    seen.set(workload, both);
+    pairs.set(user, seen);
+    return both;
+  };
+
+  return {
+    authenticate(attempt) {
+      const workload = workloads.of(attempt);
+      if (workload === undefined) {
+        if (workloadRequired) throw refuse('unauthenticated', { message: NEEDS_CERTIFICATE });
+        return bearer.authenticate(attempt);
+      }
+      // An empty one is there when Authorization could not be read: that was meant to be a user, and is not ignored.
+      if (attempt.presented.bearer === undefined) return workload.principal;
+      const user = bearer.authenticate(attempt);
+      return user instanceof Promise
+        ? user.then((principal) => paired(principal, workload, attempt.address))
+        : paired(user, workload, attempt.address);
+    },
+  };
+}
+
+const NEEDS_CERTIFICATE =
+  'A client certificate of a configured trust domain is required, beside a credential or without one.';

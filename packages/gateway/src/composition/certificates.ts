@@ -1,0 +1,177 @@
+/**
+ * The gateway's own certificate and the bundles of trust domains: read at start, where an unusable one is fatal, and watched
+ * from then on, where an unusable one changes nothing and is logged.
+ */
+
+import { open } from 'node:fs/promises';
+
+import type { Attempts } from '../authn/attempts.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
+import { createLayeredAuthenticator } from '../authn/layered-authenticator.ts';
+import { parseTrustBundle, type TrustBundle } from '../authn/trust-bundle.ts';
+import { createWorkloads, type Workloads } from '../authn/workloads.ts';
+import type { Config, TlsConfig, TrustDomainConfig } from '../config/config.ts';
+import type { TlsMaterial, TlsOptions } from '../entrypoint/tls.ts';
+import { err, ok, type Result } from '../model/result.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { checkKeyPair, type KeyPair } from './tls-files.ts';
+import { watchFiles, type WatchedFiles } from './watched-files.ts';
+
+/** A file that is needed to start cannot be used. */
+export class CertificateError extends Error {
+  constructor(setting: string, problem: string) {
+    super(`${setting}: ${problem}.`);
+    this.name = 'CertificateError';
+  }
+}
+
+export type Certificates = {
+  /** For the listener; undefined when it speaks plain HTTP. */
+  readonly tls: TlsOptions | undefined;
+  /** The authenticator that knows both layers, or `bearer` itself where no workload can prove itself. */
+  layered(bearer: Authenticator): Authenticator;
+  /** From now on changes of the files take effect. */
+  watch(replaceTls: (material: TlsMaterial) => void): void;
+  close(): void;
+};
+
+const MAX_FILE_BYTES = 1024 * 1024;
+
+/** @throws CertificateError */
+export async function loadCertificates(config: Config, attempts: Attempts, logger: Logger): Promise<Certificates> {
+  const { trustDomains, meshProxies } = config.identity.workloads;
+  const loaded = await Promise.all(
+    trustDomains.map(async (domain) => ({
+      ...domain,
+      bundle: orThrow(bundleSetting(domain), await readBundle(domain)),
+    })),
+  );
+  const workloads =
+    loaded.length === 0
+      ? undefined
+      : createWorkloads({ trustDomains: loaded, meshProxies, attempts, now: () => Date.now() });
+  const own =
+    config.tls === undefined ? undefined : { config: config.tls, pair: orThrow('tls', await readPair(config.tls)) };
+  const live = new LiveCertificates(own, workloads, logger);
+  let stop = (): void => undefined;
+  return {
+    tls: live.options(),
+    layered(bearer) {
+      if (workloads === undefined) return bearer;
+      const workloadRequired = config.tls?.clientCertificates === 'required';
+      return createLayeredAuthenticator({ bearer, workloads, workloadRequired, attempts });
+    },
+    watch(replaceTls) {
+      stop = watchFiles(live.watched(trustDomains, replaceTls));
+    },
+    close: () => stop(),
+  };
+}
+
+type Own = { readonly config: TlsConfig; readonly pair: KeyPair };
+
+class LiveCertificates {
+  #own: Own | undefined;
+  readonly #workloads: Workloads | undefined;
+  readonly #logger: Logger;
+
+  constructor(own: Own | undefined, workloads: Workloads | undefined, logger: Logger) {
+    this.#own = own;
+    this.#workloads = workloads;
+    this.#logger = logger;
+  }
+
+  options(): TlsOptions | undefined {
+    const own = this.#own;
+    if (own === undefined) return undefined;
+    return { material: this.#material(own), asksForCertificates: own.config.clientCertificates !== 'off' };
+  }
+
+  watched(domains: readonly TrustDomainConfig[], replaceTls: (material: TlsMaterial) => void): readonly WatchedFiles[] {
+    const bundles = domains.map((domain) => ({
+      files: [domain.bundleFile],
+      onChange: () => this.#reloadBundle(domain, replaceTls),
+    }));
+    const own = this.#own;
+    if (own === undefined) return bundles;
+    const { certificateFile, keyFile } = own.config;
+    return [...bundles, { files: [certificateFile, keyFile], onChange: () => this.#reloadPair(replaceTls) }];
+  }
+
+  async #reloadPair(replaceTls: (material: TlsMaterial) => void): Promise<void> {
+    const own = this.#own;
+    if (own === undefined) return;
+    const pair = await readPair(own.config);
+    if (!pair.ok) return this.#keep('tls', pair.error);
+    if (pair.value.certificate === own.pair.certificate && pair.value.key === own.pair.key) return;
+    const renewed = { ...own, pair: pair.value };
+    if (!this.#show(renewed, replaceTls)) return;
+    this.#own = renewed;
+    this.#logger.info(
+      { file: own.config.certificateFile },
+      'a new certificate is shown to those who connect from now on',
+    );
+  }
+
+  async #reloadBundle(domain: TrustDomainConfig, replaceTls: (material: TlsMaterial) => void): Promise<void> {
+    const bundle = await readBundle(domain);
+    if (!bundle.ok) return this.#keep(bundleSetting(domain), bundle.error);
+    const before = this.#workloads?.authorities().join();
+    this.#workloads?.replaceBundle(domain.name, bundle.value);
+    if (this.#workloads?.authorities().join() === before) return;
+    if (this.#own !== undefined) this.#show(this.#own, replaceTls);
+    this.#logger.info({ trustDomain: domain.name, file: domain.bundleFile }, 'a new trust bundle is in force');
+  }
+
+  #show(own: Own, replaceTls: (material: TlsMaterial) => void): boolean {
+    try {
+      replaceTls(this.#material(own));
+      return true;
+    } catch (cause) {
+      this.#keep('tls', cause instanceof Error ? cause.message : String(cause));
+      return false;
+    }
+  }
+
+  #keep(setting: string, reason: string): void {
+    this.#logger.warn({ setting, reason }, 'a changed file cannot be used; what was read before stays in force');
+  }
+
+  #material({ pair }: Own): TlsMaterial {
+    return { ...pair, authorities: this.#workloads?.authorities() ?? [] };
+  }
+}
+
+const bundleSetting = ({ name }: TrustDomainConfig): string => `identity.workloads.trustDomains, ${name}`;
+
+async function readBundle({ bundleFile }: TrustDomainConfig): Promise<Result<TrustBundle, string>> {
+  const text = await readText(bundleFile);
+  if (!text.ok) return text;
+  const bundle = parseTrustBundle(text.value);
+  return bundle.ok ? bundle : err(`${bundleFile} ${bundle.error}`);
+}
+
+async function readPair({ certificateFile, keyFile }: TlsConfig): Promise<Result<KeyPair, string>> {
+  const [certificate, key] = [await readText(certificateFile), await readText(keyFile)];
+  if (!certificate.ok) return certificate;
+  if (!key.ok) return key;
+  const pair = checkKeyPair({ certificate: certificate.value, key: key.value }, Date.now());
+  return pair.ok ? pair : err(`the certificate in ${certificateFile} ${pair.error}`);
+}
+
+async function readText(file: string): Promise<Result<string, string>> {
+  try {
+    await using handle = await open(file, 'r');
+    const { size } = await handle.stat();
+    if (size > MAX_FILE_BYTES) return err(`${file} is larger than ${MAX_FILE_BYTES / 1024} KiB`);
+    return ok(await handle.readFile('utf8'));
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+    return err(code === 'ENOENT' ? `${file} does not exist` : `${file} cannot be read (${code})`);
+  }
+}
+
+function orThrow<T>(setting: string, result: Result<T, string>): T {
+  if (!result.ok) throw new CertificateError(setting, result.error);
+  return result.value;
+}
