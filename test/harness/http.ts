@@ -20,11 +20,14 @@ export type HttpRequest = {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string | Buffer;
+  /** The address it comes from. */
+  readonly from?: string;
 };
 
-export function send(url: string, { method = 'POST', headers = {}, body }: HttpRequest): Promise<HttpAnswer> {
+export function send(url: string, { method = 'POST', headers = {}, body, from }: HttpRequest): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method, headers, agent: false }, (response) => {
+    const own = from === undefined ? {} : { localAddress: from };
+    const request = httpRequest(url, { method, headers, agent: false, ...own }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -54,8 +57,10 @@ const META = {
   'io.modelcontextprotocol/clientInfo': { name: 'raw', version: '1' },
 };
 
+type Correct = Required<Pick<HttpRequest, 'headers' | 'body'>>;
+
 /** A correct modern request; tests then break one thing of it. */
-export function modern(method: string, params: Record<string, unknown> = {}): Required<Omit<HttpRequest, 'method'>> {
+export function modern(method: string, params: Record<string, unknown> = {}): Correct {
   const name = params.name ?? params.uri;
   return {
     headers: {
@@ -70,11 +75,7 @@ export function modern(method: string, params: Record<string, unknown> = {}): Re
 }
 
 /** A correct legacy request of a session, or the `initialize` that opens one. */
-export function legacy(
-  method: string,
-  params: Record<string, unknown> = {},
-  session?: string,
-): Required<Omit<HttpRequest, 'method'>> {
+export function legacy(method: string, params: Record<string, unknown> = {}, session?: string): Correct {
   const opening = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } };
   return {
     headers: {

@@ -314,7 +314,7 @@ describe.skipIf(!hasOpenssl)('over TLS', () => {
 
     test('speaks nothing older than TLS 1.2, and no plain HTTP', async () => {
       expect((await ask(agent, callOk(), { maxVersion: 'TLSv1.2' })).status).toBe(200);
-      await expect(ask(agent, callOk(), { maxVersion: 'TLSv1.1' })).rejects.toThrow();
+      await expect(ask(agent, callOk(), { maxVersion: 'TLSv1.1' })).rejects.toThrow(/protocol/u);
       const socket = connectTcp(Number(new URL(gateway.url).port), '127.0.0.1');
       socket.on('error', () => undefined);
       socket.write('GET /mcp HTTP/1.1\r\nHost: x\r\n\r\n');

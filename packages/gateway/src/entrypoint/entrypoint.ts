@@ -115,7 +115,8 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     }
   }
 
-  const { server, replaceTls } = createListener(options.tls, limits);
+  const listener = createListener(options.tls, limits);
+  const { server } = listener;
   attach(server, parts, (request, response) => void receive(request, response));
 
   return {
@@ -124,7 +125,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
       port = bound.port;
       return bound;
     },
-    replaceTls,
+    replaceTls: (material) => listener.replaceTls(material),
     get draining() {
       return closing !== undefined;
     },

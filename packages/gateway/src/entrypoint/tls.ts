@@ -72,7 +72,8 @@ function read(socket: TLSSocket): Presented {
     at = at.issuerCertificate;
   }
   if (certificates.length === 0) return NONE;
-  // Node's types say Error; it is OpenSSL's code for what went wrong, or null.
+  if (socket.authorized) return { certificates };
+  // Node's types say Error; it is the text of OpenSSL's code for what went wrong.
   const fault: unknown = socket.authorizationError;
-  return { certificates, ...(fault === undefined || fault === null ? {} : { certificateFault: String(fault) }) };
+  return { certificates, certificateFault: typeof fault === 'string' ? fault : 'UNSPECIFIED' };
 }
