@@ -1,5 +1,10 @@
 /** The gateway as an OAuth 2.1 resource server: metadata, challenges, audiences and scopes, in both eras. */
 
+import {
+  checkResourceAllowed,
+  discoverOAuthProtectedResourceMetadata,
+  extractWWWAuthenticateParams,
+} from '@modelcontextprotocol/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { startMisbehavingServer, type MisbehavingServer } from '../fixtures/misbehaving-http.ts';
@@ -54,6 +59,38 @@ const metadata = async (of: TestGateway, path: string): Promise<Record<string, u
 
 const tokenFor = (path: string, scope = 'mcp', of = gateway): Promise<string> =>
   idp.token({ aud: `${of.url}${path}`, scope });
+
+const asResponse = ({ status, headers }: HttpAnswer): Response =>
+  new Response(null, { status, headers: { 'www-authenticate': headers['www-authenticate'] ?? '' } });
+
+describe('the official SDK', () => {
+  test.each<[string, () => TestGateway, string]>([
+    ['the endpoint', () => gateway, '/servers/guarded/mcp'],
+    ['the gateway as a whole', () => whole, ''],
+  ])('finds out what to ask for, where tokens are for %s', async (_, of, resource) => {
+    const endpoint = new URL(`${of().url}/servers/guarded/mcp`);
+    const challenge = extractWWWAuthenticateParams(asResponse(await post(of(), '/servers/guarded/mcp', undefined)));
+    expect(challenge.resourceMetadataUrl?.href).toBe(`${of().url}${WELL_KNOWN}${resource}`);
+    const found = await discoverOAuthProtectedResourceMetadata(endpoint, {
+      ...(challenge.resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl: challenge.resourceMetadataUrl }),
+    });
+    expect(found.authorization_servers).toEqual([idp.url]);
+    const allowed = checkResourceAllowed({ requestedResource: endpoint, configuredResource: found.resource });
+    expect(allowed).toBe(true);
+    // As the SDK sends it as `resource`, and so as the issuer puts it into the token: the href of a URL object.
+    const token = await idp.token({ aud: new URL(found.resource).href, scope: 'mcp guarded:use' });
+    expect((await post(of(), '/servers/guarded/mcp', token, modern('tools/list'))).status).toBe(200);
+  });
+
+  test('reads from a refusal which scopes to step up to', async () => {
+    const path = '/servers/guarded/mcp';
+    const answer = await post(gateway, path, await tokenFor(path));
+    expect(extractWWWAuthenticateParams(asResponse(answer))).toMatchObject({
+      error: 'insufficient_scope',
+      scope: 'mcp guarded:use notes:read',
+    });
+  });
+});
 
 describe('who asks without a credential', () => {
   test.each(['', '/mcp', '/servers/plain/mcp', '/servers/nothing-here/mcp'])(

@@ -78,6 +78,20 @@ describe('the record of a call', () => {
     });
   });
 
+  it('names the workload beside the user', () => {
+    const workload = { id: 'spiffe://example.org/agent', trustDomain: 'example.org', credential: 'mtls' } as const;
+    const event: AuditEvent = {
+      request: inbound(),
+      outcome: 'ok',
+      durationMs: 1,
+      principal: { ...alice, workload },
+    };
+    expect(parsed(outcomeRecord(event, at, context))).toMatchObject({
+      actor: { user: { name: alice.name } },
+      unmapped: { credential: 'api-key', workload: { uid: workload.id, credential: 'mtls' } },
+    });
+  });
+
   it('refused before anyone was known names the failure and an unauthenticated actor', () => {
     const event: AuditEvent = {
       request: inbound(),

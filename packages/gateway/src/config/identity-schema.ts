@@ -39,13 +39,17 @@ const ALGORITHMS = [
   'Ed25519',
 ] as const;
 
+/** Whoever can change keys on their way can be anyone. */
+const protectedUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((url) => /^(?:https:|http:\/\/(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$))/.test(url), {
+    message: 'must be https; http only on this machine.',
+  });
+
 const issuer = z
   .strictObject({
-    issuer: z.url({ protocol: /^https?$/ }).describe('The issuer identifier, exactly as it stands in `iss`.'),
-    jwksUri: z
-      .url({ protocol: /^https?$/ })
-      .optional()
-      .describe("Where its keys are. Default: from the issuer's metadata."),
+    issuer: protectedUrl.describe('The issuer identifier, exactly as it stands in `iss`.'),
+    jwksUri: protectedUrl.optional().describe("Where its keys are. Default: from the issuer's metadata."),
     groupsClaim: name.default('groups').describe('The claim that lists the groups.'),
     tenant: name.optional().describe('The tenant that its users belong to. Default: `default`.'),
     tenantClaim: name
@@ -80,6 +84,9 @@ const scopes = z
     required: z
       .array(scope)
       .default([])
+      .refine((required) => !required.includes('offline_access'), {
+        message: 'names offline_access, which is between a client and its issuer (MCP 2026-07-28, authorization).',
+      })
       .describe('Scopes that every token needs. Told to clients without a token, and in the metadata.'),
     implies: z
       .record(scope, z.array(scope).min(1))

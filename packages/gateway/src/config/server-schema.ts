@@ -135,10 +135,7 @@ export const serverSchema = z
       .prefault({})
       .describe('Circuit breaker: callers of a server that keeps failing are told so at once. `off`: none.'),
     maxInFlight: count.default(1000).describe('Calls of everyone together that it may have at a time.'),
-    scopes: z
-      .array(scope)
-      .default([])
-      .describe('OAuth scopes that a token needs to use anything of this server.'),
+    scopes: z.array(scope).default([]).describe('OAuth scopes that a token needs to use anything of this server.'),
     tools: z
       .record(glob, traits)
       .default({})
