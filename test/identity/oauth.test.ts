@@ -71,9 +71,9 @@ describe('the official SDK', () => {
     const endpoint = new URL(`${of().url}/servers/guarded/mcp`);
     const challenge = extractWWWAuthenticateParams(asResponse(await post(of(), '/servers/guarded/mcp', undefined)));
     expect(challenge.resourceMetadataUrl?.href).toBe(`${of().url}${WELL_KNOWN}${resource}`);
-    const found = await discoverOAuthProtectedResourceMetadata(endpoint, {
-      ...(challenge.resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl: challenge.resourceMetadataUrl }),
-    });
+    const at = challenge.resourceMetadataUrl;
+    const options = at === undefined ? {} : { resourceMetadataUrl: at };
+    const found = await discoverOAuthProtectedResourceMetadata(endpoint, options);
     expect(found.authorization_servers).toEqual([idp.url]);
     const allowed = checkResourceAllowed({ requestedResource: endpoint, configuredResource: found.resource });
     expect(allowed).toBe(true);

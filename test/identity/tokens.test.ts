@@ -125,6 +125,8 @@ describe('a token is refused', () => {
     expect(answer.json?.error?.message).toMatch(message);
     expect(answer.headers['www-authenticate']).toMatch(/^Bearer error="invalid_token", resource_metadata="/u);
     expect(lastReason(gateway)).toMatch(reason);
+    const { requestId } = answer.json?.error?.data ?? {};
+    expect(gateway.log.filter((line) => line['requestId'] === requestId)).toHaveLength(2);
     expect(JSON.stringify(gateway.log)).not.toContain(text);
   });
 

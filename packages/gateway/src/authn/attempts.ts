@@ -2,6 +2,7 @@
 
 import { refuse } from '../model/failure.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { AuthenticationAttempt } from './authenticator.ts';
 import type { Refused } from './refused.ts';
 
 /** Limits failed attempts per address. What was taken is given back when the attempt did not fail. */
@@ -10,39 +11,41 @@ export interface FailedAttempts {
   giveBack(address: string): void;
 }
 
+type Attempt = Pick<AuthenticationAttempt, 'requestId' | 'address'>;
+
 export type Attempts = {
   /** @throws Refusal `quota-exceeded` when this address has no failed attempt left. */
-  take(address: string): void;
-  giveBack(address: string): void;
+  take(attempt: Attempt): void;
+  giveBack(attempt: Attempt): void;
   /** The attempt was taken before. @throws Refusal */
-  fail(address: string, refusal: Refused): never;
+  fail(attempt: Attempt, refusal: Refused): never;
   /** Takes an attempt, and fails. @throws Refusal */
-  failed(address: string, refusal: Refused): never;
+  failed(attempt: Attempt, refusal: Refused): never;
 };
 
 export function createAttempts(failedAttempts: FailedAttempts, log: Logger): Attempts {
-  const take = (address: string): void => {
+  const take = ({ requestId, address }: Attempt): void => {
     const verdict = failedAttempts.allow(address);
     if (verdict.allowed) return;
-    log.info({ code: 'quota-exceeded', address }, 'too many failed attempts to authenticate');
+    log.info({ requestId, code: 'quota-exceeded', address }, 'too many failed attempts to authenticate');
     throw refuse('quota-exceeded', {
       retryAfterMs: verdict.retryAfterMs,
       message: 'Too many failed attempts to authenticate from this address. Wait and try again.',
     });
   };
 
-  const fail = (address: string, { code, reason }: Refused): never => {
-    log.info({ code, reason, address }, 'a credential was refused');
+  const fail = ({ requestId, address }: Attempt, { code, reason }: Refused): never => {
+    log.info({ requestId, code, reason, address }, 'a credential was refused');
     throw refuse(code, code === 'identity-unavailable' ? { retryAfterMs: 1000 } : {});
   };
 
   return {
     take,
-    giveBack: (address) => failedAttempts.giveBack(address),
+    giveBack: ({ address }) => failedAttempts.giveBack(address),
     fail,
-    failed(address, refusal) {
-      take(address);
-      return fail(address, refusal);
+    failed(attempt, refusal) {
+      take(attempt);
+      return fail(attempt, refusal);
     },
   };
 }

@@ -5,6 +5,8 @@ import type { PresentedCredentials } from '../model/request.ts';
 import type { Endpoint } from '../model/target.ts';
 
 export type AuthenticationAttempt = {
+  /** Ties the precise reason in our log to the generic answer that the caller got. */
+  readonly requestId: string;
   readonly presented: PresentedCredentials;
   readonly endpoint: Endpoint;
   /** The client's network address: failed attempts are limited per address. */

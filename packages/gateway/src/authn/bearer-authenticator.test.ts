@@ -60,6 +60,7 @@ function gateway(more: Partial<AuthenticatorOptions> = {}) {
   });
   const present = (text: string | undefined, endpoint = FILES) =>
     authenticator.authenticate({
+      requestId: 'request-1',
       presented: text === undefined ? {} : { bearer: new Secret(text) },
       endpoint,
       address: '192.0.2.1',

@@ -63,7 +63,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     }
     const named = token.audiences.slice(0, MAX_LOGGED_AUDIENCES).map(quoted).join(', ');
     return attempts.fail(
-      attempt.address,
+      attempt,
       refused('wrong-audience', `token: issued for another audience, ${named}, not for ${accepted.join(', ')}`),
     );
   };
@@ -78,14 +78,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   };
 
   const verify = async (digest: string, text: string, attempt: AuthenticationAttempt): Promise<Principal> => {
-    attempts.take(attempt.address);
+    attempts.take(attempt);
     const verified = await verifyOnce(digest, text);
     if (verified instanceof Refused) {
       // That an issuer is away is not the caller's failure.
-      if (verified.code === 'identity-unavailable') attempts.giveBack(attempt.address);
-      return attempts.fail(attempt.address, verified);
+      if (verified.code === 'identity-unavailable') attempts.giveBack(attempt);
+      return attempts.fail(attempt, verified);
     }
-    attempts.giveBack(attempt.address);
+    attempts.giveBack(attempt);
     cache.remember(digest, verified, now());
     return forEndpoint(verified, attempt);
   };
@@ -95,20 +95,17 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       const text = attempt.presented.bearer?.expose();
       if (text === undefined || text === '') throw refuse('unauthenticated');
       if (text.length > maxTokenLength) {
-        return attempts.failed(
-          attempt.address,
-          refused('invalid-credential', `longer than ${maxTokenLength} characters`),
-        );
+        return attempts.failed(attempt, refused('invalid-credential', `longer than ${maxTokenLength} characters`));
       }
       if (text.startsWith(API_KEY_PREFIX)) {
         const principal = verifyApiKey(text, now());
-        return principal instanceof Refused ? attempts.failed(attempt.address, principal) : principal;
+        return principal instanceof Refused ? attempts.failed(attempt, principal) : principal;
       }
       const digest = tokenDigest(text);
       const known = cache.find(digest, now());
       if (known !== undefined) return forEndpoint(known, attempt);
       if (!JWT_SHAPE.test(text)) {
-        return attempts.failed(attempt.address, refused('invalid-credential', 'neither an API key nor a JWT'));
+        return attempts.failed(attempt, refused('invalid-credential', 'neither an API key nor a JWT'));
       }
       return verify(digest, text, attempt);
     },

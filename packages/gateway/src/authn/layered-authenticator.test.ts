@@ -87,7 +87,7 @@ describe.skipIf(!hasOpenssl)('two layers', () => {
       attempts,
     });
     const present = (presented: PresentedCredentials, address = '192.0.2.1') =>
-      authenticator.authenticate({ presented, address, endpoint: { kind: 'aggregate' } });
+      authenticator.authenticate({ requestId: 'request-1', presented, address, endpoint: { kind: 'aggregate' } });
     const codeOf = async (presented: PresentedCredentials, address?: string): Promise<FailureCode | Principal> => {
       try {
         return await present(presented, address);

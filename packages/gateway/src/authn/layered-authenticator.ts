@@ -6,7 +6,7 @@
 import { refuse } from '../model/failure.ts';
 import type { Principal, Workload } from '../model/principal.ts';
 import type { Attempts } from './attempts.ts';
-import type { Authenticator } from './authenticator.ts';
+import type { AuthenticationAttempt, Authenticator } from './authenticator.ts';
 import { refused } from './refused.ts';
 import type { KnownWorkload, Workloads } from './workloads.ts';
 
@@ -27,13 +27,17 @@ export function createLayeredAuthenticator(options: LayeredOptions): Authenticat
   /** Policy remembers by principal, so the same token from the same workload must be the same object. */
   const pairs = new WeakMap<Principal, Map<Workload, Principal>>();
 
-  const paired = (user: Principal, { workload, principal }: KnownWorkload, address: string): Principal => {
+  const paired = (
+    user: Principal,
+    { workload, principal }: KnownWorkload,
+    attempt: AuthenticationAttempt,
+  ): Principal => {
     const seen = pairs.get(user) ?? new Map<Workload, Principal>();
     const known = seen.get(workload);
     if (known !== undefined) return known;
     if (user.tenant !== principal.tenant) {
       const tenants = `the user is of tenant "${user.tenant}", the workload of "${principal.tenant}"`;
-      return attempts.failed(address, refused('invalid-credential', `two layers: ${tenants}`));
+      return attempts.failed(attempt, refused('invalid-credential', `two layers: ${tenants}`));
     }
     const both = Object.freeze({ ...user, workload });
     const [oldest] = seen.keys();
@@ -54,8 +58,8 @@ export function createLayeredAuthenticator(options: LayeredOptions): Authenticat
       if (attempt.presented.bearer === undefined) return workload.principal;
       const user = bearer.authenticate(attempt);
       return user instanceof Promise
-        ? user.then((principal) => paired(principal, workload, attempt.address))
-        : paired(user, workload, attempt.address);
+        ? user.then((principal) => paired(principal, workload, attempt))
+        : paired(user, workload, attempt);
     },
   };
 }

@@ -92,32 +92,33 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
     return made instanceof Refused ? made : { known: made, generation, untilMs: svid.expiresAtMs };
   };
 
-  const ofChain = (chain: Chain, { presented, address }: AuthenticationAttempt): KnownWorkload => {
+  const ofChain = (chain: Chain, attempt: AuthenticationAttempt): KnownWorkload => {
     const ofConnection = byConnection.get(chain);
     if (isCurrent(ofConnection)) return ofConnection.known;
-    const digest = digestOf(chain, presented.certificateFault);
+    const { certificateFault } = attempt.presented;
+    const digest = digestOf(chain, certificateFault);
     const seen = byChain.get(digest);
     if (isCurrent(seen)) {
       byConnection.set(chain, seen);
       return seen.known;
     }
-    attempts.take(address);
-    const verified = verifyChain(chain, presented.certificateFault);
-    if (verified instanceof Refused) return attempts.fail(address, verified);
-    attempts.giveBack(address);
+    attempts.take(attempt);
+    const verified = verifyChain(chain, certificateFault);
+    if (verified instanceof Refused) return attempts.fail(attempt, verified);
+    attempts.giveBack(attempt);
     byChain.set(digest, verified);
     byConnection.set(chain, verified);
     return verified.known;
   };
 
-  const ofProxy = (header: string, address: string): KnownWorkload => {
+  const ofProxy = (header: string, attempt: AuthenticationAttempt): KnownWorkload => {
     const id = parseForwardedCertificate(header);
     // No attempt is taken: the address is the proxy's, and whoever misbehaves behind it must not lock everyone out.
-    if (!id.ok) return attempts.fail(address, refused('invalid-credential', `forwarded certificate: ${id.error}`));
+    if (!id.ok) return attempts.fail(attempt, refused('invalid-credential', `forwarded certificate: ${id.error}`));
     const seen = forwarded.get(id.value.id);
     if (seen !== undefined) return seen;
     const made = known(id.value, 'mesh');
-    if (made instanceof Refused) return attempts.fail(address, made);
+    if (made instanceof Refused) return attempts.fail(attempt, made);
     forwarded.set(id.value.id, made);
     return made;
   };
@@ -129,7 +130,7 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
       const ofConnection = certificates === undefined ? undefined : ofChain(certificates, attempt);
       if (!isMeshProxy(attempt.address)) return ofConnection;
       // The connection is the proxy's own. Without a word from it about its caller, nobody is vouched for.
-      return forwardedCertificate === undefined ? undefined : ofProxy(forwardedCertificate, attempt.address);
+      return forwardedCertificate === undefined ? undefined : ofProxy(forwardedCertificate, attempt);
     },
     replaceBundle(name, bundle) {
       const domain = domains.get(name);

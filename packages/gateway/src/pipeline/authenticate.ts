@@ -12,6 +12,7 @@ export async function authenticate(
 ): Promise<AuthenticatedRequest> {
   const { presented, ...rest } = inbound;
   const principal = await authenticator.authenticate({
+    requestId: inbound.id,
     presented,
     endpoint: inbound.endpoint,
     address: inbound.client.address,
