@@ -55,7 +55,9 @@ describe.skipIf(!hasOpenssl || process.platform !== 'linux')('X-Forwarded-Client
   ): Promise<HttpAnswer> =>
     send(`${gateway.url}${PATH}`, { ...request, from, headers: { ...request.headers, ...headers } });
 
-  const vouching = { 'x-forwarded-client-cert': `By=spiffe://example.org/proxy;Hash=00ff;URI=${AGENT}` };
+  const vouching = {
+    'x-forwarded-client-cert': `By=spiffe://example.org/proxy;Hash=${'00ff'.repeat(16)};URI=${AGENT}`,
+  };
 
   test('from the proxy makes its caller the principal, in both eras', async () => {
     expect((await ask(PROXY, vouching)).json?.result).toBeDefined();
@@ -84,7 +86,7 @@ describe.skipIf(!hasOpenssl || process.platform !== 'linux')('X-Forwarded-Client
     ['with two elements', `URI=spiffe://example.org/one,URI=${AGENT}`],
     ['that came twice', [`URI=${AGENT}`, `URI=${AGENT}`]],
     ['with two URIs', `URI=${AGENT};URI=spiffe://example.org/admin`],
-    ['without a URI', 'Hash=00ff;Subject="CN=agent"'],
+    ['without a URI', `Hash=${'00ff'.repeat(16)};Subject="CN=agent"`],
     ['of a trust domain that is not configured', 'URI=spiffe://elsewhere.example/agent'],
   ])('from the proxy is refused %s, even beside a good key', async (_, header) => {
     const answer = await ask(PROXY, { 'x-forwarded-client-cert': header, ...bearer(gateway.keys.alice ?? '') });

@@ -17,17 +17,28 @@ const KEYS: ReadonlySet<string> = new Set(['by', 'hash', 'cert', 'chain', 'subje
 /** The names of the proxy itself and of hosts may be several. */
 const REPEATABLE: ReadonlySet<string> = new Set(['by', 'dns']);
 
+export type ForwardedCertificate = SpiffeId & {
+  /** SHA-256 of the certificate, base64url, where the proxy says it. */
+  readonly thumbprint?: string;
+};
+
+const SHA256_HEX = /^[0-9a-f]{64}$/i;
+
 /**
  * The workload that the proxy vouches for: exactly one element, because a proxy that appends (`APPEND_FORWARD`) or passes on
  * what came (`FORWARD_ONLY`) would let callers write their own, and exactly one URI in it. The error is for the log.
  */
-export function parseForwardedCertificate(header: string): Result<SpiffeId, string> {
+export function parseForwardedCertificate(header: string): Result<ForwardedCertificate, string> {
   if (header.length > MAX_LENGTH) return err(`longer than ${MAX_LENGTH} characters`);
   const pairs = readElement(header);
   if (!pairs.ok) return pairs;
   const uri = pairs.value.get('uri');
   if (uri === undefined || !isSpiffeUri(uri)) return err('has no SPIFFE id under URI');
-  return parseSpiffeId(uri);
+  const id = parseSpiffeId(uri);
+  const hash = pairs.value.get('hash');
+  if (!id.ok || hash === undefined) return id;
+  if (!SHA256_HEX.test(hash)) return err('has a Hash that is no SHA-256');
+  return ok({ ...id.value, thumbprint: Buffer.from(hash, 'hex').toString('base64url') });
 }
 
 function readElement(header: string): Result<ReadonlyMap<string, string>, string> {

@@ -1,6 +1,9 @@
+import { hash } from 'node:crypto';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { Refusal, type FailureCode } from '../model/failure.ts';
+import type { Json } from '../model/json.ts';
 import { principalKey, type Principal } from '../model/principal.ts';
 import type { PresentedCredentials } from '../model/request.ts';
 import { Secret } from '../model/secret.ts';
@@ -13,6 +16,7 @@ import { createWorkloads } from './workloads.ts';
 
 const AGENT = 'spiffe://example.org/agent';
 const PROXY = '10.1.2.3';
+const HASH = '00ff'.repeat(16);
 
 const userOf = (name: string, tenant: string): Principal =>
   deepFrozen({
@@ -32,6 +36,10 @@ const USERS: Readonly<Record<string, Principal>> = {
   alice: userOf('alice', 'default'),
   bert: userOf('bert', 'acme'),
 };
+
+/** Whose token is bound to a key, as the test says. */
+const bound: { confirmation: Json } = { confirmation: null };
+const boundUser = (): Principal => ({ ...userOf('bound', 'default'), claims: { cnf: bound.confirmation } });
 
 describe.skipIf(!hasOpenssl)('two layers', () => {
   let pki: Pki;
@@ -77,7 +85,8 @@ describe.skipIf(!hasOpenssl)('two layers', () => {
     const authenticator = createLayeredAuthenticator({
       bearer: {
         authenticate({ presented }) {
-          const user = USERS[presented.bearer?.expose() ?? ''];
+          const name = presented.bearer?.expose() ?? '';
+          const user = name === 'bound' ? boundUser() : USERS[name];
           if (user === undefined) throw new Refusal({ code: 'unauthenticated', sent: 'no' });
           return user.name === 'bert' ? Promise.resolve(user) : user;
         },
@@ -101,7 +110,7 @@ describe.skipIf(!hasOpenssl)('two layers', () => {
 
   const as = (name: string) => ({ bearer: new Secret(name) });
   const from = (issued: Issued) => ({ certificates: issued.presented.map((der) => new Uint8Array(der)) });
-  const vouched = (uri = AGENT) => ({ forwardedCertificate: `Hash=00;URI=${uri}` });
+  const vouched = (uri = AGENT) => ({ forwardedCertificate: `Hash=${HASH};URI=${uri}` });
 
   it('make one frozen principal: the user, with the key of the user, and the workload', () => {
     const { present } = world();
@@ -221,6 +230,25 @@ describe.skipIf(!hasOpenssl)('two layers', () => {
     expect(await codeOf(from(unnamed))).toBe('quota-exceeded');
     left.count = 0;
     expect(await codeOf(from(agent))).toMatchObject({ subject: AGENT });
+  });
+
+  it('hold a token that is bound to a certificate to that one', async () => {
+    const { codeOf, reasons } = world();
+    const thumbprint = (issued: Issued): string => hash('sha256', issued.presented[0] ?? '', 'base64url');
+    bound.confirmation = { 'x5t#S256': thumbprint(agent) };
+    expect(await codeOf({ ...as('bound'), ...from(agent) })).toMatchObject({ name: 'bound' });
+    expect(await codeOf({ ...as('bound'), ...from(proxy) })).toBe('invalid-credential');
+    expect(reasons.at(-1)).toContain('bound to another certificate');
+    expect(await codeOf(as('bound'))).toBe('invalid-credential');
+    expect(reasons.at(-1)).toContain('none was presented');
+    expect(await codeOf({ ...as('bound'), ...vouched() }, PROXY)).toBe('invalid-credential');
+    bound.confirmation = { 'x5t#S256': Buffer.from(HASH, 'hex').toString('base64url') };
+    expect(await codeOf({ ...as('bound'), ...vouched() }, PROXY)).toMatchObject({ name: 'bound' });
+    for (const confirmation of [{ jkt: 'x' }, { 'x5t#S256': thumbprint(agent), jkt: 'x' }, {}, 'x', null]) {
+      bound.confirmation = confirmation;
+      expect(await codeOf({ ...as('bound'), ...from(agent) })).toBe('invalid-credential');
+      expect(reasons.at(-1)).toContain('cannot be checked');
+    }
   });
 
   it('keep what OpenSSL found wrong, but for where the chain ends', async () => {

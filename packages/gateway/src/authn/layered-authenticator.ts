@@ -8,12 +8,14 @@ import type { Principal, Workload } from '../model/principal.ts';
 import type { Attempts } from './attempts.ts';
 import type { AuthenticationAttempt, Authenticator } from './authenticator.ts';
 import { refused } from './refused.ts';
+import { constraintFault } from './sender-constraint.ts';
 import type { KnownWorkload, Workloads } from './workloads.ts';
 
 export type LayeredOptions = {
   /** Who is calling, by what is in `Authorization`. */
   readonly bearer: Authenticator;
-  readonly workloads: Workloads;
+  /** Undefined where no workload can prove itself. */
+  readonly workloads: Workloads | undefined;
   /** Nobody is served who does not prove a workload. */
   readonly workloadRequired: boolean;
   readonly attempts: Attempts;
@@ -27,18 +29,18 @@ export function createLayeredAuthenticator(options: LayeredOptions): Authenticat
   /** Policy remembers by principal, so the same token from the same workload must be the same object. */
   const pairs = new WeakMap<Principal, Map<Workload, Principal>>();
 
-  const paired = (
-    user: Principal,
-    { workload, principal }: KnownWorkload,
-    attempt: AuthenticationAttempt,
-  ): Principal => {
+  const alone = (user: Principal, attempt: AuthenticationAttempt): Principal => {
+    const fault = constraintFault(user, undefined);
+    return fault === undefined ? user : attempts.failed(attempt, refused('invalid-credential', fault));
+  };
+
+  const paired = (user: Principal, known: KnownWorkload, attempt: AuthenticationAttempt): Principal => {
+    const { workload } = known;
     const seen = pairs.get(user) ?? new Map<Workload, Principal>();
-    const known = seen.get(workload);
-    if (known !== undefined) return known;
-    if (user.tenant !== principal.tenant) {
-      const tenants = `the user is of tenant "${user.tenant}", the workload of "${principal.tenant}"`;
-      return attempts.failed(attempt, refused('invalid-credential', `two layers: ${tenants}`));
-    }
+    const before = seen.get(workload);
+    if (before !== undefined) return before;
+    const fault = pairFault(user, known);
+    if (fault !== undefined) return attempts.failed(attempt, refused('invalid-credential', fault));
     const both = Object.freeze({ ...user, workload });
     const [oldest] = seen.keys();
     if (seen.size >= MAX_PER_USER && oldest !== undefined) seen.delete(oldest);
@@ -49,19 +51,23 @@ export function createLayeredAuthenticator(options: LayeredOptions): Authenticat
 
   return {
     authenticate(attempt) {
-      const workload = workloads.of(attempt);
-      if (workload === undefined) {
-        if (workloadRequired) throw refuse('unauthenticated', { message: NEEDS_CERTIFICATE });
-        return bearer.authenticate(attempt);
-      }
+      const workload = workloads?.of(attempt);
+      if (workload === undefined && workloadRequired) throw refuse('unauthenticated', { message: NEEDS_CERTIFICATE });
       // An empty one is there when Authorization could not be read: that was meant to be a user, and is not ignored.
-      if (attempt.presented.bearer === undefined) return workload.principal;
+      if (workload !== undefined && attempt.presented.bearer === undefined) return workload.principal;
+      const layered = (user: Principal): Principal =>
+        workload === undefined ? alone(user, attempt) : paired(user, workload, attempt);
       const user = bearer.authenticate(attempt);
-      return user instanceof Promise
-        ? user.then((principal) => paired(principal, workload, attempt))
-        : paired(user, workload, attempt);
+      return user instanceof Promise ? user.then(layered) : layered(user);
     },
   };
+}
+
+function pairFault(user: Principal, { principal, thumbprint }: KnownWorkload): string | undefined {
+  if (user.tenant !== principal.tenant) {
+    return `two layers: the user is of tenant "${user.tenant}", the workload of "${principal.tenant}"`;
+  }
+  return constraintFault(user, thumbprint);
 }
 
 const NEEDS_CERTIFICATE =

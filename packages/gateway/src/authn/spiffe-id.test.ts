@@ -68,7 +68,19 @@ describe('a forwarded certificate', () => {
     `By=spiffe://example.org/proxy;${hash};Subject="/C=US/O=\\"Acme, Inc.\\";x=y";URI=${ID};DNS=a.example;DNS=b.example`,
     `${hash};Cert="-----BEGIN%20CERTIFICATE-----%0AMII%3D";Subject="";uri="${ID}"`,
   ])('is understood: %s', (header) => {
-    expect(parseForwardedCertificate(header)).toEqual({ ok: true, value: { id: ID, trustDomain: 'example.org' } });
+    expect(parseForwardedCertificate(header)).toMatchObject({
+      ok: true,
+      value: { id: ID, trustDomain: 'example.org' },
+    });
+  });
+
+  it('tells the thumbprint of the certificate where the proxy does', () => {
+    const thumbprint = Buffer.from(hash.slice('Hash='.length), 'hex').toString('base64url');
+    expect(parseForwardedCertificate(`${hash};URI=${ID}`)).toMatchObject({ value: { thumbprint } });
+    expect(parseForwardedCertificate(`Hash=00ff;URI=${ID}`)).toMatchObject({
+      ok: false,
+      error: expect.stringContaining('Hash'),
+    });
   });
 
   it.each<[string, RegExp]>([

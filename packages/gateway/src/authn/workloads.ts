@@ -4,7 +4,7 @@
  * bundles change or a certificate of the chain expires.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 import { principalKey, type Principal, type TenantId, type Workload } from '../model/principal.ts';
 import type { PresentedCredentials } from '../model/request.ts';
@@ -15,7 +15,6 @@ import { parseForwardedCertificate } from './forwarded-certificate.ts';
 import { createAddressSet } from './mesh-proxies.ts';
 import { RecentMap } from './recent-map.ts';
 import { quoted, refused, Refused } from './refused.ts';
-import type { SpiffeId } from './spiffe-id.ts';
 import { verifySvid } from './svid.ts';
 import type { TrustBundle } from './trust-bundle.ts';
 
@@ -33,7 +32,12 @@ export type WorkloadsOptions = {
 };
 
 /** A verified workload, and the principal that it is when it comes alone. The same object each time. */
-export type KnownWorkload = { readonly workload: Workload; readonly principal: Principal };
+export type KnownWorkload = {
+  readonly workload: Workload;
+  readonly principal: Principal;
+  /** SHA-256 of its certificate, base64url (`x5t#S256`, RFC 8705 section 3.1). Absent when the proxy did not say it. */
+  readonly thumbprint?: string;
+};
 
 export interface Workloads {
   /** Undefined when the request presents no workload. @throws Refusal when it presents one that is not valid. */
@@ -74,12 +78,11 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
   const isCurrent = (remembered: Remembered | undefined): remembered is Remembered =>
     remembered !== undefined && remembered.generation === generation && now() < remembered.untilMs;
 
-  const known = (id: SpiffeId, credential: Workload['credential'], expiresAtMs?: number): KnownWorkload | Refused => {
-    const domain = domains.get(id.trustDomain);
-    if (domain === undefined) {
-      return refused('invalid-credential', `forwarded certificate: unknown trust domain ${quoted(id.trustDomain)}`);
-    }
-    return knownWorkload({ ...id, credential, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }, domain.tenant);
+  const known = (workload: Workload, thumbprint: string | undefined): KnownWorkload | Refused => {
+    const { trustDomain } = workload;
+    const domain = domains.get(trustDomain);
+    if (domain !== undefined) return knownWorkload(workload, domain.tenant, thumbprint);
+    return refused('invalid-credential', `forwarded certificate: unknown trust domain ${quoted(trustDomain)}`);
   };
 
   const verifyChain = (chain: Chain, fault: string | undefined): Remembered | Refused => {
@@ -88,7 +91,7 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
     if (fault !== undefined && !CHAIN_ENDS_EARLY.has(fault)) {
       return refused('invalid-credential', `certificate: TLS found ${quoted(fault)}`);
     }
-    const made = known(svid, 'mtls', svid.expiresAtMs);
+    const made = known({ ...svid, credential: 'mtls' }, hash('sha256', chain[0] ?? '', 'base64url'));
     return made instanceof Refused ? made : { known: made, generation, untilMs: svid.expiresAtMs };
   };
 
@@ -115,11 +118,13 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
     const id = parseForwardedCertificate(header);
     // No attempt is taken: the address is the proxy's, and whoever misbehaves behind it must not lock everyone out.
     if (!id.ok) return attempts.fail(attempt, refused('invalid-credential', `forwarded certificate: ${id.error}`));
-    const seen = forwarded.get(id.value.id);
+    const { thumbprint, ...workload } = id.value;
+    const key = `${workload.id} ${thumbprint ?? ''}`;
+    const seen = forwarded.get(key);
     if (seen !== undefined) return seen;
-    const made = known(id.value, 'mesh');
+    const made = known({ ...workload, credential: 'mesh' }, thumbprint);
     if (made instanceof Refused) return attempts.fail(attempt, made);
-    forwarded.set(id.value.id, made);
+    forwarded.set(key, made);
     return made;
   };
 
@@ -150,7 +155,7 @@ const digestOf = (chain: Chain, fault = ''): string => {
   return digest.update(fault).digest('base64url');
 };
 
-function knownWorkload(workload: Workload, tenant: TenantId): KnownWorkload {
+function knownWorkload(workload: Workload, tenant: TenantId, thumbprint: string | undefined): KnownWorkload {
   const { id, trustDomain, credential, expiresAtMs } = workload;
   const issuer = `spiffe://${trustDomain}`;
   return deepFrozen({
@@ -168,5 +173,6 @@ function knownWorkload(workload: Workload, tenant: TenantId): KnownWorkload {
       claims: {},
       workload,
     },
+    ...(thumbprint === undefined ? {} : { thumbprint }),
   });
 }

@@ -28,7 +28,7 @@ export class CertificateError extends Error {
 export type Certificates = {
   /** For the listener; undefined when it speaks plain HTTP. */
   readonly tls: TlsOptions | undefined;
-  /** The authenticator that knows both layers, or `bearer` itself where no workload can prove itself. */
+  /** The authenticator that knows both layers. */
   layered(bearer: Authenticator): Authenticator;
   /** From now on changes of the files take effect. */
   watch(replaceTls: (material: TlsMaterial) => void): void;
@@ -57,7 +57,6 @@ export async function loadCertificates(config: Config, attempts: Attempts, logge
   return {
     tls: live.options(),
     layered(bearer) {
-      if (workloads === undefined) return bearer;
       const workloadRequired = config.tls?.clientCertificates === 'required';
       return createLayeredAuthenticator({ bearer, workloads, workloadRequired, attempts });
     },
