@@ -78,7 +78,13 @@ describe('traitsOf', () => {
       { pattern: 'read_*', traits: { readOnly: true } },
       { pattern: 'read_file', traits: { risk: 'low', tags: ['pii'] } },
     ] as const;
-    expect(traitsOf('read_file', rules)).toEqual({ readOnly: true, risk: 'low', idempotent: false, tags: ['pii'] });
+    expect(traitsOf('read_file', rules)).toEqual({
+      readOnly: true,
+      risk: 'low',
+      idempotent: false,
+      tags: ['pii'],
+      scopes: [],
+    });
     expect(traitsOf('read_all', rules)).toEqual({
       readOnly: true,
       risk: 'high',
@@ -86,6 +92,6 @@ describe('traitsOf', () => {
       tags: [],
       scopes: [],
     });
-    expect(traitsOf('write', [])).toEqual({ readOnly: false, risk: 'medium', idempotent: false, tags: [] });
+    expect(traitsOf('write', [])).toEqual({ readOnly: false, risk: 'medium', idempotent: false, tags: [], scopes: [] });
   });
 });

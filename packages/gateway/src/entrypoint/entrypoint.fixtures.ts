@@ -92,9 +92,10 @@ function pipelineOf(answering: Answering, seen: InboundRequest[]): Pipeline {
   return {
     async handle(request, exchange) {
       seen.push(request);
-      const name = CREDENTIALS[request.presented.bearer?.expose() ?? ''];
+      const presented = request.presented.bearer?.expose() ?? '';
+      const name = CREDENTIALS[presented];
       if (name === undefined) {
-        const code = request.presented.bearer === undefined ? 'unauthenticated' : 'invalid-credential';
+        const code = presented === '' ? 'unauthenticated' : 'invalid-credential';
         return { outcome: { kind: 'failed', failure: failure(code) } };
       }
       const principal = principalNamed(name);
