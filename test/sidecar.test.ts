@@ -14,6 +14,7 @@ import { createApiKey } from '../packages/gateway/src/authn/api-key.ts';
 import { idFrom } from '../packages/gateway/src/cli/sidecar.ts';
 import { scriptPath } from './harness/child.ts';
 import { bearer, modern, send } from './harness/http.ts';
+import { until } from './harness/until.ts';
 
 const MAIN = scriptPath('../packages/gateway/src/main.ts');
 const SERVER = scriptPath('../node_modules/@modelcontextprotocol/server-filesystem/dist/index.js');
@@ -52,6 +53,13 @@ async function start(args: readonly string[], env: Record<string, string> = {}):
   throw new Error(`the sidecar ended before it was ready: ${out.join('\n')}`);
 }
 
+/** Its tools are known once the server has told them, which on a busy machine can be after it is ready. */
+const listed = (url: string, key: string, name: string) =>
+  until(`the tool ${name}`, async () => {
+    const answer = await call(url, key, name);
+    return answer.json?.result === undefined ? undefined : answer;
+  });
+
 async function call(url: string, key: string, name: string, args: object = {}) {
   const { headers, body } = modern('tools/call', { name, arguments: args });
   return send(`${url}/mcp`, { headers: { ...headers, ...bearer(key) }, body });
@@ -63,8 +71,8 @@ describe('a sidecar', () => {
   it('guards one server for the application whose key it was given, and needs nothing else', async () => {
     const args = ['--name', 'files', '--allow', 'list_*', '--', process.execPath, SERVER, folder];
     const { url, operations } = await start(args, { SALLYPORT_KEY: key });
-    const listed = await call(url, key, 'files_list_allowed_directories');
-    expect(listed.json?.result).toMatchObject({ content: [{ type: 'text' }] });
+    const answer = await listed(url, key, 'files_list_allowed_directories');
+    expect(answer.json?.result).toMatchObject({ content: [{ type: 'text' }] });
     const hidden = await call(url, key, 'files_write_file', { path: 'x', content: 'y' });
     expect(hidden.json?.error?.message).toContain('Unknown tool');
     const stranger = await call(url, createApiKey(randomBytes).key.expose(), 'files_list_allowed_directories');
@@ -77,7 +85,7 @@ describe('a sidecar', () => {
   it('makes a key when it was given none, and shows it once', async () => {
     const { url, out } = await start(['--allow', '*', '--name', 'files', '--', process.execPath, SERVER, folder]);
     expect(out[0]).toMatch(/^sp_/);
-    expect((await call(url, out[0] ?? '', 'files_list_allowed_directories')).status).toBe(200);
+    expect((await listed(url, out[0] ?? '', 'files_list_allowed_directories')).status).toBe(200);
   });
 
   it('takes the arguments of the manifest', async () => {
@@ -88,7 +96,7 @@ describe('a sidecar', () => {
       .filter((arg) => !/^--(?:listen|operations|data)=/.test(arg));
     expect(options).toContain('--allow=*');
     const { url } = await start([...options, '--', process.execPath, SERVER, folder], { SALLYPORT_KEY: key });
-    expect((await call(url, key, 'server-filesystem_list_allowed_directories')).status).toBe(200);
+    expect((await listed(url, key, 'server-filesystem_list_allowed_directories')).status).toBe(200);
   });
 
   it.each([

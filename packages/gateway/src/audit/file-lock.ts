@@ -4,8 +4,9 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { link, open, readFile, rename, unlink } from 'node:fs/promises';
+import { link, open, readFile, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import { isJsonObject } from '../model/json.ts';
 
@@ -30,8 +31,12 @@ export class LockedError extends Error {
 
 const lockPath = (path: string): string => `${path}.lock`;
 
-/** A takeover can be overtaken by another starting gateway; then the question is asked again, this often. */
-const ATTEMPTS = 5;
+/** While another starting gateway takes a stale lock over, the question is asked again: this often, and this far apart. */
+const ATTEMPTS = 100;
+const PAUSE_MS = 10;
+
+/** A takeover that was itself abandoned is taken over in the same way, and so on: each level is one more crash in a row. */
+const MAX_TAKEOVER_DEPTH = 3;
 
 /** @throws LockedError, or the file system's error */
 export async function lockFile(path: string): Promise<FileLock> {
@@ -42,7 +47,7 @@ export async function lockFile(path: string): Promise<FileLock> {
     const holder = await readHolder(lockPath(path));
     if (holder === undefined) continue;
     if (attempt >= ATTEMPTS || (await isAlive(holder))) throw new LockedError(path, holder);
-    await removeStale(lockPath(path), holder);
+    if (!(await takeOver(lockPath(path), holder, ours))) await pause(PAUSE_MS);
   }
 }
 
@@ -102,20 +107,26 @@ async function isAlive(holder: Holder): Promise<boolean> {
   return started === undefined || holder.started === undefined || started === holder.started;
 }
 
-/** Moves the stale lock aside in one step; if a live one was there by then, it is put back. */
-async function removeStale(path: string, stale: Holder): Promise<void> {
-  const aside = `${path}.${randomUUID()}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
-    throw error;
+/**
+ * Removes a stale lock. Only who holds the token of that very lock may, and looks again once it does: between the look and
+ * the removal nobody else can have put another lock there, because the stale one still stands in its place. True when the
+ * lock is gone, false when somebody else is at it.
+ */
+async function takeOver(path: string, stale: Holder, ours: Holder, depth = 1): Promise<boolean> {
+  const token = `${path}.over-${stale.id}`;
+  if (!(await create(token, ours))) {
+    const other = await readHolder(token);
+    if (other !== undefined && depth < MAX_TAKEOVER_DEPTH && !(await isAlive(other))) {
+      await takeOver(token, other, ours, depth + 1);
+    }
+    return false;
   }
   try {
-    const moved = await readHolder(aside);
-    if (moved !== undefined && moved.id !== stale.id) await link(aside, path);
+    const now = await readHolder(path);
+    if (now?.id === stale.id) await unlink(path);
+    return true;
   } finally {
-    await unlink(aside);
+    await unlink(token);
   }
 }
 
