@@ -119,6 +119,7 @@ describe('a sidecar', () => {
     [['node', '/srv/files-server/dist/index.js', '/data'], 'files-server'],
     [['python3', '-m', 'weather_server'], 'weather-server'],
     [['uvx', 'mcp-server-git'], 'mcp-server-git'],
+    [['/opt/node-26/bin/node', '/srv/files-server/index.js'], 'files-server'],
     [['node', 'index.js'], 'server'],
   ])('names the server after what starts it: %j is %s', (command, id) => {
     expect(idFrom(command, undefined)).toBe(id);

@@ -105,27 +105,18 @@ function tellKey({ terminal }: CommandContext, key: string): void {
   terminal.err('This key is for the application, and for this start only: set SALLYPORT_KEY for both to keep one.');
 }
 
-/** Names that say nothing about a server, and the programs that start others. */
-const NOT_A_NAME = new Set([
-  'index',
-  'main',
-  'server',
-  'cli',
-  'dist',
-  'build',
-  'bin',
-  'src',
-  'lib',
-  'npx',
-  'node',
-  'uvx',
-]);
+/** What starts other programs, wherever it is installed. */
+const STARTERS = /^(?:node|npx|npm|deno|bun|bunx|uv|uvx|pipx|docker|python[0-9.]*)(?:\.exe)?$/;
+
+/** Parts of a path that say nothing about a server. */
+const PLACES: ReadonlySet<string> = new Set(['index', 'main', 'server', 'cli', 'dist', 'build', 'bin', 'src', 'lib']);
 
 /** From what starts it: `npx -y @acme/files-server@1.2 ./files` and `node files-server/dist/index.js` are `files-server`. */
 export function idFrom(command: readonly string[], url: string | undefined): string {
-  const words = url === undefined ? command.filter((word) => !word.startsWith('-')) : [new URL(url).hostname];
+  const words = url === undefined ? command : [new URL(url).hostname];
   for (const word of words) {
     const parts = word.split(/[/\\]/).toReversed();
+    if (word.startsWith('-') || STARTERS.test(parts[0] ?? '')) continue;
     for (const part of parts) {
       const bare = part
         .replace(/(?<=.)@.*$/, '')
@@ -135,7 +126,7 @@ export function idFrom(command: readonly string[], url: string | undefined): str
         .replaceAll(/[^a-z0-9-]+/g, '-')
         .replaceAll(/^-+|-+$/g, '')
         .slice(0, 40);
-      if (SERVER_ID.test(id) && !NOT_A_NAME.has(id) && !/^python[0-9-]*$/.test(id)) return id;
+      if (SERVER_ID.test(id) && !PLACES.has(id)) return id;
     }
   }
   return 'server';
