@@ -55,17 +55,22 @@ async function start(args: readonly string[], env: Record<string, string> = {}):
 
 /** Its tools are known once the server has told them, which on a busy machine can be after it is ready. */
 const listed = (url: string, key: string, name: string) =>
-  until(`the tool ${name}`, async () => {
-    const answer = await call(url, key, name);
-    return answer.json?.result === undefined ? undefined : answer;
-  });
+  until(
+    `the tool ${name}`,
+    async () => {
+      const answer = await call(url, key, name);
+      return answer.json?.result === undefined ? undefined : answer;
+    },
+    45_000,
+  );
 
 async function call(url: string, key: string, name: string, args: object = {}) {
   const { headers, body } = modern('tools/call', { name, arguments: args });
   return send(`${url}/mcp`, { headers: { ...headers, ...bearer(key) }, body });
 }
 
-describe('a sidecar', () => {
+/** A gateway and a server start for each of these: a busy machine takes a while. */
+describe('a sidecar', { timeout: 60_000 }, () => {
   const key = createApiKey(randomBytes).key.expose();
 
   it('guards one server for the application whose key it was given, and needs nothing else', async () => {
