@@ -41,7 +41,9 @@ const MAY_IMPORT: Readonly<Record<string, Row>> = {
     types: ['pipeline', 'authz', 'credential'],
   },
   // Adapters share the SQL of `storage/sql`, and know nothing of each other.
-  'storage/sql': { code: ['model', 'telemetry'], types: ['authn', 'authz'] },
+  'storage/rules': { code: ['model'], types: ['authz'] },
+  'storage/sql': { code: ['model', 'telemetry', 'storage/rules'], types: ['authn', 'authz'] },
+  'storage/memory': { code: ['model', 'storage/rules'], types: ['authn', 'authz'] },
   'storage/sqlite': { code: ['model', 'telemetry', 'storage/sql'] },
   'storage/postgres': { code: ['model', 'telemetry', 'storage/sql'] },
   config: { code: ['model'] },

@@ -1,0 +1,150 @@
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { NO_POSTGRES, startPostgres, type TestPostgres } from '../../../../../test/harness/postgres.ts';
+import { until } from '../../../../../test/harness/until.ts';
+import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
+import { describeApprovalStore } from '../../authz/approval-store.contract.ts';
+import { Secret } from '../../model/secret.ts';
+import { collectedLog } from '../sql/fixtures/collected-log.ts';
+import { openAtOnce } from '../sql/fixtures/parallel.ts';
+import { plainSeal } from '../sql/fixtures/plain-seal.ts';
+import { createSqlApiKeyStore } from '../sql/sql-api-key-store.ts';
+import { createSqlApprovalStore } from '../sql/sql-approval-store.ts';
+import { SqlDatabase, StorageError } from '../sql/sql-database.ts';
+import { createPostgresBackend } from './postgres-backend.ts';
+import { parsePostgresUrl } from './postgres-url.ts';
+
+function openUrl(url: string) {
+  const { logger, lines } = collectedLog();
+  const backend = createPostgresBackend({
+    url: () => Promise.resolve(new Secret(url)),
+    address: parsePostgresUrl(url),
+    maxConnections: 4,
+  });
+  const database = new SqlDatabase({ backend, logger, clockMs: () => performance.now() });
+  const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
+  return { database, lines, keys, approvals: createSqlApprovalStore(database, plainSeal) };
+}
+
+const KEY = { id: '1', tenant: 'default', name: 'alice', hash: 'h1', hint: 'sp_', groups: ['a'], createdAtMs: 1 };
+
+describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
+  let postgres: TestPostgres;
+  const opened: ReturnType<typeof openUrl>[] = [];
+  const open = async (url?: string) => {
+    const one = openUrl(url ?? (await postgres.createDatabase()));
+    opened.push(one);
+    return one;
+  };
+  const contract: ReturnType<typeof openUrl>[] = [];
+  const store = (index: 0 | 1) => {
+    const one = contract[index];
+    if (one === undefined) throw new Error('not open');
+    return one;
+  };
+
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    const url = await postgres.createDatabase();
+    contract.push(await open(url), await open(url));
+    for (const one of contract) expect(await one.database.ready(30_000)).toBe(true);
+  }, 120_000);
+  afterAll(async () => {
+    for (const one of opened) await one.database.close();
+    await postgres?.close();
+  }, 60_000);
+
+  describeApiKeyStore('PostgreSQL', () => store(0).keys);
+  describeApprovalStore('PostgreSQL', () => [store(0).approvals, store(1).approvals]);
+
+  it('is made once by processes that start at once on an empty database', async () => {
+    const url = await postgres.createDatabase();
+    expect(await openAtOnce('postgres', url, 5)).toEqual(Array(5).fill('made'));
+    const { keys } = await open(url);
+    expect(await keys.list()).toHaveLength(5);
+  }, 60_000);
+
+  it('rejects while the server is down, and answers again when it is up', async () => {
+    const { keys, lines } = await open();
+    await keys.create(KEY);
+    await postgres.stop();
+    await expect(keys.findByHash('h1')).rejects.toThrow(StorageError);
+    await expect(keys.findByHash('h1')).rejects.toThrow(/PostgreSQL at 127.0.0.1:\d+\/sallyport_\d+: /);
+    await postgres.start();
+    expect(await until('the key', () => keys.findByHash('h1').catch(() => undefined))).toEqual(KEY);
+    expect(lines.filter((line) => line.startsWith('info'))).toHaveLength(1);
+  }, 120_000);
+
+  it('rejects while the server does not answer, however many ask, and throws the dead connections away', async () => {
+    const { keys } = await open();
+    await keys.create(KEY);
+    await postgres.freeze();
+    const asked = await Promise.allSettled(Array.from({ length: 12 }, () => keys.findByHash('h1')));
+    expect(asked.map(({ status }) => status)).toEqual(Array(12).fill('rejected'));
+    await postgres.thaw();
+    expect(await until('the key', () => keys.findByHash('h1').catch(() => undefined))).toEqual(KEY);
+  }, 60_000);
+
+  it('survives that its connections are cut', async () => {
+    const url = await postgres.createDatabase();
+    const { keys } = await open(url);
+    await keys.create(KEY);
+    const admin = new Client({ connectionString: url });
+    await admin.connect();
+    await admin.query(
+      'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
+    );
+    await admin.end();
+    expect(await until('the key', () => keys.findByHash('h1').catch(() => undefined))).toEqual(KEY);
+  });
+
+  it('is made anew when somebody made the database anew', async () => {
+    const url = await postgres.createDatabase();
+    const { keys } = await open(url);
+    await keys.create(KEY);
+    const admin = new Client({ connectionString: url });
+    await admin.connect();
+    await admin.query('drop schema public cascade; create schema public');
+    await admin.end();
+    expect(await until('no key', () => keys.list().catch(() => undefined))).toEqual([]);
+  });
+});
+
+describe('a PostgreSQL that cannot be reached', () => {
+  it('says so without the password', async () => {
+    const { database, keys, lines } = openUrl('postgres://app:hunter2@127.0.0.1:1/sallyport');
+    expect(await database.ready(5_000)).toBe(false);
+    await expect(keys.list()).rejects.toThrow(/ECONNREFUSED/);
+    expect(lines.join('\n')).toContain('127.0.0.1:1/sallyport');
+    expect(lines.join('\n')).not.toContain('hunter2');
+    await database.close();
+  });
+});
+
+describe('a PostgreSQL URL', () => {
+  it.each([
+    ['postgres://app@db.internal/x', { host: 'db.internal', port: 5432, user: 'app', database: 'x', ssl: false }],
+    ['postgresql://db:5433', { host: 'db', port: 5433, ssl: false }],
+    ['postgres://app@/x?host=/run/postgresql', { host: '/run/postgresql', port: 5432, user: 'app', database: 'x' }],
+    ['postgres://[::1]/x?sslmode=require', { host: '::1', ssl: {} }],
+    ['postgres://h/x?sslmode=no-verify', { ssl: { rejectUnauthorized: false } }],
+    ['postgres://a%40b:p%2Fw@h/x', { user: 'a@b', host: 'h' }],
+  ])('%s is understood', (url, expected) => {
+    expect(parsePostgresUrl(url)).toMatchObject(expected);
+  });
+
+  it.each([
+    'mysql://h/x',
+    'postgres:h/x',
+    'postgres://u:hunter2@h:port/x',
+    'postgres://h/x?sslmode=perhaps',
+    'postgres://h/x?opt=1',
+  ])('%s is refused, unquoted', (url) => {
+    expect(() => parsePostgresUrl(url)).toThrow(/^(?!.*hunter2).*PostgreSQL URL/);
+  });
+
+  it('hides its password', () => {
+    expect(JSON.stringify(parsePostgresUrl('postgres://app:hunter2@h/x'))).not.toContain('hunter2');
+  });
+});

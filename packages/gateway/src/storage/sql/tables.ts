@@ -1,0 +1,51 @@
+/**
+ * The tables as Kysely sees them: one type for every database. Times are milliseconds since the epoch. What is looked up by
+ * is a column; the rest of an approval is one sealed text.
+ */
+
+import type { ApprovalStatus } from '../../authz/approval.ts';
+
+export type ApiKeyTable = {
+  id: string;
+  tenant: string;
+  name: string;
+  hash: string;
+  hint: string;
+  /** A JSON list of texts. */
+  group_names: string;
+  created_at_ms: number;
+  expires_at_ms: number | null;
+  revoked_at_ms: number | null;
+  last_used_at_ms: number | null;
+};
+
+/** Who changed what with the command line: the audit file belongs to the running gateway. */
+export type KeyEventTable = {
+  id: string;
+  at_ms: number;
+  actor: string;
+  action: string;
+  tenant: string;
+  name: string;
+};
+
+export type ApprovalTable = {
+  id: string;
+  tenant: string;
+  /** Unique while the approval is open for its binding; null from then on. */
+  open_binding: string | null;
+  status: ApprovalStatus;
+  /** The approval itself, sealed: arguments, people, needs and decisions. */
+  content: string;
+  /** Counts the changes of `content`: a change is written only over the version that it was made from. */
+  version: number;
+  created_at_ms: number;
+  expires_at_ms: number;
+  used_at_ms: number | null;
+};
+
+export type Tables = {
+  api_keys: ApiKeyTable;
+  key_events: KeyEventTable;
+  approvals: ApprovalTable;
+};
