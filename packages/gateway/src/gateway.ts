@@ -15,6 +15,7 @@ import { createAttempts } from './authn/attempts.ts';
 import { loadCertificates } from './composition/certificates.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
 import { authorizerOf, unwrapPolicies } from './composition/policy.ts';
+import { openStorage } from './composition/storage.ts';
 import { composeUpstreams, listServer, modelServer } from './composition/upstreams.ts';
 import type { ListenAddress } from './config/config.ts';
 import type { LoadedConfig } from './config/load.ts';
@@ -56,7 +57,8 @@ const LIST_PAGE_SIZE = 500;
 /**
  * Starts everything, or nothing: what was opened is closed again when a later part cannot start.
  *
- * @throws PolicyError, CertificateError, KeyRingError, LockedError, UnreadableTailError or ListenError, each saying what to do.
+ * @throws PolicyError, CertificateError, KeyRingError, StorageConfigError, LockedError, UnreadableTailError or ListenError,
+ *   each saying what to do.
  */
 export async function startGateway(loaded: LoadedConfig, options: GatewayOptions): Promise<Gateway> {
   await using opened = new AsyncDisposableStack();
@@ -88,6 +90,8 @@ async function composeGateway(
   const failedAttempts = composeFailedAttempts();
   const certificates = await loadCertificates(config, createAttempts(failedAttempts, logger), logger);
   const keyRing = await loadKeys(config.keys.file);
+  const storage = await openStorage({ config, env, logger }, keyRing);
+  opened.defer(() => storage.close());
   const auditOptions = { path: config.audit.file, logger, instruments, now: Date.now, version: SALLYPORT.version };
   const audit = await createFileAuditLog(auditOptions);
   opened.defer(() => audit.close());
@@ -118,7 +122,9 @@ async function composeGateway(
   const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
   const entrypoint = createEntrypoint({
     pipeline: createPipeline({
-      authenticator: certificates.layered(composeAuthenticator({ config, publicUrl, egress, failedAttempts, logger })),
+      authenticator: certificates.layered(
+        composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, logger }),
+      ),
       catalog: () => store.current,
       authorizer: () => authorizer,
       scopes: config.identity.scopes,

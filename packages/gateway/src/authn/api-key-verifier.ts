@@ -1,9 +1,13 @@
-/** API keys of the configuration: found by their hash, so that neither the text nor the time it takes tells of another key. */
+/**
+ * Whom an API key stands for: keys of the configuration first, then those of the store. All are found by their hash, so that
+ * neither the text nor the time it takes tells of another key.
+ */
 
 import { deepFrozen } from './claims.ts';
 import { principalKey, type Principal, type TenantId } from '../model/principal.ts';
 import { apiKeyDigest, isApiKey } from './api-key.ts';
 import { refused, type Refused } from './refused.ts';
+import type { KeyLookup, StoredApiKeys } from './stored-api-keys.ts';
 
 export type ApiKeyRecord = {
   readonly name: string;
@@ -18,10 +22,10 @@ export type ApiKeyRecord = {
 export const API_KEY_ISSUER = 'api-key';
 
 /** The principal is the same object each time a key is presented. */
-export type ApiKeyVerifier = (text: string, nowMs: number) => Principal | Refused;
+export type ApiKeyVerifier = (text: string, nowMs: number) => Principal | Refused | KeyLookup;
 
 /** @throws RangeError when a hash is not a SHA-256, or when two keys share a hash, or a name within a tenant. */
-export function createApiKeyVerifier(records: readonly ApiKeyRecord[]): ApiKeyVerifier {
+export function createApiKeyVerifier(records: readonly ApiKeyRecord[], stored?: StoredApiKeys): ApiKeyVerifier {
   const principals = new Map<string, Principal>();
   const keys = new Set<string>();
   for (const record of records) {
@@ -37,9 +41,12 @@ export function createApiKeyVerifier(records: readonly ApiKeyRecord[]): ApiKeyVe
   }
 
   return (text, nowMs) => {
-    const principal = principals.get(apiKeyDigest(text));
+    const digest = apiKeyDigest(text);
+    const principal = principals.get(digest);
     if (principal === undefined) {
-      return refused('invalid-credential', isApiKey(text) ? 'api key: unknown' : 'api key: mistyped or cut short');
+      // The checksum spares the store every guess that is none of our keys.
+      if (!isApiKey(text)) return refused('invalid-credential', 'api key: mistyped or cut short');
+      return stored?.check(digest) ?? refused('invalid-credential', 'api key: unknown');
     }
     const { expiresAtMs } = principal.credential;
     if (expiresAtMs !== undefined && nowMs >= expiresAtMs) {

@@ -6,15 +6,14 @@ import type { Endpoint } from '../model/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { API_KEY_PREFIX } from './api-key.ts';
 import { createAttempts, type FailedAttempts } from './attempts.ts';
-import { createApiKeyVerifier, type ApiKeyRecord } from './api-key-verifier.ts';
+import { createApiKeyAuthenticator, type ApiKeyAuthenticatorOptions } from './api-key-authenticator.ts';
 import type { AuthenticationAttempt, Authenticator } from './authenticator.ts';
 import type { FetchJson } from './discovery.ts';
 import { createIssuers, verifyToken, type IssuerOptions, type VerifiedToken } from './jwt-verifier.ts';
 import { quoted, refused, Refused } from './refused.ts';
 import { createTokenCache, tokenDigest } from './token-cache.ts';
 
-export type AuthenticatorOptions = {
-  readonly apiKeys: readonly ApiKeyRecord[];
+export type AuthenticatorOptions = ApiKeyAuthenticatorOptions & {
   readonly issuers: readonly IssuerOptions[];
   /** What a token may be issued for to be good at this endpoint: its URL, the gateway's, as configured. */
   readonly audiences: (endpoint: Endpoint) => readonly string[];
@@ -46,7 +45,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const { now, log } = options;
   const attempts = createAttempts(options.failedAttempts, log);
   const maxTokenLength = options.maxTokenLength ?? MAX_TOKEN_LENGTH;
-  const verifyApiKey = createApiKeyVerifier(options.apiKeys);
+  const authenticateKey = createApiKeyAuthenticator(options, attempts);
   const cache = createTokenCache({ maxTokens: options.maxTokens ?? 5_000, rememberMs: REMEMBER_MS });
   const issuers = createIssuers({
     ...options,
@@ -97,10 +96,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (text.length > maxTokenLength) {
         return attempts.failed(attempt, refused('invalid-credential', `longer than ${maxTokenLength} characters`));
       }
-      if (text.startsWith(API_KEY_PREFIX)) {
-        const principal = verifyApiKey(text, now());
-        return principal instanceof Refused ? attempts.failed(attempt, principal) : principal;
-      }
+      if (text.startsWith(API_KEY_PREFIX)) return authenticateKey(text, attempt);
       const digest = tokenDigest(text);
       const known = cache.find(digest, now());
       if (known !== undefined) return forEndpoint(known, attempt);

@@ -8,6 +8,7 @@ import type { Egress } from '../egress/egress.ts';
 import type { Endpoint } from '../model/target.ts';
 import { createAddressLimiter } from '../quota/address-limiter.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Storage } from './storage.ts';
 
 const FAILED_ATTEMPTS = { count: 60, periodMs: 60_000, burst: 30, text: '60/minute failed attempts per address' };
 
@@ -19,13 +20,14 @@ export type AuthenticatorParts = {
   readonly config: Config;
   readonly publicUrl: string;
   readonly egress: Egress;
+  readonly storage: Pick<Storage, 'apiKeys' | 'noteUse'>;
   readonly failedAttempts: FailedAttempts;
   readonly logger: Logger;
 };
 
 /** By token or API key: the first layer. */
 export function composeAuthenticator(parts: AuthenticatorParts): Authenticator {
-  const { config, publicUrl, egress, failedAttempts, logger } = parts;
+  const { config, publicUrl, egress, storage, failedAttempts, logger } = parts;
   const { apiKeys, issuers, audience } = config.identity;
   const named = issuers.flatMap(({ issuer, jwksUri }) => [issuer, ...(jwksUri === undefined ? [] : [jwksUri])]);
   const trusted = new Set(named.map((url) => new URL(url).origin));
@@ -33,6 +35,7 @@ export function composeAuthenticator(parts: AuthenticatorParts): Authenticator {
     endpoint.kind === 'aggregate' ? `${publicUrl}/mcp` : `${publicUrl}/servers/${endpoint.server}/mcp`;
   return createAuthenticator({
     apiKeys,
+    storedKeys: { store: storage.apiKeys, noteUse: storage.noteUse },
     issuers,
     // Clients that write a URL as a URL object does end the gateway's own with a slash.
     audiences: (endpoint) =>

@@ -9,6 +9,7 @@ import type {
   LimitConfig,
   PolicySource,
   ServerConfig,
+  StorageConfig,
   TlsConfig,
   TraitRule,
   ValueConfig,
@@ -38,6 +39,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     ...(file.tls === undefined ? {} : { tls: compileTls(file.tls, absolute) }),
     operations: file.operations === 'off' ? undefined : file.operations,
     keys: { file: absolute(file.keys.file) },
+    storage: locateStorage(file.storage.url, directory),
     identity: compileIdentity(file.identity, absolute),
     servers: [...servers].map(([id, server]) => compileServer(id, server, directory)),
     disabledServers,
@@ -70,6 +72,13 @@ function compileTls(tls: NonNullable<ParsedFile['tls']>, absolute: (file: string
     keyFile: absolute(tls.key),
     clientCertificates: tls.clientCertificates,
   };
+}
+
+/** Also for what a reference leads to: its relative paths are relative to the configuration as well. */
+export function locateStorage(storage: StorageConfig, directory: string): StorageConfig {
+  if (storage.kind === 'sqlite') return { kind: 'sqlite', file: path.resolve(directory, storage.file) };
+  if (storage.kind !== 'reference' || storage.source.kind !== 'file') return storage;
+  return { kind: 'reference', source: { ...storage.source, path: path.resolve(directory, storage.source.path) } };
 }
 
 function compileServer(id: string, server: ParsedServer, directory: string): ServerConfig {

@@ -15,6 +15,7 @@ export type Config = {
   readonly operations: ListenAddress | undefined;
   /** The key ring for everything sealed. */
   readonly keys: { readonly file: string };
+  readonly storage: StorageConfig;
   readonly identity: IdentityConfig;
   /** In the order of the file: of two names that collide the earlier wins. */
   readonly servers: readonly ServerConfig[];
@@ -41,6 +42,13 @@ export type Config = {
   /** The folder of the configuration file: what relative paths are relative to. */
   readonly directory: string;
 };
+
+/** Where API keys and approvals are kept. A reference leads to a URL of one of the other kinds. */
+export type StorageConfig =
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'postgres'; readonly url: string }
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'reference'; readonly source: Exclude<ValueConfig, { kind: 'literal' }> };
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 

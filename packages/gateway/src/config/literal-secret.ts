@@ -64,6 +64,15 @@ export function secretInText(value: string): SecretFinding | undefined {
   return undefined;
 }
 
+/** In `storage.url`. Refuses too much rather than too little: an unescaped `/` in a password hides it from the others. */
+export function secretInDatabaseUrl(value: string): SecretFinding | undefined {
+  if (!/:\/\/[^@]*:[^@]*@/.test(value) && !/[?&]password=/i.test(value)) return secretInText(value);
+  return {
+    message: 'has a password in its URL.',
+    mend: 'Put the whole URL into a variable or a file and write url: env:DATABASE_URL or url: file:/path/to/it.',
+  };
+}
+
 /** Secrets in a command line: every user of the machine can read them there, references included. */
 export function secretInArguments(args: readonly string[]): { index: number; finding: SecretFinding } | undefined {
   const mend = 'Arguments are visible to every user of the machine. Hand it over under env, as env:NAME or file:/path.';

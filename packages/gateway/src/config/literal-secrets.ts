@@ -1,7 +1,7 @@
 /** Walks a part of the configuration, as it was written, and finds every secret that stands in it. */
 
 import type { PathStep } from './document.ts';
-import { secretInArguments, secretInText, secretInValue } from './literal-secret.ts';
+import { secretInArguments, secretInDatabaseUrl, secretInText, secretInValue } from './literal-secret.ts';
 import type { SecretFinding } from './literal-secret.ts';
 import { parseValue } from './schema-words.ts';
 
@@ -23,7 +23,7 @@ function walk(value: unknown, path: readonly PathStep[], found: FoundSecret[]): 
   if (path.length > MAX_DEPTH) return;
   const step = path.at(-1);
   if (typeof value === 'string') {
-    const finding = secretInText(value);
+    const finding = path.join('.') === 'storage.url' ? secretInDatabaseUrl(value) : secretInText(value);
     if (finding !== undefined) found.push({ path, finding });
   } else if (Array.isArray(value)) {
     const texts = value.filter((item) => typeof item === 'string');

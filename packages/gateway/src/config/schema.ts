@@ -6,6 +6,7 @@
 import * as z from 'zod';
 
 import { identitySchema } from './identity-schema.ts';
+import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
 import { serverSchema } from './server-schema.ts';
 
@@ -80,6 +81,15 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .strictObject({ file: filePath.describe('Created with mode 0600 on first start.') })
         .prefault({ file: './data/keys.json' })
         .describe('The key ring for everything that is sealed: sessions, cursors, states.'),
+      storage: z
+        .strictObject({
+          url: storageUrl.describe(
+            '`sqlite:./file`, `postgres://user@host/database`, `memory:` (nothing survives), or a reference to such a ' +
+              'URL: `env:DATABASE_URL`, `file:/path`. A URL with a password has to be a reference.',
+          ),
+        })
+        .prefault({ url: 'sqlite:./data/sallyport.db' })
+        .describe('Where API keys of `sallyport key create` and approvals are kept.'),
       identity: identitySchema,
       servers: z.record(z.string(), server).default({}).describe('The MCP servers behind the gateway.'),
       policies: z

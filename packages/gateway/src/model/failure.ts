@@ -44,7 +44,7 @@ export const FAILURES = {
     503,
     'us',
     true,
-    'The identity provider cannot be reached, so the token cannot be checked. Try again shortly.',
+    'What knows the credential (identity provider, store of API keys) cannot be reached. Try again shortly.',
   ),
   'insufficient-scope': rule(
     403,

@@ -63,7 +63,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Backend 
 }
 
 async function currentPassword({ url }: PostgresBackendOptions): Promise<string> {
-  const { password } = parsePostgresUrl((await url()).expose());
+  const { password } = parsePostgresUrl(await url());
   return password?.expose() ?? '';
 }
 

@@ -22,8 +22,8 @@ const DEFAULT_PORT = 5432;
  *
  * @throws RangeError that says what is wrong, without the URL itself: it may hold a password.
  */
-export function parsePostgresUrl(text: string): PostgresAddress {
-  const url = parseUrl(text);
+export function parsePostgresUrl(written: Secret): PostgresAddress {
+  const url = parseUrl(written.expose());
   const parameters = new Map(url.searchParams);
   const host = parameters.get('host') ?? decodeURIComponent(url.hostname);
   const known = new Set(['host', 'sslmode', 'sslrootcert']);
