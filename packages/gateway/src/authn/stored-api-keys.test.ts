@@ -92,7 +92,7 @@ describe('an API key of the store', () => {
   it('presented on many connections at once is looked up once', async () => {
     const { state, present, create } = gateway();
     const text = await create();
-    await Promise.all(Array.from({ length: 50 }, () => present(text)));
+    await Promise.all(Array.from({ length: 50 }, async () => present(text)));
     expect(state.asked).toBe(1);
   });
 

@@ -121,7 +121,7 @@ describe('check', () => {
 
 describe('key create', () => {
   it('prints the key alone to standard output, and a line that the configuration accepts', async () => {
-    const { code, out, err } = await run(['key', 'create', 'alice', '-g', 'engineering', '-g', 'on']);
+    const { code, out, err } = await run(['key', 'create', 'alice', '-g', 'engineering', '-g', 'on', '--print-config']);
     expect(code).toBe(0);
     expect(out).toMatch(/^sp_\S+\n$/);
     const line = err.split('\n').find((text) => text.includes('hash:')) ?? '';

@@ -11,10 +11,11 @@ import type { CommandContext } from './command.ts';
 import type { SidecarOptions } from './sidecar.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
+import { addKeys } from './key-program.ts';
+import { collect, configOption, type Ended } from './options.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 const DEFAULT_OPERATIONS_URL = 'http://127.0.0.1:9090';
-const DEFAULT_CONFIG = 'sallyport.yaml';
 
 /** Runs one command line (without the program's own name) and says how it ended. Never throws. */
 export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<ExitCode> {
@@ -43,8 +44,6 @@ function report(error: unknown, { terminal }: CommandContext): ExitCode {
 }
 
 /** Each command is loaded when it is run: `key create` has no use for a policy engine. */
-type Ended = (code: ExitCode) => void;
-
 function createProgram(context: CommandContext, ended: Ended): Command {
   const program = new Command('sallyport')
     .description('The gateway between AI clients and MCP servers: who may call what, how often, and the record of it.')
@@ -60,7 +59,8 @@ function createProgram(context: CommandContext, ended: Ended): Command {
   addServing(program, context, ended);
   addLooking(program, context, ended);
   addCalling(program, context, ended);
-  addKeeping(program, context, ended);
+  addKeys(program, context, ended);
+  addAudit(program, context, ended);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
 }
@@ -77,15 +77,10 @@ Secrets come from the environment: SALLYPORT_KEY is the API key of "call".
 
 ${EXIT_CODES_HELP}`;
 
-const configOption = (): Option =>
-  new Option('-c, --config <file>', 'the configuration file').default(DEFAULT_CONFIG).env('SALLYPORT_CONFIG');
-
 const operationsUrlOption = (): Option =>
   new Option('--url <url>', "the gateway's operations address")
     .default(DEFAULT_OPERATIONS_URL)
     .env('SALLYPORT_OPERATIONS_URL');
-
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 function addServing(program: Command, context: CommandContext, ended: Ended): void {
   program
@@ -203,21 +198,6 @@ function addCalling(program: Command, context: CommandContext, ended: Ended): vo
         ended(await call(context, { address, ...options }));
       },
     );
-}
-
-function addKeeping(program: Command, context: CommandContext, ended: Ended): void {
-  const key = program.command('key').description('API keys.').helpCommand(false);
-  key
-    .command('create')
-    .description('Make an API key. It is printed once; the line for the configuration holds only its hash.')
-    .argument('<name>', 'whose key it is; the user in policies, logs and records')
-    .option('-g, --group <name>', 'a group that policies speak of; may be repeated', collect, [])
-    .option('--tenant <name>', 'the tenant; "default" unless you serve several')
-    .action(async (name: string, options: { group: readonly string[]; tenant?: string }) => {
-      const { keyCreate } = await import('./key-create.ts');
-      ended(keyCreate(context, { name, ...options }));
-    });
-  addAudit(program, context, ended);
 }
 
 type AuditOptions = AuditFilters & { config: string; json: boolean };

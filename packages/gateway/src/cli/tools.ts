@@ -1,6 +1,5 @@
 /** `sallyport tools`: what there is, and with `--as` what somebody may use and which policy says so. */
 
-import { apiKeyPrincipal } from '../authn/api-key-verifier.ts';
 import type { CedarAuthorizer, Explanation } from '../authz/cedar-authorizer.ts';
 import { describeProblem } from '../authz/policy-problem.ts';
 import type { ReportedEntry, StatusReport } from '../catalog/status-report.ts';
@@ -13,6 +12,7 @@ import { CommandError } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
+import { principalOfKey } from './key-store.ts';
 import { fetchStatus } from './operations.ts';
 import { table } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -38,7 +38,9 @@ export async function tools(context: CommandContext, options: ToolsOptions): Pro
     throw new CommandError(`There is no server "${options.server}".`, EXIT.usage, hint);
   }
   const explain =
-    options.as === undefined ? undefined : explainer(context, options.as, options.config ?? report.configFile, report);
+    options.as === undefined
+      ? undefined
+      : await explainer(context, options.as, options.config ?? report.configFile, report);
   const rows = report.entries
     .filter(({ kind, server }) => kind === 'tool' && (options.server ?? server) === server)
     .map((tool): Row => (explain === undefined ? { tool } : { tool, explanation: explain(tool) }));
@@ -82,28 +84,17 @@ const plain = ({ tool, explanation }: Row): object => ({
 });
 
 /** Decides as the gateway would, for the API key of a name. */
-function explainer(
+async function explainer(
   context: CommandContext,
   name: string,
   file: string,
   report: StatusReport,
-): (tool: ReportedEntry) => Explanation {
-  const { config } = requireConfig(context, file);
-  const principal = apiKeyPrincipal(findKey(config, name, file));
-  const authorizer = requireAuthorizer(config);
+): Promise<(tool: ReportedEntry) => Explanation> {
+  const loaded = requireConfig(context, file);
+  const principal = await principalOfKey(loaded, name);
+  const authorizer = requireAuthorizer(loaded.config);
   const client = { era: 'modern', revision: '2026-07-28', capabilities: {}, address: '127.0.0.1' } as const;
   return (tool) => authorizer.explain({ principal, client }, entryOf(tool, report));
-}
-
-function findKey(config: Config, name: string, file: string): Config['identity']['apiKeys'][number] {
-  const key = config.identity.apiKeys.find((one) => one.name === name);
-  if (key !== undefined) return key;
-  const names = config.identity.apiKeys.map((one) => one.name);
-  throw new CommandError(
-    `${file} has no API key called "${name}".`,
-    EXIT.usage,
-    names.length === 0 ? 'It has no usable API key at all.' : `It has: ${names.join(', ')}.`,
-  );
 }
 
 function requireAuthorizer(config: Config): CedarAuthorizer {

@@ -1,0 +1,91 @@
+/** The API keys that a configuration keeps, for commands: the store is opened for the time of one command. */
+
+import os from 'node:os';
+
+import { apiKeyPrincipal } from '../authn/api-key-verifier.ts';
+import type { ApiKeyStore } from '../authn/api-key-store.ts';
+import { openDatabase, StorageConfigError } from '../composition/storage.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { nearestName } from '../model/nearest-name.ts';
+import type { Principal } from '../model/principal.ts';
+import { createSqlApiKeyStore } from '../storage/sql/sql-api-key-store.ts';
+import { StorageError, type SqlDatabase } from '../storage/sql/sql-database.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { CommandError, TYPED } from './command.ts';
+import { EXIT } from './exit-code.ts';
+
+export type OpenKeys = { readonly store: ApiKeyStore; readonly place: string };
+
+/** Another process may be making the database at this moment. */
+const OPEN_MS = 15_000;
+
+const HINT = 'It is the storage.url of the configuration; docs/storage-and-keys.md explains it.';
+
+/** What a command has to say it says itself. */
+const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** `task` gets undefined when the configuration keeps everything in memory. @throws CommandError */
+export async function withKeys<T>(
+  { config, env }: LoadedConfig,
+  task: (keys: OpenKeys | undefined) => Promise<T>,
+): Promise<T> {
+  let database: SqlDatabase | undefined;
+  try {
+    database = await openDatabase({ config, env, logger: SILENT });
+    if (database === undefined) return await task(undefined);
+    if (!(await database.ready(OPEN_MS))) {
+      throw new CommandError(`${database.place} cannot be used: ${database.away}`, EXIT.unreachable, HINT);
+    }
+    const store = createSqlApiKeyStore(database, { actor: `cli:${userName()}`, now: Date.now });
+    return await task({ store, place: database.place });
+  } catch (error) {
+    if (error instanceof StorageConfigError) throw new CommandError(error.message, EXIT.failed, HINT, error);
+    if (error instanceof StorageError) throw new CommandError(error.message, EXIT.unreachable, HINT, error);
+    throw error;
+  } finally {
+    await database?.close();
+  }
+}
+
+/** The same for a change: memory cannot be reached from outside of its process. @throws CommandError */
+export const withStoredKeys = <T>(
+  loaded: LoadedConfig,
+  name: string,
+  task: (keys: OpenKeys) => Promise<T>,
+): Promise<T> =>
+  withKeys(loaded, (keys) => {
+    if (keys !== undefined) return task(keys);
+    throw new CommandError(
+      'This configuration keeps API keys in the memory of its gateway (storage.url is memory:), out of reach of this command.',
+      EXIT.usage,
+      `Type: ${TYPED} key create ${name} --print-config, and put the line into the configuration.`,
+    );
+  });
+
+/** A user without a name (a container's random uid) is a number. */
+function userName(): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
+/** Whom the API key of a name stands for, wherever it is kept. @throws CommandError */
+export async function principalOfKey(loaded: LoadedConfig, name: string): Promise<Principal> {
+  const { file, config } = loaded;
+  const configured = config.identity.apiKeys.find((key) => key.name === name);
+  if (configured !== undefined) return apiKeyPrincipal(configured);
+  const stored = await withKeys(loaded, async (keys) => (await keys?.store.list()) ?? []);
+  const good = stored.filter(({ revokedAtMs }) => revokedAtMs === undefined);
+  const found = good.find((key) => key.name === name);
+  if (found !== undefined) return apiKeyPrincipal(found);
+  const names = [...new Set([...config.identity.apiKeys, ...good].map((key) => key.name))];
+  const near = nearestName(name, names);
+  const hint = near === undefined ? `There is: ${names.join(', ')}.` : `Did you mean ${near}?`;
+  throw new CommandError(
+    `There is no API key called "${name}" in ${file} or its storage.`,
+    EXIT.usage,
+    names.length === 0 ? `There is none at all. Type: ${TYPED} key create ${name}` : hint,
+  );
+}
