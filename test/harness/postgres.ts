@@ -38,6 +38,9 @@ const IS_ROOT = userInfo().uid === 0;
 
 const USER = 'postgres';
 
+/** Everyone is trusted but this user, whom a test may create: it needs its password. */
+export const PASSWORD_USER = 'app';
+
 function reasonWhyNot(): string | undefined {
   if (binaries() === undefined) return 'PostgreSQL is not installed (apt-get install postgresql)';
   if (IS_ROOT && spawnSync('runuser', ['-u', USER, '--', 'true']).status !== 0) {
@@ -62,6 +65,7 @@ signal() {
 trap 'signal CONT; "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1; rm -rf "$folder"; exit 0' EXIT
 "$bin/initdb" -D "$folder/data" -U ${USER} --auth=trust --no-sync --no-instructions >"$folder/initdb.log" 2>&1 ||
   { cat "$folder/initdb.log" >&2; exit 1; }
+sed -i '1i host all ${PASSWORD_USER} 127.0.0.1/32 scram-sha-256' "$folder/data/pg_hba.conf"
 while read -r command; do
   case $command in
     start) "$bin/pg_ctl" -D "$folder/data" -w -t 60 -l "$folder/log" -o "-p $port -h 127.0.0.1 -k $folder -F" start \\

@@ -14,7 +14,9 @@ const apiKey = z
     hash: z
       .string()
       .meta({ pattern: KEY_HASH.source })
-      .describe('SHA-256 of the key. `sallyport key create <name>` prints it; the key itself is never stored.'),
+      .describe(
+        'SHA-256 of the key. `sallyport key create <name> --print-config` prints it; the key itself is never stored.',
+      ),
     groups: z.array(name).default([]).describe('Groups that policies and `allow` speak of.'),
     tenant: name.default('default').describe('The tenant that the caller belongs to.'),
     expires: z.iso
@@ -142,7 +144,12 @@ const workloads = z
 
 export const identitySchema = z
   .strictObject({
-    apiKeys: z.array(apiKey).default([]).describe('Long-lived keys for people and programs.'),
+    apiKeys: z
+      .array(apiKey)
+      .default([])
+      .describe(
+        'Long-lived keys for people and programs, beside those that `sallyport key create` keeps in `storage`.',
+      ),
     issuers: z
       .array(issuer)
       .default([])

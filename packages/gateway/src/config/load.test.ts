@@ -54,7 +54,7 @@ describe('the file of the guide', () => {
 
   it('loads, and leaves out only the key whose hash was never filled in', () => {
     expect(problems.map((problem) => [problem.line, problem.path, problem.mend])).toEqual([
-      [6, 'identity.apiKeys[0].hash', 'Type: npm run sallyport -- key create alice'],
+      [6, 'identity.apiKeys[0].hash', 'Type: npm run sallyport -- key create alice --print-config'],
     ]);
     expect(config.identity.apiKeys).toEqual([]);
     expect(config.disabledServers).toEqual([]);

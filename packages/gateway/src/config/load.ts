@@ -126,7 +126,7 @@ function parseFile(file: string, document: ConfigDocument, value: unknown): Pars
 function unusableKey(name: string, index: number, context: { file: string; document: ConfigDocument }): ConfigProblem {
   const said = {
     message: 'is not a hash, so this key is left out. A hash is "sha256:" and 64 hexadecimal digits.',
-    mend: `Type: npm run sallyport -- key create ${name}`,
+    mend: `Type: npm run sallyport -- key create ${name} --print-config`,
   };
   return { ...problemAt(['identity', 'apiKeys', index, 'hash'], said, context), harmless: true };
 }

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { NO_POSTGRES, startPostgres, type TestPostgres } from '../../../../../test/harness/postgres.ts';
+import { NO_POSTGRES, PASSWORD_USER, startPostgres, type TestPostgres } from '../../../../../test/harness/postgres.ts';
 import { until } from '../../../../../test/harness/until.ts';
 import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
 import { describeApprovalStore } from '../../authz/approval-store.contract.ts';
@@ -99,6 +99,30 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
     );
     await admin.end();
     expect(await until('the key', () => keys.findByHash('h1').catch(() => undefined))).toEqual(KEY);
+  });
+
+  it('takes a rotated password for its next connection', async () => {
+    const url = await postgres.createDatabase();
+    const admin = new Client({ connectionString: url });
+    await admin.connect();
+    await admin.query(`create role ${PASSWORD_USER} login superuser password 'first'`);
+    let password = 'first';
+    const secret = () => new Secret(url.replace(/\/\/[^@]*/, `//${PASSWORD_USER}:${password}`));
+    const backend = createPostgresBackend({
+      url: () => Promise.resolve(secret()),
+      address: parsePostgresUrl(secret()),
+    });
+    const { logger } = collectedLog();
+    const database = new SqlDatabase({ backend, logger, clockMs: () => performance.now() });
+    const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
+    await keys.create(KEY);
+    await admin.query(`alter role ${PASSWORD_USER} password 'second'`);
+    await admin.query(`select pg_terminate_backend(pid) from pg_stat_activity where usename = '${PASSWORD_USER}'`);
+    await expect(keys.list()).rejects.toThrow(StorageError);
+    password = 'second';
+    expect(await until('the key', () => keys.findByHash('h1').catch(() => undefined))).toEqual(KEY);
+    await database.close();
+    await admin.end();
   });
 
   it('is made anew when somebody made the database anew', async () => {
