@@ -62,6 +62,7 @@ export async function runStory(
     },
     keys: { file: path.join(data, 'keys.json') },
     audit: { file: auditFile },
+    storage: { kind: 'sqlite' as const, file: path.join(data, 'sallyport.db') },
   };
   const gateway = await startGateway({ ...loaded.value, config }, { logger: silent });
   const ask = (as: string, server: string, request: { method: string; name?: string; params: object }) =>

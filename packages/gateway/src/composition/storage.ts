@@ -58,7 +58,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
   const { logger } = parts;
   const database = await openDatabase(parts);
   if (database === undefined) {
-    logger.warn({}, 'storage is memory: API keys and approvals end with this process');
+    logger.info({}, 'storage is memory: API keys and approvals end with this process');
     return withUses(createMemoryApiKeyStore(), createMemoryApprovalStore(), parts, {
       away: () => undefined,
       close: () => Promise.resolve(),

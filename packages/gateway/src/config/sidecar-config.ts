@@ -46,6 +46,8 @@ export function sidecarConfig(settings: SidecarSettings): string {
     operations: settings.operations,
     keys: { file: './keys.json' },
     audit: { file: './audit.jsonl' },
+    // Its one key stands below, and nothing of a sidecar outlives it but the record.
+    storage: { url: 'memory:' },
     identity: { apiKeys: [{ name: APPLICATION, hash: settings.keyHash }] },
     servers: {
       [settings.id]: {
