@@ -10,8 +10,6 @@ import { createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 
-import { Client } from 'pg';
-
 import { until } from './until.ts';
 
 export type TestPostgres = {
@@ -42,6 +40,7 @@ const USER = 'postgres';
 export const PASSWORD_USER = 'app';
 
 function reasonWhyNot(): string | undefined {
+  if (!existsSync('/proc/self/stat')) return 'its processes are found in /proc, which this machine has not';
   if (binaries() === undefined) return 'PostgreSQL is not installed (apt-get install postgresql)';
   if (IS_ROOT && spawnSync('runuser', ['-u', USER, '--', 'true']).status !== 0) {
     return `root cannot become the user ${USER}`;
@@ -59,18 +58,20 @@ set -u
 bin=$1 folder=$2 port=$3
 signal() {
   postmaster=$(head -1 "$folder/data/postmaster.pid" 2>/dev/null) || return 0
-  kill "-$1" "$postmaster"
-  for child in $(cat "/proc/$postmaster/task/$postmaster/children"); do kill "-$1" "$child"; done
+  kill "-$1" "$postmaster" 2>/dev/null
+  for child in $(cat "/proc/$postmaster/task/$postmaster/children" 2>/dev/null); do kill "-$1" "$child" 2>/dev/null; done
 }
 trap 'signal CONT; "$bin/pg_ctl" -D "$folder/data" -m immediate stop >/dev/null 2>&1; rm -rf "$folder"; exit 0' EXIT
 "$bin/initdb" -D "$folder/data" -U ${USER} --auth=trust --no-sync --no-instructions >"$folder/initdb.log" 2>&1 ||
   { cat "$folder/initdb.log" >&2; exit 1; }
-sed -i '1i host all ${PASSWORD_USER} 127.0.0.1/32 scram-sha-256' "$folder/data/pg_hba.conf"
+{ echo "host all ${PASSWORD_USER} 127.0.0.1/32 scram-sha-256"; cat "$folder/data/pg_hba.conf"; } >"$folder/hba"
+mv "$folder/hba" "$folder/data/pg_hba.conf"
 while read -r command; do
   case $command in
     start) "$bin/pg_ctl" -D "$folder/data" -w -t 60 -l "$folder/log" -o "-p $port -h 127.0.0.1 -k $folder -F" start \\
       >/dev/null 2>&1 || cat "$folder/log" >&2 ;;
     stop) "$bin/pg_ctl" -D "$folder/data" -w -m immediate stop >/dev/null 2>&1 ;;
+    createdb*) "$bin/createdb" -h 127.0.0.1 -p "$port" -U ${USER} "\${command#createdb }" ;;
     freeze) signal STOP ;;
     thaw) signal CONT ;;
   esac
@@ -91,6 +92,8 @@ export async function startPostgres(): Promise<TestPostgres> {
   // A group of its own: a Ctrl-C for the tests must not end the watchdog before it has cleaned up.
   const watchdog = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], cwd: folder, detached: true });
   const ended = once(watchdog, 'exit');
+  // Written to after its end: whoever waits for its answer says so.
+  watchdog.stdin.on('error', () => {});
   let answered = '';
   watchdog.stdout.on('data', (chunk: Buffer) => (answered += chunk.toString('utf8')));
   const tell = async (word: string): Promise<void> => {
@@ -100,7 +103,7 @@ export async function startPostgres(): Promise<TestPostgres> {
       `PostgreSQL to ${word}`,
       () => {
         if (watchdog.exitCode !== null) throw new Error('the watchdog of PostgreSQL ended');
-        return answered.includes(word);
+        return answered.includes(`${word}\n`);
       },
       90_000,
     );
@@ -110,10 +113,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   return {
     async createDatabase() {
       databases += 1;
-      const client = new Client({ host: '127.0.0.1', port, user: USER, database: 'postgres' });
-      await client.connect();
-      await client.query(`create database sallyport_${databases}`);
-      await client.end();
+      await tell(`createdb sallyport_${databases}`);
       return `postgres://${USER}@127.0.0.1:${port}/sallyport_${databases}`;
     },
     freeze: () => tell('freeze'),
