@@ -66,14 +66,21 @@ function describe(problem: ConfigProblem): string {
 
 /** References that would fail now: said, but no problem of the file, which may be checked on another machine. */
 function missingVariables({ config, env }: LoadedConfig): string[] {
-  return config.servers.flatMap(({ id, transport }) => {
+  const isMissing = (name: string): boolean => (env[name] ?? '') === '';
+  const { storage } = config;
+  const ofStorage =
+    storage.kind === 'reference' && storage.source.kind === 'env' && isMissing(storage.source.name)
+      ? [`note: ${storage.source.name} is not set in this environment; storage.url needs it.`]
+      : [];
+  const ofServers = config.servers.flatMap(({ id, transport }) => {
     const values = Object.values(transport.kind === 'http' ? transport.headers : transport.env);
     return values.flatMap((value) =>
-      value.kind === 'env' && (env[value.name] ?? '') === ''
+      value.kind === 'env' && isMissing(value.name)
         ? [`note: ${value.name} is not set in this environment; the server "${id}" needs it.`]
         : [],
     );
   });
+  return [...ofStorage, ...ofServers];
 }
 
 const count = (number: number, noun: string): string =>

@@ -111,11 +111,12 @@ describe('check', () => {
   });
 
   it('names variables that are not set, without calling it a mistake', async () => {
-    const config = file('variables.yaml', 'servers:\n  a: { command: [node], env: { T: env:NOT_SET } }\n');
-    expect(await run(['check', '--config', config])).toMatchObject({
-      code: 0,
-      out: expect.stringContaining('NOT_SET'),
-    });
+    const servers = 'servers:\n  a: { command: [node], env: { T: env:NOT_SET } }\n';
+    const config = file('variables.yaml', `${servers}storage: { url: env:NO_DATABASE }\n`);
+    const { code, out } = await run(['check', '--config', config]);
+    expect(code).toBe(0);
+    expect(out).toContain('NOT_SET is not set in this environment; the server "a" needs it');
+    expect(out).toContain('NO_DATABASE is not set in this environment; storage.url needs it');
   });
 });
 
