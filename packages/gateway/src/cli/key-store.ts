@@ -19,6 +19,9 @@ export type OpenKeys = { readonly store: ApiKeyStore; readonly place: string };
 /** Another process may be making the database at this moment. */
 const OPEN_MS = 15_000;
 
+/** A person waits, and no call does. */
+const COMMAND_MS = 10_000;
+
 const HINT = 'It is the storage.url of the configuration; docs/storage-and-keys.md explains it.';
 
 /** What a command has to say it says itself. */
@@ -31,7 +34,7 @@ export async function withKeys<T>(
 ): Promise<T> {
   let database: SqlDatabase | undefined;
   try {
-    database = await openDatabase({ config, env, logger: SILENT });
+    database = await openDatabase({ config, env, logger: SILENT }, COMMAND_MS);
     if (database === undefined) return await task(undefined);
     if (!(await database.ready(OPEN_MS))) {
       throw new CommandError(`${database.place} cannot be used: ${database.away}`, EXIT.unreachable, HINT);

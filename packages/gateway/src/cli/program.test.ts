@@ -111,8 +111,8 @@ describe('check', () => {
   });
 
   it('names variables that are not set, without calling it a mistake', async () => {
-    const servers = 'servers:\n  a: { command: [node], env: { T: env:NOT_SET } }\n';
-    const config = file('variables.yaml', `${servers}storage: { url: env:NO_DATABASE }\n`);
+    const text = 'servers:\n  a: { command: [node], env: { T: env:NOT_SET } }\n';
+    const config = file('variables.yaml', `${text}storage: { url: env:NO_DATABASE }\n`);
     const { code, out } = await run(['check', '--config', config]);
     expect(code).toBe(0);
     expect(out).toContain('NOT_SET is not set in this environment; the server "a" needs it');

@@ -49,6 +49,8 @@ export type StorageParts = { readonly config: Config; readonly env: Environment;
 
 /** How long a start waits for the database: for another gateway's migrations, that is. One that is away says so sooner. */
 const START_MS = 10_000;
+/** For one piece of work while a call waits. */
+const CALL_MS = 1_000;
 const CLEAN_UP_EVERY_MS = 10 * 60_000;
 /** So much for one clean-up: a heap of old ones is worked off over time. */
 const BATCHES_AT_ONCE = 10;
@@ -102,14 +104,16 @@ function withUses(
   };
 }
 
-/** The database of a configuration; undefined for `memory:`. Not opened yet. @throws StorageConfigError */
-export async function openDatabase(parts: StorageParts): Promise<SqlDatabase | undefined> {
+/** The database of a configuration, not opened yet; undefined for `memory:`. @throws StorageConfigError */
+export async function openDatabase(parts: StorageParts, timeoutMs = CALL_MS): Promise<SqlDatabase | undefined> {
   const clockMs = (): number => systemClock.nowMs();
-  const backend = await backendOf(parts, clockMs);
-  return backend === undefined ? undefined : new SqlDatabase({ backend, logger: parts.logger, clockMs });
+  const backend = await backendOf(parts, { clockMs, timeoutMs });
+  return backend === undefined ? undefined : new SqlDatabase({ backend, logger: parts.logger, clockMs, timeoutMs });
 }
 
-async function backendOf(parts: StorageParts, clockMs: () => number): Promise<Backend | undefined> {
+type Times = { readonly clockMs: () => number; readonly timeoutMs: number };
+
+async function backendOf(parts: StorageParts, { clockMs, timeoutMs }: Times): Promise<Backend | undefined> {
   const resolve = resolverOf(parts, clockMs);
   const place = await resolve();
   if (place.kind === 'memory') return undefined;
@@ -117,6 +121,8 @@ async function backendOf(parts: StorageParts, clockMs: () => number): Promise<Ba
   try {
     return createPostgresBackend({
       address: parsePostgresUrl(place.url),
+      // Less than the whole: what the server says of it is worth more than that it did not answer.
+      timeoutMs: 0.9 * timeoutMs,
       url: async () => {
         const now = await resolve();
         return now.kind === 'postgres' ? now.url : place.url;

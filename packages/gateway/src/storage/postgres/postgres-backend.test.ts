@@ -17,16 +17,28 @@ import { parsePostgresUrl } from './postgres-url.ts';
 
 const parse = (url: string) => parsePostgresUrl(new Secret(url));
 
-function openUrl(url: string) {
+/** Generous: a loaded machine must not look like a server that is away. */
+const PATIENT_MS = 30_000;
+
+function openUrl(url: string, timeoutMs = PATIENT_MS) {
   const { logger, lines } = collectedLog();
   const backend = createPostgresBackend({
     url: () => Promise.resolve(new Secret(url)),
     address: parse(url),
     maxConnections: 4,
+    timeoutMs,
   });
-  const database = new SqlDatabase({ backend, logger, clockMs: () => performance.now() });
+  const database = new SqlDatabase({ backend, logger, clockMs: () => performance.now(), timeoutMs });
   const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
   return { database, lines, keys, approvals: createSqlApprovalStore(database, plainSeal) };
+}
+
+async function administrator(url: string): Promise<Client> {
+  const client = new Client({ connectionString: url });
+  // When a test fails the server goes first, and the failure is news enough.
+  client.on('error', () => {});
+  await client.connect();
+  return client;
 }
 
 const KEY = { id: '1', tenant: 'default', name: 'alice', hash: 'h1', hint: 'sp_', groups: ['a'], createdAtMs: 1 };
@@ -34,8 +46,8 @@ const KEY = { id: '1', tenant: 'default', name: 'alice', hash: 'h1', hint: 'sp_'
 describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
   let postgres: TestPostgres;
   const opened: ReturnType<typeof openUrl>[] = [];
-  const open = async (url?: string) => {
-    const one = openUrl(url ?? (await postgres.createDatabase()));
+  const open = async (url?: string, timeoutMs = PATIENT_MS) => {
+    const one = openUrl(url ?? (await postgres.createDatabase()), timeoutMs);
     opened.push(one);
     return one;
   };
@@ -79,21 +91,23 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
   }, 120_000);
 
   it('rejects while the server does not answer, however many ask, and throws the dead connections away', async () => {
-    const { keys } = await open();
-    await keys.create(KEY);
+    const url = await postgres.createDatabase();
+    const patient = await open(url);
+    await patient.keys.create(KEY);
+    const { database, keys } = await open(url, 900);
+    await until('an open database', () => database.ready(PATIENT_MS));
     await postgres.freeze();
     const asked = await Promise.allSettled(Array.from({ length: 12 }, () => keys.findByHash('h1')));
     expect(asked.map(({ status }) => status)).toEqual(Array(12).fill('rejected'));
     await postgres.thaw();
-    expect(await until('the key', () => keys.findByHash('h1').catch(() => undefined))).toEqual(KEY);
-  }, 60_000);
+    expect(await until('the key', () => keys.findByHash('h1').catch(() => undefined), 60_000)).toEqual(KEY);
+  }, 120_000);
 
   it('survives that its connections are cut', async () => {
     const url = await postgres.createDatabase();
     const { keys } = await open(url);
     await keys.create(KEY);
-    const admin = new Client({ connectionString: url });
-    await admin.connect();
+    const admin = await administrator(url);
     await admin.query(
       'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and datname = current_database()',
     );
@@ -103,17 +117,17 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
 
   it('takes a rotated password for its next connection', async () => {
     const url = await postgres.createDatabase();
-    const admin = new Client({ connectionString: url });
-    await admin.connect();
+    const admin = await administrator(url);
     await admin.query(`create role ${PASSWORD_USER} login superuser password 'first'`);
     let password = 'first';
     const secret = () => new Secret(url.replace(/\/\/[^@]*/, `//${PASSWORD_USER}:${password}`));
     const backend = createPostgresBackend({
       url: () => Promise.resolve(secret()),
       address: parsePostgresUrl(secret()),
+      timeoutMs: PATIENT_MS,
     });
     const { logger } = collectedLog();
-    const database = new SqlDatabase({ backend, logger, clockMs: () => performance.now() });
+    const database = new SqlDatabase({ backend, logger, clockMs: () => performance.now(), timeoutMs: PATIENT_MS });
     const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
     await keys.create(KEY);
     await admin.query(`alter role ${PASSWORD_USER} password 'second'`);
@@ -129,8 +143,7 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
     const url = await postgres.createDatabase();
     const { keys } = await open(url);
     await keys.create(KEY);
-    const admin = new Client({ connectionString: url });
-    await admin.connect();
+    const admin = await administrator(url);
     await admin.query('drop schema public cascade; create schema public');
     await admin.end();
     expect(await until('no key', () => keys.list().catch(() => undefined))).toEqual([]);

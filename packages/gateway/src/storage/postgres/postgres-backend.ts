@@ -23,16 +23,16 @@ export type PostgresBackendOptions = {
   readonly address: PostgresAddress;
   /** Default 10. */
   readonly maxConnections?: number;
+  /** For a connection, and for a statement. Default 900. */
+  readonly timeoutMs?: number;
 };
 
-const CONNECT_MS = 900;
-const STATEMENT_MS = 900;
 /** A migration may have to wait for another gateway's. */
 const MIGRATION_MS = 60_000;
 const INT8 = 20;
 
 export function createPostgresBackend(options: PostgresBackendOptions): Backend {
-  const { address, maxConnections = 10 } = options;
+  const { address, maxConnections = 10, timeoutMs = 900 } = options;
   const { host, port, user, database } = address;
   const login: PoolConfig = {
     host,
@@ -42,7 +42,7 @@ export function createPostgresBackend(options: PostgresBackendOptions): Backend 
     ...(address.password === undefined ? {} : { password: () => currentPassword(options) }),
     ssl: address.ssl,
     application_name: 'sallyport',
-    connectionTimeoutMillis: CONNECT_MS,
+    connectionTimeoutMillis: timeoutMs,
     keepAlive: true,
     types: { getTypeParser: typeParser },
   };
@@ -53,9 +53,9 @@ export function createPostgresBackend(options: PostgresBackendOptions): Backend 
       return openPool({
         ...login,
         max: maxConnections,
-        statement_timeout: STATEMENT_MS,
-        query_timeout: STATEMENT_MS,
-        idle_in_transaction_session_timeout: 5 * STATEMENT_MS,
+        statement_timeout: timeoutMs,
+        query_timeout: timeoutMs,
+        idle_in_transaction_session_timeout: 5 * timeoutMs,
         idleTimeoutMillis: 30_000,
       });
     },

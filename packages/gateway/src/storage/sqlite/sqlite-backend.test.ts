@@ -23,12 +23,12 @@ afterAll(async () => {
 });
 
 /** `skewMs` moves the clock on: what waits for a time is over at once. */
-function open(name: string) {
+function open(name: string, timeoutMs = 30_000) {
   const file = path.join(root, name, 'sallyport.db');
   const clock = { skewMs: 0 };
   const clockMs = () => performance.now() + clock.skewMs;
   const { logger, lines } = collectedLog();
-  const database = new SqlDatabase({ backend: createSqliteBackend({ file, clockMs }), logger, clockMs });
+  const database = new SqlDatabase({ backend: createSqliteBackend({ file, clockMs }), logger, clockMs, timeoutMs });
   databases.push(database);
   const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
   return { file, clock, database, lines, keys, approvals: createSqlApprovalStore(database, plainSeal) };
@@ -156,8 +156,9 @@ describe('a SQLite database that is away', () => {
   });
 
   it('waits for another writer, and not for longer than its time', async () => {
-    const { file, keys } = open('busy');
-    await keys.create(KEY);
+    await open('busy').keys.create(KEY);
+    const { file, database, keys } = open('busy', 1_000);
+    await database.ready(30_000);
     const writer = new Database(file);
     writer.exec('begin immediate');
     await expect(keys.change('default', 'alice', { expiresAtMs: 5 })).rejects.toThrow(StorageError);
