@@ -10,7 +10,15 @@ import { err, ok, type Result } from '../model/result.ts';
 import type { Entry } from '../model/target.ts';
 import type { Authorizer, Caller } from './authorizer.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import { argumentsOf, asksWithoutArguments, contextOf, surfaceOf, undeclaredKeys, type Facts } from './context.ts';
+import {
+  argumentsOf,
+  asksWithoutArguments,
+  contextOf,
+  judgedArguments,
+  surfaceOf,
+  undeclaredKeys,
+  type Facts,
+} from './context.ts';
 import { entrySubject, principalSubject, type Subject } from './entities.ts';
 import { denied, evaluate, evaluateOptimistically, questionOf, type Question, type Verdict } from './evaluate.ts';
 import { actionOf } from './operation-action.ts';
@@ -182,12 +190,17 @@ function authorizerOf(
       const method =
         operation.kind === 'extension' ? operation.method : operation.kind === 'task' ? `tasks/${operation.verb}` : '';
       const open = asksWithoutArguments(operation);
+      const sent = argumentsOf(operation);
+      // Also where no policy reads them: what cannot be judged is not sent on.
+      const judged = judgedArguments(entry, sent);
+      if (!judged.ok) {
+        return { effect: 'deny', grounds: denied(plan.question.slice, [], [judged.error]).grounds, told: judged.error };
+      }
       const key =
         reads.now || (reads.arguments && !open) ? undefined : reads.method ? `${surface}\n${method}` : surface;
       const verdict = remembered(open ? plan.admissions : plan.verdicts, key, () => {
-        const args = argumentsOf(operation);
-        const undeclared = reads.arguments ? undeclaredKeys(entry, args) : [];
-        return judge(plan.question, { arguments: args, undeclared, surface, method }, !open);
+        const undeclared = reads.arguments ? undeclaredKeys(entry, sent) : [];
+        return judge(plan.question, { arguments: judged.value, undeclared, surface, method }, !open);
       });
       if (!verdict.allowed) return { effect: 'deny', grounds: verdict.grounds };
       return {
@@ -199,9 +212,13 @@ function authorizerOf(
     explain(caller, entry, args) {
       const { question } = planOf(caller.principal, entry, ACTION_OF_KIND[entry.kind]);
       const undeclared = args === undefined ? [] : undeclaredKeys(entry, args);
-      const facts: Facts = { arguments: args ?? {}, undeclared, surface: surfaceOf(caller.client), method: '' };
-      const { allowed, grounds } = judge(question, facts, args !== undefined);
+      const judged = judgedArguments(entry, args ?? {});
       const applicable = question.slice.policies.map(({ id, effect, source, line }) => ({ id, effect, source, line }));
+      if (!judged.ok) {
+        return { allowed: false, grounds: denied(question.slice, [], [judged.error]).grounds, applicable };
+      }
+      const facts: Facts = { arguments: judged.value, undeclared, surface: surfaceOf(caller.client), method: '' };
+      const { allowed, grounds } = judge(question, facts, args !== undefined);
       return { allowed, grounds, applicable };
     },
   };

@@ -9,6 +9,7 @@ import type { Operation } from '../model/operation.ts';
 import type { ClientFacts } from '../model/request.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import type { Entry } from '../model/target.ts';
+import { judgeArguments } from './argument-kinds/judge-arguments.ts';
 import { toCedarRecord, type CedarRecord } from './cedar-values.ts';
 import type { Reads } from './policy-words.ts';
 
@@ -62,6 +63,11 @@ export function argumentsOf(operation: Operation): JsonObject {
     default:
       return NO_ARGUMENTS;
   }
+}
+
+/** The arguments with what policy sees where the operator declared a path, a URL or SQL; or why the call must be denied. */
+export function judgedArguments(entry: Entry, args: JsonObject): Result<JsonObject, string> {
+  return entry.kind === 'tool' && entry.declared !== undefined ? judgeArguments(entry.declared, args) : ok(args);
 }
 
 export function undeclaredKeys(entry: Entry, args: JsonObject): readonly string[] {

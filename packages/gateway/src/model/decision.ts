@@ -55,7 +55,12 @@ export type Grounds = {
 
 export type Decision =
   | { readonly effect: 'allow'; readonly permit: Permit; readonly grounds: Grounds }
-  | { readonly effect: 'deny'; readonly grounds: Grounds };
+  | {
+      readonly effect: 'deny';
+      readonly grounds: Grounds;
+      /** What the caller can mend, where that is more than what policy says to anyone. */
+      readonly told?: string;
+    };
 
 /** May this principal use this entry at all, whatever the arguments? */
 export type Admission = { readonly admitted: boolean; readonly grounds: Grounds };

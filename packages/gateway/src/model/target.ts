@@ -1,5 +1,6 @@
 /** What a request is about: entries of the catalog, named as policy and operators name them, not as clients do. */
 
+import type { DeclaredArgument } from './argument-kind.ts';
 import type { JsonObject } from './json.ts';
 
 /** Lower-case letters, digits and `-`; never `_`, which separates server and tool in aggregate names. */
@@ -51,12 +52,26 @@ type EntryBase = {
   /** The upstream's definition, parsed and frozen, and its original text. */
   readonly definition: JsonObject;
   readonly text: string;
-  /** SHA-256 over the canonical definition (RFC 8785), hex. */
+  /** SHA-256 over the server's canonical definition (RFC 8785), hex. */
   readonly hash: string;
   readonly traits: Traits;
 };
 
-export type ToolEntry = EntryBase & { readonly kind: 'tool'; readonly inputSchema: JsonObject };
+/** Arguments that the operator fixed: set on every call, and no part of what clients see. */
+export type Pins = {
+  readonly arguments: JsonObject;
+  /** `inputSchema` without them; it stands in `definition` and `text`, too. */
+  readonly shownSchema: JsonObject;
+};
+
+export type ToolEntry = EntryBase & {
+  readonly kind: 'tool';
+  /** The server's own, which holds for the whole call: with pins, clients are shown another. */
+  readonly inputSchema: JsonObject;
+  readonly pins?: Pins;
+  /** What the operator declared arguments to be. */
+  readonly declared?: readonly DeclaredArgument[];
+};
 export type PromptEntry = EntryBase & { readonly kind: 'prompt' };
 /** `listed: false` is a URI that no list names: it still needs a permit, and the server may know it. */
 export type ResourceEntry = EntryBase & { readonly kind: 'resource'; readonly listed: boolean };

@@ -10,7 +10,8 @@ export function authorize(request: ResolvedRequest, authorizer: Authorizer, trai
   trail.note({ kind: 'decided', decision });
   if (decision.effect === 'deny') {
     // An unknown method stays unknown: the caller was not admitted to any by name.
-    throw refuse(request.operation.kind === 'extension' ? 'method-not-found' : 'forbidden');
+    const told = decision.told === undefined ? {} : { message: decision.told };
+    throw request.operation.kind === 'extension' ? refuse('method-not-found') : refuse('forbidden', told);
   }
   const { operation: _operation, target: _target, ...rest } = request;
   return { ...rest, permit: decision.permit };
