@@ -14,7 +14,7 @@ import { statusReport, type StatusReport } from './catalog/status-report.ts';
 import { createAttempts } from './authn/attempts.ts';
 import { loadCertificates } from './composition/certificates.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
-import { authorizerOf, unwrapPolicies } from './composition/policy.ts';
+import { authorizerOf, loadArgumentParsers, unwrapPolicies } from './composition/policy.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeUpstreams, listServer, modelServer } from './composition/upstreams.ts';
 import type { ListenAddress } from './config/config.ts';
@@ -84,6 +84,7 @@ async function composeGateway(
 ): Promise<Composed> {
   const startedAtMs = Date.now();
   const clockMs = (): number => performance.now();
+  await loadArgumentParsers(config);
   const authorizer = unwrapPolicies(authorizerOf(config));
   const instruments = createInstruments({ version: SALLYPORT.version });
   opened.defer(() => instruments.close());
@@ -103,7 +104,12 @@ async function composeGateway(
   const upstreams = composeUpstreams({ config, env, egress, logger, instruments });
   opened.defer(() => upstreams.close());
   const store = new CatalogStore({
-    servers: config.servers.map((server) => ({ server: modelServer(server), traits: server.tools })),
+    servers: config.servers.map((server) => ({
+      server: modelServer(server),
+      traits: server.tools,
+      readOnly: server.readOnly,
+    })),
+    aggregateReadOnly: config.endpoints.aggregate.readOnly,
     disabled: config.disabledServers.map((server) => ({ ...server, sinceMs: startedAtMs })),
     gateway: SALLYPORT,
     fetchListing: (server, signal) => listServer(server, signal, upstreams, logger),

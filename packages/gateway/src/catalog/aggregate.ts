@@ -36,11 +36,14 @@ export type Aggregate = {
 /** More collisions than this are only counted. */
 const MAX_COLLISIONS = 50;
 
-export function aggregateOf(servers: readonly RegisteredServer[], gateway: Gateway): Aggregate {
+/** @param readOnly A ceiling: only tools marked read-only are there. */
+export function aggregateOf(servers: readonly RegisteredServer[], gateway: Gateway, readOnly = false): Aggregate {
   const offerings = servers.map(({ offering }) => offering).filter((offering) => offering !== undefined);
   const merge = <Item extends Entry>(listOf: (offering: Offering) => Iterable<Item>) =>
     resolveCollisions(offerings.map((offering) => [...listOf(offering)]));
-  const tools = merge(({ tools: all }) => [...all.values()].filter((tool) => !isAppOnly(tool)));
+  const tools = merge(({ tools: all }) =>
+    [...all.values()].filter((tool) => !isAppOnly(tool) && (!readOnly || tool.traits.readOnly)),
+  );
   const prompts = merge((offering) => offering.prompts.values());
   const resources = ownersOf(offerings.map((offering) => offering.resources));
   const templates = ownersOf(offerings.map((offering) => offering.templates));

@@ -46,6 +46,7 @@ export type CatalogStoreOptions = {
   readonly servers: readonly CatalogServer[];
   readonly disabled: CatalogOptions['disabled'];
   readonly gateway: Gateway;
+  readonly aggregateReadOnly?: boolean;
   /** Everything one server offers, all pages. May throw whatever it likes; the message becomes the server's reason. */
   readonly fetchListing: (server: Server, signal: AbortSignal) => Promise<Listing>;
   /** Milliseconds since the epoch. */
@@ -245,7 +246,8 @@ export class CatalogStore {
       status,
       ...(offering === undefined ? {} : { offering }),
     }));
-    return createCatalog({ servers, disabled: this.#options.disabled, gateway: this.#options.gateway });
+    const { disabled, gateway, aggregateReadOnly = false } = this.#options;
+    return createCatalog({ servers, disabled, gateway, aggregateReadOnly });
   }
 
   #nextMs(slot: Slot): number {

@@ -4,7 +4,7 @@ import type { Operation } from '../model/operation.ts';
 import type { ListKind } from '../model/operation.ts';
 import type { Discovery, Freshness } from '../model/outcome.ts';
 import type { Era } from '../model/revision.ts';
-import type { Endpoint, Entry, Server, ServerEntry, ServerId, Target } from '../model/target.ts';
+import type { Endpoint, Entry, Server, ServerEntry, ServerId, Target, ToolEntry } from '../model/target.ts';
 
 /** Something the operator should mend: a bad entry disables only itself and shows here. */
 export type Problem = {
@@ -12,6 +12,11 @@ export type Problem = {
   readonly code: 'server-disabled' | 'listing-failed' | 'name-collision' | 'definition-refused';
   readonly message: string;
 };
+
+/** Why a tool is kept from everyone: it is hidden, or not read-only below a ceiling of its server or of `/mcp`. */
+export type Withholding = 'hidden' | 'server-read-only' | 'aggregate-read-only';
+
+export type Withheld = { readonly tool: ToolEntry; readonly why: Withholding };
 
 export type ServerStatus = {
   readonly server: Server;
@@ -28,6 +33,8 @@ export interface Catalog {
   readonly version: string;
   readonly servers: readonly ServerStatus[];
   readonly problems: readonly Problem[];
+  /** For the operator's eyes: nobody can find or list these. */
+  readonly withheld: readonly Withheld[];
   /** The server behind an endpoint, or undefined for the aggregate and for unknown ids. */
   server(id: ServerId): ServerEntry | undefined;
   /**

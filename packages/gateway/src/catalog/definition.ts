@@ -91,7 +91,8 @@ function isDeeper(value: Json | undefined, levels: number): boolean {
   return Object.values(value).some((member) => isDeeper(member, levels - 1));
 }
 
-function freezeDeep(value: Json | undefined): void {
+/** In depth; what is frozen already is taken to be so to its leaves. */
+export function freezeDeep(value: Json | undefined): void {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
   Object.freeze(value);
   for (const member of Object.values(value)) freezeDeep(member);

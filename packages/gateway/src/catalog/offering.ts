@@ -18,18 +18,21 @@ import {
   type TemplateEntry,
   type ToolEntry,
 } from '../model/target.ts';
-import type { ServerStatus } from './catalog.ts';
+import type { ServerStatus, Withheld } from './catalog.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { readDefinition, visible, type Definition, type DefinitionLimits } from './definition.ts';
 import { aggregateName } from './names.ts';
 import { templateMatcher, type TemplateMatcher } from './resource-uri.ts';
-import { traitsOf, type TraitRule } from './traits.ts';
+import { toolEntryOf } from './tool-entry.ts';
+import { toolWordsOf, traitsOf, type TraitRule } from './traits.ts';
 
 /** A server as the operator registered it. */
 export type CatalogServer = {
   readonly server: Server;
   /** What the operator says about its tools, prompts and resources, by name. */
   readonly traits: readonly TraitRule[];
+  /** A ceiling: only tools marked read-only are there. */
+  readonly readOnly?: boolean;
 };
 
 export type Offering = {
@@ -47,6 +50,8 @@ export type Offering = {
   readonly digest: string;
   /** What was left out, each in words. */
   readonly refused: readonly string[];
+  /** Tools that the operator keeps from everyone. */
+  readonly withheld: readonly Withheld[];
 };
 
 /** A server, how it fares, and what it offers. */
@@ -61,7 +66,7 @@ const MAX_REFUSALS = 20;
 
 /** @param listing Frozen by this, as far as its definitions go. */
 export function createOffering(
-  { server, traits }: CatalogServer,
+  { server, traits, readOnly = false }: CatalogServer,
   listing: Listing,
   limits: DefinitionLimits,
 ): Offering {
@@ -81,7 +86,9 @@ export function createOffering(
     }
     return made;
   };
-  const tools = read('tools', (base): ToolEntry => ({ kind: 'tool', ...base, inputSchema: schemaOf(base) }));
+  const listed = read('tools', (base): ToolEntry => ({ kind: 'tool', ...base, inputSchema: schemaOf(base) }));
+  const { tools, withheld, faults } = asTheOperatorSays(listed, traits, readOnly);
+  refusals.push(...faults);
   const prompts = read('prompts', (base): PromptEntry => ({ kind: 'prompt', ...base }));
   const resources = read('resources', (base): ResourceEntry => ({ kind: 'resource', ...base, listed: true }));
   const templates = read('templates', (base): TemplateEntry => ({ kind: 'template', ...base }));
@@ -91,7 +98,7 @@ export function createOffering(
     resources: [...resources.values()],
     templates: [...templates.values()],
   };
-  const digest = digestOf(server, listing, lists);
+  const digest = digestOf(server, listing, lists, withheld);
   return {
     entry: serverEntryOf(server, digest, listing.discovery),
     discovery: listing.discovery,
@@ -104,7 +111,30 @@ export function createOffering(
     owners: lists.templates.map(({ name }) => templateMatcher(name)).filter((matcher) => matcher !== undefined),
     digest,
     refused: bounded(refusals),
+    withheld,
   };
+}
+
+type Sorted = Pick<Offering, 'tools' | 'withheld'> & { readonly faults: readonly string[] };
+
+/** Before policy is asked about anything: what is not in the catalog, nothing else can bring back. */
+function asTheOperatorSays(
+  listed: ReadonlyMap<string, ToolEntry>,
+  rules: readonly TraitRule[],
+  readOnly: boolean,
+): Sorted {
+  const tools = new Map<string, ToolEntry>();
+  const withheld: Withheld[] = [];
+  const faults: string[] = [];
+  for (const [name, tool] of listed) {
+    const words = toolWordsOf(name, rules);
+    const made = toolEntryOf(tool, words);
+    if (words.hidden) withheld.push({ tool, why: 'hidden' });
+    else if (readOnly && !tool.traits.readOnly) withheld.push({ tool, why: 'server-read-only' });
+    else if (made.ok) tools.set(name, made.value);
+    else faults.push(`tools: ${visible(name)} was left out: ${made.error}`);
+  }
+  return { tools, withheld, faults };
 }
 
 type EntryFields = Omit<PromptEntry, 'kind'>;
@@ -163,18 +193,21 @@ export function isAppOnly({ definition }: ToolEntry): boolean {
   return Array.isArray(visibility) && visibility.length === 1 && visibility[0] === 'app';
 }
 
-function digestOf(server: Server, listing: Listing, lists: Offering['lists']): string {
+function digestOf(server: Server, listing: Listing, lists: Offering['lists'], withheld: Offering['withheld']): string {
   const { serverInfo, capabilities, instructions = '', freshness } = listing.discovery;
   const entries = Object.values(lists).map((list) =>
-    list.map(({ name, hash, traits }) => `${name}\n${hash}\n${JSON.stringify(traits)}`),
+    list.map((entry) => `${entry.name}\n${entry.hash}\n${JSON.stringify([entry.traits, ...operatorsWords(entry)])}`),
   );
   const parts = [
     JSON.stringify([server, listing.era, instructions, freshness, listing.freshness]),
     canonicalJson([serverInfo, capabilities]),
-    JSON.stringify(entries),
+    JSON.stringify([entries, withheld.map(({ tool, why }) => [tool.name, why])]),
   ];
   return createHash('sha256').update(parts.join('\n')).digest('hex');
 }
+
+const operatorsWords = (entry: Entry): readonly unknown[] =>
+  entry.kind === 'tool' ? [entry.pins?.arguments ?? {}, entry.declared ?? []] : [];
 
 function bounded(refusals: readonly string[]): readonly string[] {
   if (refusals.length <= MAX_REFUSALS) return refusals;

@@ -8,7 +8,7 @@ import type { Operation } from '../model/operation.ts';
 import type { Discovery, Freshness } from '../model/outcome.ts';
 import type { Endpoint, Entry, ResourceEntry, ServerEntry, ServerId, Target } from '../model/target.ts';
 import { aggregateOf, type Aggregate, type Gateway, type Owners } from './aggregate.ts';
-import type { Catalog, Problem, ServerStatus } from './catalog.ts';
+import type { Catalog, Problem, ServerStatus, Withheld } from './catalog.ts';
 import { serverEntryOf, unlistedResource, type RegisteredServer } from './offering.ts';
 import { isAskableUri } from './resource-uri.ts';
 
@@ -18,6 +18,8 @@ export type CatalogOptions = {
   /** Servers that cannot be used at all. They are shown, and found by nobody. */
   readonly disabled: readonly { readonly id: ServerId; readonly reason: string; readonly sinceMs: number }[];
   readonly gateway: Gateway;
+  /** A ceiling of `/mcp`: only tools marked read-only are there. */
+  readonly aggregateReadOnly?: boolean;
   /** Entries kept for URIs that callers asked for and no list names. */
   readonly maxUnlisted?: number;
 };
@@ -30,9 +32,9 @@ const STALE: Freshness = Object.freeze({ ttlMs: 0, scope: 'private' });
 const NO_COUNTS: ServerStatus['counts'] = Object.freeze({ tools: 0, prompts: 0, resources: 0, templates: 0 });
 
 export function createCatalog(options: CatalogOptions): Catalog {
-  const { servers, gateway } = options;
+  const { servers, gateway, aggregateReadOnly = false } = options;
   const byId = new Map(servers.map((registered) => [registered.server.id, { registered, entry: entryOf(registered) }]));
-  const aggregate = aggregateOf(servers, gateway);
+  const aggregate = aggregateOf(servers, gateway, aggregateReadOnly);
   const gatewayEntry = serverEntryOf(
     { id: GATEWAY_ID, version: gateway.version, title: gateway.name, sharing: 'shared' },
     aggregate.digest,
@@ -55,6 +57,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
     version: versionOf(servers, aggregate),
     servers: statusesOf(options),
     problems: problemsOf(options, aggregate),
+    withheld: servers.flatMap((server) => withheldOf(server, aggregateReadOnly)),
     server: (id) => byId.get(id)?.entry,
     find(endpoint, operation) {
       if (endpoint.kind === 'aggregate') {
@@ -107,8 +110,18 @@ function findOnServer(
         ? offering?.prompts.get(operation.ref.name)
         : offering?.templates.get(operation.ref.uri);
     default:
-      return self;
+      return registered.readOnly === true && mayWrite(operation) ? undefined : self;
   }
+}
+
+/** Below a read-only ceiling nothing is passed on whose effect nobody knows. */
+const mayWrite = (operation: Operation): boolean =>
+  operation.kind === 'extension' || (operation.kind === 'task' && operation.verb === 'update');
+
+function withheldOf({ offering }: RegisteredServer, aggregateReadOnly: boolean): readonly Withheld[] {
+  if (offering === undefined) return [];
+  const below = aggregateReadOnly ? [...offering.tools.values()].filter(({ traits }) => !traits.readOnly) : [];
+  return [...offering.withheld, ...below.map((tool): Withheld => ({ tool, why: 'aggregate-read-only' }))];
 }
 
 /** Names are the aggregate's. A task or a method that we do not know could be any server's: it is nobody's. */

@@ -21,6 +21,8 @@ export type StatusReport = {
   readonly servers: readonly ReportedServer[];
   readonly problems: readonly { readonly server?: string; readonly code: string; readonly message: string }[];
   readonly entries: readonly ReportedEntry[];
+  /** Tools that the operator's own words keep from everyone, on `/mcp` at least. */
+  readonly withheld: readonly ReportedWithheld[];
 };
 
 export type ReportedServer = {
@@ -42,7 +44,15 @@ export type ReportedEntry = {
   readonly traits: Traits;
 };
 
-export type StatusFacts = Omit<StatusReport, 'catalogVersion' | 'servers' | 'problems' | 'entries'>;
+export type ReportedWithheld = {
+  readonly server: string;
+  readonly name: string;
+  /** A word of `Withholding`; a neighbouring version may have others. */
+  readonly why: string;
+  readonly traits: Traits;
+};
+
+export type StatusFacts = Omit<StatusReport, 'catalogVersion' | 'servers' | 'problems' | 'entries' | 'withheld'>;
 
 const LISTS = ['tools', 'prompts', 'resources', 'templates'] as const;
 
@@ -64,6 +74,12 @@ export function statusReport(catalog: Catalog, facts: StatusFacts): StatusReport
     })),
     problems: catalog.problems,
     entries: LISTS.flatMap((kind) => catalog.list(endpoint, kind)).flatMap(reportedEntry),
+    withheld: catalog.withheld.map(({ tool, why }) => ({
+      server: tool.server.id,
+      name: tool.name,
+      why,
+      traits: tool.traits,
+    })),
   };
 }
 
@@ -89,6 +105,12 @@ export function readStatusReport(value: unknown): StatusReport | undefined {
       message: textOf(problem['message']),
     })),
     entries: value['entries'].filter(isJsonObject).flatMap(readEntry),
+    withheld: listOf(value['withheld']).map((one) => ({
+      server: textOf(one['server']),
+      name: textOf(one['name']),
+      why: textOf(one['why']),
+      traits: readTraits(one['traits']),
+    })),
   };
 }
 

@@ -26,7 +26,19 @@ export type ToolsOptions = {
   readonly json: boolean;
 };
 
-type Row = { readonly tool: ReportedEntry; readonly explanation?: Explanation };
+type Row = {
+  readonly tool: Pick<ReportedEntry, 'server' | 'name' | 'traits'> & { readonly aggregateName?: string };
+  readonly explanation?: Explanation;
+  /** The operator's own word, which stands above every policy. */
+  readonly withheld?: string;
+};
+
+/** Words of `Withholding`. */
+const WITHHELD: Readonly<Record<string, string>> = {
+  hidden: 'it is hidden (tools: hidden), which no policy lifts',
+  'server-read-only': 'a ceiling: its server is readOnly and this tool is not',
+  'aggregate-read-only': 'a ceiling: /mcp is readOnly and this tool is not; see the endpoint of its server',
+};
 
 export async function tools(context: CommandContext, options: ToolsOptions): Promise<ExitCode> {
   const { terminal } = context;
@@ -41,9 +53,14 @@ export async function tools(context: CommandContext, options: ToolsOptions): Pro
     options.as === undefined
       ? undefined
       : await explainer(context, options.as, options.config ?? report.configFile, report);
-  const rows = report.entries
-    .filter(({ kind, server }) => kind === 'tool' && (options.server ?? server) === server)
-    .map((tool): Row => (explain === undefined ? { tool } : { tool, explanation: explain(tool) }));
+  const rows = [
+    ...report.entries
+      .filter(({ kind, server }) => kind === 'tool' && (options.server ?? server) === server)
+      .map((tool): Row => (explain === undefined ? { tool } : { tool, explanation: explain(tool) })),
+    ...report.withheld
+      .filter(({ server }) => (options.server ?? server) === server)
+      .map(({ why, ...tool }): Row => ({ tool, withheld: WITHHELD[why] ?? why })),
+  ];
   if (options.json) terminal.out(JSON.stringify(rows.map(plain), null, 2));
   else print(rows, options.as, terminal);
   return EXIT.done;
@@ -51,12 +68,14 @@ export async function tools(context: CommandContext, options: ToolsOptions): Pro
 
 function print(rows: readonly Row[], as: string | undefined, terminal: Terminal): void {
   const head = as === undefined ? ['tool', 'reads', 'risk'] : ['tool', 'reads', 'risk', as, 'because of'];
-  const cells = rows.map(({ tool, explanation }) => {
+  const cells = rows.map(({ tool, explanation, withheld }) => {
     const about = [`${tool.server}/${tool.name}`, tool.traits.readOnly ? 'only' : '-', tool.traits.risk];
+    if (withheld !== undefined) return as === undefined ? about : [...about, 'no', withheld];
     return explanation === undefined ? about : [...about, explanation.allowed ? 'yes' : 'no', reason(explanation)];
   });
   for (const [index, line] of table([head, ...cells]).entries()) {
-    const allowed = rows[index - 1]?.explanation?.allowed ?? true;
+    const row = rows[index - 1];
+    const allowed = row?.withheld === undefined && (row?.explanation?.allowed ?? true);
     terminal.out(index === 0 || !allowed ? terminal.dim(line) : line);
   }
   const allowed = rows.filter(({ explanation }) => explanation?.allowed === true).length;
@@ -76,10 +95,11 @@ function reason({ allowed, grounds, applicable }: Explanation): string {
   return applicable.length === 0 ? 'no policy speaks of it' : 'no policy allows it';
 }
 
-const plain = ({ tool, explanation }: Row): object => ({
+const plain = ({ tool, explanation, withheld }: Row): object => ({
   tool: `${tool.server}/${tool.name}`,
-  aggregateName: tool.aggregateName,
+  ...(tool.aggregateName === undefined ? {} : { aggregateName: tool.aggregateName }),
   traits: tool.traits,
+  ...(withheld === undefined ? {} : { allowed: false, because: withheld }),
   ...(explanation === undefined ? {} : { allowed: explanation.allowed, because: reason(explanation) }),
 });
 

@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto';
 import { setImmediate as yieldNow } from 'node:timers/promises';
 
+import { loadSqlParser } from '../authz/argument-kinds/sql-parsers.ts';
 import { createAuthorizer, type CedarAuthorizer } from '../authz/cedar-authorizer.ts';
 import { describeProblem, type PolicyProblem } from '../authz/policy-problem.ts';
 import type { Config } from '../config/config.ts';
@@ -29,6 +30,13 @@ export function authorizerOf(config: Config): Result<CedarAuthorizer, readonly P
     yieldNow: () => yieldNow(),
     digest: (text) => hash('sha256', text),
   });
+}
+
+/** The SQL parsers that the configuration's arguments are declared for: judging arguments does not wait. */
+export async function loadArgumentParsers(config: Config): Promise<void> {
+  const kinds = config.servers.flatMap(({ tools }) => tools.flatMap(({ declared = [] }) => declared));
+  const dialects = new Set(kinds.flatMap(({ kind }) => (kind.kind === 'sql' ? [kind.dialect] : [])));
+  await Promise.all([...dialects].map(loadSqlParser));
 }
 
 /** @throws PolicyError */

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 
+import { parsePlace, type DeclaredArgument } from '../model/argument-kind.ts';
 import type {
   AllowRule,
   Config,
@@ -43,6 +44,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     identity: compileIdentity(file.identity, absolute),
     servers: [...servers].map(([id, server]) => compileServer(id, server, directory)),
     disabledServers,
+    endpoints: file.endpoints,
     policies,
     limits: [...file.limits.map(compileLimit), ...loopBreaker(file.loopBreaker)],
     audit: { file: absolute(file.audit.file) },
@@ -101,6 +103,7 @@ function compileServer(id: string, server: ParsedServer, directory: string): Ser
     scopes: server.scopes,
     tools: Object.entries(server.tools).map(compileTraits),
     allow: server.allow.map(compileAllow),
+    readOnly: server.readOnly,
   };
 }
 
@@ -133,7 +136,11 @@ function compileBreaker(breaker: ParsedServer['breaker']): ServerConfig['breaker
 }
 
 function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]]): TraitRule {
-  const { readOnly, risk, idempotent, tags, timeout, scopes } = traits;
+  const { readOnly, risk, idempotent, tags, timeout, scopes, hidden, pins } = traits;
+  const declared = Object.entries(traits.arguments ?? {}).flatMap(([place, kind]): DeclaredArgument[] => {
+    const steps = parsePlace(place);
+    return steps.ok ? [{ place, steps: steps.value, kind }] : [];
+  });
   return {
     pattern,
     traits: {
@@ -144,6 +151,9 @@ function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
       ...(scopes === undefined ? {} : { scopes }),
     },
+    ...(hidden === undefined ? {} : { hidden }),
+    ...(pins === undefined ? {} : { pins }),
+    ...(declared.length === 0 ? {} : { declared }),
   };
 }
 

@@ -3,6 +3,8 @@
  * operator writes it; `docs/configuration.md` explains it.
  */
 
+import type { DeclaredArgument } from '../model/argument-kind.ts';
+import type { JsonObject } from '../model/json.ts';
 import type { Risk, Sharing, Traits } from '../model/target.ts';
 
 export type Config = {
@@ -21,6 +23,7 @@ export type Config = {
   readonly servers: readonly ServerConfig[];
   /** Entries of `servers` that cannot be used. They are shown, never started. */
   readonly disabledServers: readonly DisabledServer[];
+  readonly endpoints: { readonly aggregate: { readonly readOnly: boolean } };
   readonly policies: readonly PolicySource[];
   readonly limits: readonly LimitConfig[];
   readonly audit: { readonly file: string };
@@ -144,6 +147,8 @@ export type ServerConfig = {
   /** In the order of the file; of several patterns that match a tool, each sets what it names and the last one wins. */
   readonly tools: readonly TraitRule[];
   readonly allow: readonly AllowRule[];
+  /** A ceiling: only tools marked read-only are there. */
+  readonly readOnly: boolean;
 };
 
 /** How many upstream sessions or processes of one server there may be. */
@@ -176,7 +181,13 @@ export type StdioTransport = {
   readonly env: Readonly<Record<string, ValueConfig>>;
 };
 
-export type TraitRule = { readonly pattern: string; readonly traits: Partial<Traits> };
+export type TraitRule = {
+  readonly pattern: string;
+  readonly traits: Partial<Traits>;
+  readonly hidden?: boolean;
+  readonly pins?: JsonObject;
+  readonly declared?: readonly DeclaredArgument[];
+};
 
 /** The shorthand that becomes the Cedar policy `<server>.allow[<index>]`. Patterns are globs: `*` stands for any text. */
 export type AllowRule = {

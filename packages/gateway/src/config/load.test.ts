@@ -102,6 +102,7 @@ describe('the file of the guide', () => {
         sharing: 'principal',
         ...DEFAULTS,
         scopes: [],
+        readOnly: false,
         tools: [
           { pattern: 'read_*', traits: { readOnly: true, risk: 'low' } },
           { pattern: 'write_file', traits: { risk: 'high' } },
@@ -125,6 +126,7 @@ describe('the file of the guide', () => {
         sharing: 'principal',
         ...DEFAULTS,
         scopes: [],
+        readOnly: false,
         tools: [],
         allow: [],
       },

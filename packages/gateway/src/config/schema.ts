@@ -92,6 +92,20 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .describe('Where API keys of `sallyport key create` and approvals are kept.'),
       identity: identitySchema,
       servers: z.record(z.string(), server).default({}).describe('The MCP servers behind the gateway.'),
+      endpoints: z
+        .strictObject({
+          aggregate: z
+            .strictObject({
+              readOnly: z
+                .boolean()
+                .default(false)
+                .describe('Only tools marked readOnly are there, whatever policies say.'),
+            })
+            .prefault({})
+            .describe('Of /mcp.'),
+        })
+        .prefault({})
+        .describe('Ceilings of endpoints. That of /servers/{id}/mcp is the `readOnly` of the server.'),
       policies: z
         .array(filePath)
         .default([])

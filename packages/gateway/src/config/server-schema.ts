@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 
+import { argument, place } from './argument-schema.ts';
 import { count, duration, filePath, glob, name, namePattern, scope, value, VARIABLE } from './schema-words.ts';
 
 /** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
@@ -23,6 +24,17 @@ const traits = z
       .array(scope)
       .optional()
       .describe('OAuth scopes that a token needs for it, beside those of `identity.scopes` and of the server.'),
+    hidden: z.boolean().optional().describe('It is not listed and cannot be called. No policy lifts this.'),
+    pins: z
+      .record(name, z.json())
+      .optional()
+      .describe('Arguments that are set on every call and that no client sees or sends.'),
+    arguments: z
+      .record(place, argument)
+      .optional()
+      .describe(
+        'What arguments are, so that policy judges their meaning: path, url or sql. Places as name, outer.inner, list[].',
+      ),
   })
   .describe("The operator's word on a tool. A server's own annotations never lower protection.");
 
@@ -97,6 +109,10 @@ export const serverSchema = z
       })
       .prefault({})
       .describe('How many sessions or processes of the server there may be.'),
+    readOnly: z
+      .boolean()
+      .default(false)
+      .describe('A ceiling: only tools marked readOnly are there, whatever policies say.'),
     timeout: duration
       .prefault('60s')
       .describe('For one call, until its result is complete. Progress that the caller asked for starts it anew.'),
@@ -139,7 +155,9 @@ export const serverSchema = z
     tools: z
       .record(glob, traits)
       .default({})
-      .describe('Traits of the tools whose name matches the glob (* and ?). Later entries win.'),
+      .describe(
+        'Traits of the tools whose name matches the glob (* and ?), and what is hidden, pinned or declared of them. Later entries win.',
+      ),
     allow: z.array(allow).default([]).describe('Who may use what. Nothing is allowed without a policy.'),
   })
   .superRefine((server, context) => {

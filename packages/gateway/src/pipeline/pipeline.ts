@@ -23,6 +23,7 @@ import { authorize } from './authorize.ts';
 import { call } from './call.ts';
 import { createScopeCheck, type ScopeCheck, type ScopeRules } from './check-scopes.ts';
 import { consumeQuota } from './consume-quota.ts';
+import { pin } from './pin.ts';
 import { record, type RecordParts } from './record.ts';
 import { recordIntent } from './record-intent.ts';
 import { RequestTrail } from './request-trail.ts';
@@ -110,9 +111,11 @@ async function run(
   const answered = answer(admitted, { catalog, authorizer, pageSize: parts.pageSize }, trail);
   if (answered !== undefined) return answered;
 
+  // From here on everyone sees the call that would be made.
+  const pinned = pin(admitted, trail);
   // Policy must only ever see arguments of the declared shape.
-  await validate(admitted, parts.validator, parts.checkParamHeaders);
-  const authorized = authorize(admitted, authorizer, trail);
+  await validate(pinned, parts.validator, parts.checkParamHeaders);
+  const authorized = authorize(pinned, authorizer, trail);
   const approved = approve(authorized);
   // What may change the world is on disk before it leaves.
   const ready = await recordIntent(approved, parts.audit, trail);

@@ -65,7 +65,11 @@ async function* recorded(
   }
 }
 
-function finish({ request, trail, parts }: Finished, outcome: Outcome, resultBytes: number | undefined): void {
+function finish(finished: Finished, outcome: Outcome, resultBytes: number | undefined): void {
+  const { trail, parts } = finished;
+  // The record is of the call that was made: with what the operator pinned.
+  const { operation = finished.request.operation } = trail;
+  const request = operation === finished.request.operation ? finished.request : { ...finished.request, operation };
   trail.release?.();
   const failure = outcome.kind === 'failed' ? outcome.failure : undefined;
   const event: AuditEvent = {

@@ -1,6 +1,7 @@
 /** The trail of one request: the steps write, `record` reads. */
 
 import type { Decision } from '../model/decision.ts';
+import type { Operation } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Entry } from '../model/target.ts';
 import type { Fact, Trail } from '../model/trail.ts';
@@ -8,6 +9,7 @@ import type { Fact, Trail } from '../model/trail.ts';
 export class RequestTrail implements Trail {
   principal: Principal | undefined;
   entry: Entry | undefined;
+  operation: Operation | undefined;
   decision: Decision | undefined;
   intentSequence: number | undefined;
   release: (() => void) | undefined;
@@ -20,6 +22,9 @@ export class RequestTrail implements Trail {
         break;
       case 'resolved':
         this.entry = fact.entry;
+        break;
+      case 'pinned':
+        this.operation = fact.operation;
         break;
       case 'decided':
         this.decision = fact.decision;

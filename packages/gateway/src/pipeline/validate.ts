@@ -26,7 +26,9 @@ export function validate(
   const entry = request.target.entries[0];
   if (operation.kind !== 'call-tool' || entry.kind !== 'tool') return;
   if (request.client.era === 'modern') {
-    const mismatch = checkParamHeaders(entry.inputSchema, operation.arguments, request.meta.paramHeaders ?? NO_HEADERS);
+    // A client mirrors what it knows of: never what is pinned.
+    const shown = entry.pins?.shownSchema ?? entry.inputSchema;
+    const mismatch = checkParamHeaders(shown, operation.arguments, request.meta.paramHeaders ?? NO_HEADERS);
     if (mismatch !== undefined) throw new Refusal(mismatch);
   }
   return validator.validate(entry, operation.arguments);
