@@ -119,7 +119,11 @@ class Walk {
     if (type !== 'column_ref' && Object.hasOwn(node, 'db') && typeof node.table === 'string') {
       this.#table(node, node.table, scope);
     }
-    for (const key in node) if (key !== 'name' || !isCall(type)) this.#value(node[key], scope, depth + 1);
+    for (const key in node) {
+      // `surround` says how the names beside it were quoted, under the same keys.
+      if (key === 'surround' || (key === 'name' && isCall(type))) continue;
+      this.#value(node[key], scope, depth + 1);
+    }
   }
 
   #table(node: Node, table: string, scope: Scope): void {
