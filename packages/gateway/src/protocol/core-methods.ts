@@ -72,6 +72,20 @@ function extraOf(
   return extra === undefined ? undefined : { extra };
 }
 
+/**
+ * A parameter whose name differs from one that we read only in case. It would travel on unread, and a server that ignores
+ * case (Go's encoding/json does) would take it for the one that was judged.
+ */
+function lookAlike(params: JsonObject, known: readonly string[]): Decoded | undefined {
+  for (const key in params) {
+    if (known.includes(key) || key === '_meta') continue;
+    const folded = key.normalize('NFKC').toLowerCase();
+    const meant = folded === '_meta' ? folded : known.find((name) => name === folded);
+    if (meant !== undefined) return wrong(`params has a member whose name differs from "${meant}" only in case.`);
+  }
+  return undefined;
+}
+
 const NAMED_PARAMS = ['name', 'arguments'];
 const READ_PARAMS = ['uri'];
 
@@ -80,12 +94,16 @@ function decodeNamed(kind: 'call-tool' | 'get-prompt', params: JsonObject, conte
   if (typeof name !== 'string') return wrong('params.name must be a string.');
   const args = params.arguments ?? NO_ARGUMENTS;
   if (!isJsonObject(args)) return wrong('params.arguments must be an object.');
+  const alike = lookAlike(params, NAMED_PARAMS);
+  if (alike !== undefined) return alike;
   return core({ kind, name, arguments: args, ...extraOf(params, NAMED_PARAMS, context) });
 }
 
 function decodeRead(params: JsonObject, context: CoreContext): Decoded {
   const { uri } = params;
   if (typeof uri !== 'string') return wrong('params.uri must be a string.');
+  const alike = lookAlike(params, READ_PARAMS);
+  if (alike !== undefined) return alike;
   return core({ kind: 'read-resource', uri, ...extraOf(params, READ_PARAMS, context) });
 }
 
