@@ -155,6 +155,30 @@ describe('"only our own services over https, never into the network"', () => {
   ])('denies %s', (url) => expect(allows(authorizer, entry, { url })).toBe(false));
 });
 
+describe('"a refund above 100 needs approval"', () => {
+  const entry = tool('pay/refund', {}, { type: 'object', properties: { amount: { type: 'number' } } });
+  const authorizer = authorizerFor(`
+    permit (principal, action == Action::"callTool", resource == Tool::"pay/refund")
+    when { context.arguments.amount.lessThanOrEqual(decimal("100.0")) };
+    @approval("caller")
+    permit (principal, action == Action::"callTool", resource == Tool::"pay/refund")
+    when { context.arguments.amount.greaterThan(decimal("100.0")) };`);
+
+  it.each([
+    [0.5, 0],
+    [99.99, 0],
+    [100.01, 1],
+    [1_000_000.5, 1],
+  ])('%d: %d approvals', (amount, approvals) => {
+    const decision = authorizer.authorize(callOf(ALICE, entry, { amount }));
+    expect(decision.effect === 'allow' && decision.permit.obligations).toHaveLength(approvals);
+  });
+
+  it.each([['100.01'], [null], [1e300], [100.000_01], [{ value: 5 }]])('%j is denied', (amount) =>
+    expect(authorizer.authorize(callOf(ALICE, entry, { amount })).effect).toBe('deny'),
+  );
+});
+
 describe('what cannot be judged', () => {
   const entry = declaring('files/read', { path: { kind: 'path' } });
 
