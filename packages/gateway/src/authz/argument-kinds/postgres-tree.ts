@@ -39,6 +39,13 @@ const OPERATORS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+const MERGE_ACTIONS: Readonly<Record<string, string>> = {
+  CMD_INSERT: 'insert',
+  CMD_UPDATE: 'update',
+  CMD_DELETE: 'delete',
+  CMD_NOTHING: 'nothing',
+};
+
 const MAX_DEPTH = 250;
 const MAX_NODES = 60_000;
 
@@ -122,6 +129,9 @@ class Walk {
           this.#findings.operation('update');
         }
         return this.#members(body, this.#ctes(body, scope, depth), depth, 'withClause');
+      case 'MergeWhenClause':
+        this.#mergeAction(body.commandType);
+        return this.#members(body, scope, depth);
       case 'RangeVar':
         return this.#table(body, scope);
       case 'RangeFunction':
@@ -199,6 +209,12 @@ class Walk {
       before.add(name);
     }
     return all;
+  }
+
+  #mergeAction(command: unknown): void {
+    const operation = typeof command === 'string' ? MERGE_ACTIONS[command] : undefined;
+    if (operation === undefined) throw new Unjudgeable('its MERGE is not known here');
+    if (operation !== 'nothing') this.#findings.operation(operation);
   }
 
   #table({ relname, schemaname, catalogname }: Node, hidden: Scope): void {

@@ -101,7 +101,12 @@ describe('what a PostgreSQL text does', () => {
     ['explain select 1', ['explain', 'select'], false],
     ['explain (analyze, verbose) update t set a = 1', ['explain', 'update'], false],
     ['truncate t', ['truncate'], false],
-    ['merge into t using u on true when matched then delete', ['merge'], false],
+    ['merge into t using u on true when matched then delete', ['merge', 'delete'], false],
+    [
+      'merge into t using u on true when matched and a then update set b = 1 when matched then do nothing when not matched then insert values (1)',
+      ['merge', 'update', 'insert'],
+      false,
+    ],
     ['select 1; drop table t', ['select', 'drop'], false],
     ['create table t (a int)', ['create'], false],
     ['create view v as select * from t', ['create', 'select'], false],
