@@ -16,7 +16,11 @@ let gateway: TestGateway;
 beforeAll(async () => {
   fixture = await startFixture(0);
   gateway = await startTestGateway({
-    yaml: `servers:\n  fixture: { url: "${fixture.url}", allow: [{ anyone: true, tools: ["test_*"] }] }`,
+    yaml: [
+      'servers:',
+      `  fixture: { url: "${fixture.url}", allow: [{ anyone: true, tools: ["test_*"] }] }`,
+      `  closed: { url: "${fixture.url}", readOnly: true, tools: { test_simple_text: { hidden: true } } }`,
+    ].join('\n'),
   });
 });
 
@@ -79,5 +83,7 @@ describe('sallyport status and tools', () => {
     const { out } = await sallyport('tools', '--as', 'alice', '--url', url);
     expect(out).toMatch(/fixture\/test_simple_text .* yes +fixture\.allow\[0\]/u);
     expect(out).toMatch(/fixture\/json_schema_2020_12_tool .* no +no policy allows it/u);
+    expect(out).toMatch(/closed\/test_simple_text .* no +it is hidden/u);
+    expect(out).toMatch(/closed\/test_error_handling .* no +a ceiling: its server is readOnly/u);
   });
 });

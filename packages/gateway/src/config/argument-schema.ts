@@ -10,12 +10,6 @@ const BASE = /^\/(?:[^/\\]+(?:\/[^/\\]+)*)?$/;
 
 const DEFAULT_SCHEMES = ['http', 'https'] as const;
 
-/** Where an argument is: `path`, `filter.path`, `files[]`. */
-export const place = z.string().superRefine((text, context) => {
-  const parsed = parsePlace(text);
-  if (!parsed.ok) context.addIssue({ code: 'custom', message: `"${text}" ${parsed.error}.` });
-});
-
 const path = z
   .strictObject({
     kind: z.literal('path'),
@@ -53,7 +47,7 @@ const sql = z
   })
   .describe('An SQL text. Policy sees its operations, tables, schemas and functions, and whether it only reads.');
 
-export const argument = z
+const argument = z
   .union([z.enum(['path', 'url']), z.discriminatedUnion('kind', [path, url, sql])])
   .transform((written): ArgumentKind => {
     if (written === 'path') return { kind: 'path' };
@@ -64,3 +58,16 @@ export const argument = z
     return { ...rest, ...(defaultSchema === undefined ? {} : { defaultSchema }) };
   })
   .describe('path, url, or more about it.');
+
+/** Places (`path`, `filter.path`, `files[]`) and what stands there. One inside the other would be judged as two things. */
+export const declaredArguments = z.record(z.string(), argument).superRefine((written, context) => {
+  const places = Object.keys(written);
+  const problem = (place: string, message: string): void =>
+    context.addIssue({ code: 'custom', message, path: [place] });
+  for (const place of places) {
+    const parsed = parsePlace(place);
+    if (!parsed.ok) problem(place, `${parsed.error}.`);
+    const inner = places.find((one) => ['.', '['].some((sign) => one.startsWith(`${place}${sign}`)));
+    if (inner !== undefined) problem(inner, `lies inside ${place}. Declare one of them.`);
+  }
+});

@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 
-import { argument, place } from './argument-schema.ts';
+import { declaredArguments } from './argument-schema.ts';
 import { count, duration, filePath, glob, name, namePattern, scope, value, VARIABLE } from './schema-words.ts';
 
 /** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
@@ -29,8 +29,7 @@ const traits = z
       .record(name, z.json())
       .optional()
       .describe('Arguments that are set on every call and that no client sees or sends.'),
-    arguments: z
-      .record(place, argument)
+    arguments: declaredArguments
       .optional()
       .describe(
         'What arguments are, so that policy judges their meaning: path, url or sql. Places as name, outer.inner, list[].',
