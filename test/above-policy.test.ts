@@ -38,13 +38,6 @@ const ERAS = ['modern', 'legacy'] as const;
 
 let upstream: RecordingServer;
 let gateway: TestGateway;
-let call: (
-  era: (typeof ERAS)[number],
-  path: string,
-  name: string,
-  args: object | string,
-  headers?: object,
-) => Promise<HttpAnswer>;
 const sessions = new Map<string, string>();
 
 beforeAll(async () => {
@@ -78,10 +71,6 @@ beforeAll(async () => {
       ...tools,
     ].join('\n'),
   });
-  call = async (era, path, name, args, headers = {}) => {
-    const request = await requestOf(era, path, 'tools/call', { name, arguments: args });
-    return post(path, { ...request, headers: { ...request.headers, ...headers } });
-  };
 });
 
 afterAll(async () => {
@@ -90,6 +79,13 @@ afterAll(async () => {
 });
 
 beforeEach(() => void upstream.calls.splice(0));
+
+type Called = { readonly era: (typeof ERAS)[number]; readonly path: string; readonly headers?: object };
+
+async function call({ era, path, headers = {} }: Called, name: string, args: object | string): Promise<HttpAnswer> {
+  const request = await requestOf(era, path, 'tools/call', { name, arguments: args });
+  return post(path, { ...request, headers: { ...request.headers, ...headers } });
+}
 
 const post = (path: string, request: HttpRequest): Promise<HttpAnswer> =>
   send(`${gateway.url}${path}`, { ...request, headers: { ...request.headers, ...bearer(gateway.keys.alice ?? '') } });
@@ -120,17 +116,17 @@ async function listed(era: (typeof ERAS)[number], path: string): Promise<readonl
   return (answer.json?.result?.tools ?? []) as Record<string, unknown>[];
 }
 
-const namesOn = async (era: (typeof ERAS)[number], path: string): Promise<unknown[]> =>
-  (await listed(era, path)).map(({ name }) => name).toSorted();
+const namesOn = async (era: (typeof ERAS)[number], path: string): Promise<ReadonlySet<unknown>> =>
+  new Set((await listed(era, path)).map(({ name }) => name));
 
 const OPEN = '/servers/open/mcp';
 const CLOSED = '/servers/closed/mcp';
 
 describe.each(ERAS)('a %s client', (era) => {
   test('is shown what no ceiling and no hiding keeps from it', async () => {
-    expect(await namesOn(era, OPEN)).toEqual(['fetch', 'query', 'read_file', 'write_file']);
-    expect(await namesOn(era, CLOSED)).toEqual(['read_file']);
-    expect(await namesOn(era, '/mcp')).toEqual(['closed_read_file', 'open_read_file']);
+    expect(await namesOn(era, OPEN)).toEqual(new Set(['fetch', 'query', 'read_file', 'write_file']));
+    expect(await namesOn(era, CLOSED)).toEqual(new Set(['read_file']));
+    expect(await namesOn(era, '/mcp')).toEqual(new Set(['closed_read_file', 'open_read_file']));
   });
 
   test.each([
@@ -144,9 +140,9 @@ describe.each(ERAS)('a %s client', (era) => {
   ])('cannot call on %s, as if it did not exist: %s', async (path, name) => {
     const extra = { 'x-sallyport-read-only': 'false', 'x-read-only': '0', 'mcp-param-root': '/' };
     for (const headers of [{}, extra]) {
-      const answer = await call(era, path, name, {}, headers);
+      const answer = await call({ era, path, headers }, name, {});
       expect(answer.json?.error?.message).toContain(`Unknown tool ${JSON.stringify(name)}.`);
-      const nonsense = await call(era, path, 'no_such_tool_at_all', {}, headers);
+      const nonsense = await call({ era, path, headers }, 'no_such_tool_at_all', {});
       expect(answer.json?.error?.code).toBe(nonsense.json?.error?.code);
     }
     expect(upstream.calls).toEqual([]);
@@ -160,7 +156,9 @@ describe.each(ERAS)('a %s client', (era) => {
       required: ['path'],
       additionalProperties: false,
     });
-    const answer = await call(era, OPEN, 'read_file', { path: 'a.txt' }, { 'mcp-param-root': '/etc' });
+    const answer = await call({ era, path: OPEN, headers: { 'mcp-param-root': '/etc' } }, 'read_file', {
+      path: 'a.txt',
+    });
     expect(answer.json?.result, answer.text).toBeDefined();
     expect(upstream.calls).toMatchObject([
       {
@@ -178,7 +176,7 @@ describe.each(ERAS)('a %s client', (era) => {
     '{"path": "a", "\\u0072oot": "/etc"}',
     '{"path": "a", "root": "/srv/data", "root": "/etc"}',
   ])('cannot send a pinned argument: %s', async (args) => {
-    const answer = await call(era, OPEN, 'read_file', args);
+    const answer = await call({ era, path: OPEN }, 'read_file', args);
     expect(answer.json?.error ?? answer.json?.result?.isError, answer.text).toBeTruthy();
     expect(upstream.calls).toEqual([]);
   });
@@ -191,24 +189,24 @@ describe.each(ERAS)('a %s client', (era) => {
   });
 
   test.each(['../etc', '/srv/data/%2e%2e/x', 'a//b', ''])('is told why a path cannot be judged: %j', async (path) => {
-    const answer = await call(era, OPEN, 'read_file', { path });
+    const answer = await call({ era, path: OPEN }, 'read_file', { path });
     expect(answer.json?.error?.message).toContain('The argument "path" (path) cannot be judged');
     expect(upstream.calls).toEqual([]);
   });
 
   test('sends SQL that policy understands, as it was written', async () => {
     const sql = 'select /* public */ * from orders -- all';
-    expect((await call(era, OPEN, 'query', { sql })).json?.result).toBeDefined();
+    expect((await call({ era, path: OPEN }, 'query', { sql })).json?.result).toBeDefined();
     expect(upstream.calls).toMatchObject([{ arguments: { sql } }]);
     for (const denied of ['select * from secret.keys', 'delete from orders', 'select 1; drop table x', 'selec']) {
-      expect((await call(era, OPEN, 'query', { sql: denied })).json?.error, denied).toBeDefined();
+      expect((await call({ era, path: OPEN }, 'query', { sql: denied })).json?.error, denied).toBeDefined();
     }
     expect(upstream.calls).toHaveLength(1);
   });
 
   test('is denied a URL that could be read in two ways though every policy would let it', async () => {
-    expect((await call(era, OPEN, 'fetch', { url: 'https://example.com/' })).json?.result).toBeDefined();
-    const answer = await call(era, OPEN, 'fetch', { url: 'https://example.com\\@evil.example/' });
+    expect((await call({ era, path: OPEN }, 'fetch', { url: 'https://example.com/' })).json?.result).toBeDefined();
+    const answer = await call({ era, path: OPEN }, 'fetch', { url: 'https://example.com\\@evil.example/' });
     expect(answer.json?.error?.message).toContain('"url" (url) cannot be judged');
     expect(answer.text).not.toContain('evil');
     expect(upstream.calls).toHaveLength(1);

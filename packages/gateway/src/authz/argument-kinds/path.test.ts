@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { judgePath } from './path.ts';

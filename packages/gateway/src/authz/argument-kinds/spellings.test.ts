@@ -14,7 +14,7 @@ describe('look-alikes', () => {
   });
 
   it('are none of the characters that names are written with', () => {
-    expect([...'azAZ09._-~%/\\ äßжは中文ー・。：'].filter((character) => LOOK_ALIKE.test(character))).toEqual([]);
+    expect(LOOK_ALIKE.exec('azAZ09._-~%/\\ äßжは中文ー・。：')?.[0]).toBeUndefined();
   });
 });
 

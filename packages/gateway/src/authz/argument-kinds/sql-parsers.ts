@@ -35,11 +35,13 @@ const loaded = new Map<SqlDialect, SqlParser>();
 export function loadSqlParser(dialect: SqlDialect): Promise<void> {
   const begun = loading.get(dialect);
   if (begun !== undefined) return begun;
-  const load = (dialect === 'postgres' ? postgres() : contextual(dialect)).then((parse) => {
-    loaded.set(dialect, parse);
-  });
+  const load = keep(dialect);
   loading.set(dialect, load);
   return load;
+}
+
+async function keep(dialect: SqlDialect): Promise<void> {
+  loaded.set(dialect, dialect === 'postgres' ? await postgres() : await contextual(dialect));
 }
 
 /** Undefined until `loadSqlParser` has settled. */

@@ -5,7 +5,7 @@
 
 import { constants, DatabaseSync } from 'node:sqlite';
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { judged } from './sql-fixture.ts';
