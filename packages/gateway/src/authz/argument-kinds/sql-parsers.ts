@@ -14,9 +14,14 @@ import { Unjudgeable } from './sql-facts.ts';
 /** The tree of a text, as plain JSON. @throws Unjudgeable */
 export type SqlParser = (text: string) => unknown;
 
-/** The longest that one text may hold the event loop. A text within the bounds of `sql.ts` needs a fifth of it. */
+/** Of processor time: the longest that one text may hold the event loop. Most need a fifth of it. */
 const MAX_PARSE_MS = 5;
-const MAX_TRIES = 3;
+
+/** On the clock, however little of the processor there is. */
+const MAX_STARVED_MS = 80;
+
+/** Second tries because of cold code: for one text, and in the life of a parser. */
+const MAX_WARMINGS = 2;
 const MAX_COLD_STARTS = 50;
 
 /** Run before the first real text: unoptimised, the first parse takes ten times as long as the second. */
@@ -96,7 +101,7 @@ async function contextual(dialect: Exclude<SqlDialect, 'postgres'>): Promise<Sql
   const patiently = patient(dialect);
   return (text) => {
     try {
-      return patiently(() => parse(text, MAX_PARSE_MS));
+      return patiently((timeoutMs) => parse(text, timeoutMs));
     } finally {
       globals.text = '';
     }
@@ -104,22 +109,27 @@ async function contextual(dialect: Exclude<SqlDialect, 'postgres'>): Promise<Sql
 }
 
 /**
- * The clock on the wall stops a parse. It is begun again when others had the processor meanwhile, and, for the first few
- * times in the life of a parser, when it was this text that first needed some of its code.
+ * The clock on the wall stops a parse. It is begun again with more time when others had the processor meanwhile, and, for
+ * the first few times in the life of a parser, when this text was the first to need some of its code.
  */
-function patient(dialect: SqlDialect): (parse: () => unknown) => unknown {
+function patient(dialect: SqlDialect): (parse: (timeoutMs: number) => unknown) => unknown {
   let coldStarts = MAX_COLD_STARTS;
   return (parse) => {
-    for (let tries = 1; ; tries++) {
+    let timeoutMs = MAX_PARSE_MS;
+    for (let warmings = 0; ;) {
       const before = process.threadCpuUsage();
       try {
-        return parse();
+        return parse(timeoutMs);
       } catch (error) {
         if (!isTimeout(error)) throw new Unjudgeable(`it is not valid ${dialect} SQL`);
         const { user, system } = process.threadCpuUsage(before);
-        const wasCold = (user + system) / 1_000 > MAX_PARSE_MS / 2;
-        if (tries >= MAX_TRIES || (wasCold && coldStarts <= 0)) throw new Unjudgeable('it takes too long to parse');
-        if (wasCold) coldStarts -= 1;
+        const hadItsTime = (user + system) / 1_000 > MAX_PARSE_MS * 0.8;
+        const mayWarm = warmings < MAX_WARMINGS && coldStarts > 0;
+        if (hadItsTime ? !mayWarm : timeoutMs >= MAX_STARVED_MS) throw new Unjudgeable('it takes too long to parse');
+        if (hadItsTime) {
+          warmings += 1;
+          coldStarts -= 1;
+        } else timeoutMs *= 2;
       }
     }
   };
