@@ -96,7 +96,7 @@ async function requestOf(
   path: string,
   method: string,
   params: Record<string, unknown>,
-): Promise<Required<Omit<HttpRequest, 'method'>>> {
+): Promise<HttpRequest> {
   const written = { ...params, ...(typeof params.arguments === 'string' ? { arguments: 'HERE' } : {}) };
   const request = era === 'modern' ? modern(method, written) : legacy(method, written, await sessionOn(path));
   return { ...request, body: String(request.body).replace('"HERE"', String(params.arguments)) };
