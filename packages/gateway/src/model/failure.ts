@@ -211,6 +211,8 @@ export type Failure = {
   readonly data?: JsonObject;
   readonly upstream?: RawError;
   readonly retryAfterMs?: number;
+  /** What the caller is not told, for our log and the record. Never holds a secret. */
+  readonly reason?: string;
   /** For our log only. */
   readonly cause?: unknown;
 };

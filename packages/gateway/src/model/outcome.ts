@@ -62,19 +62,34 @@ export type Continuation =
       readonly owner: ReplicaId;
       readonly parkedCallId: string;
     }
-  | { readonly kind: 'approval'; readonly approvalId: string }
+  /** `linkGiven`: the person has the link already; what is waited for is somebody's word. */
+  | { readonly kind: 'approval'; readonly approvalId: string; readonly linkGiven?: true }
   | { readonly kind: 'connect'; readonly server: ServerId };
 
-export type Answers = { readonly continuation?: Continuation; readonly responses: JsonObject };
+/** What came back for a question. `responses` has the person's answers under the question's keys: anyone can have made them. */
+export type Answers = {
+  readonly continuation?: Continuation;
+  readonly responses: JsonObject;
+  /** Why the state that the request carried is none of ours: whoever sent it is refused as soon as it is known who. */
+  readonly fault?: string;
+};
 
 /** Keys are the server's; each value is a bare `{method, params}` (MCP 2026-07-28, multi-round-trip requests). */
 export type InputRequests = Readonly<Record<string, { readonly method: string; readonly params: JsonObject }>>;
+
+export type InputRequired = {
+  readonly kind: 'input-required';
+  readonly requests: InputRequests;
+  readonly continuation?: Continuation;
+  /** How the call ends for a client that turns out not to answer. */
+  readonly otherwise?: Failure;
+};
 
 export type Outcome =
   | { readonly kind: 'complete'; readonly result: Raw }
   | { readonly kind: 'listed'; readonly page: ListPage }
   | { readonly kind: 'discovered'; readonly discovery: Discovery }
-  | { readonly kind: 'input-required'; readonly requests: InputRequests; readonly continuation?: Continuation }
+  | InputRequired
   | { readonly kind: 'task'; readonly task: JsonObject }
   | { readonly kind: 'failed'; readonly failure: Failure };
 

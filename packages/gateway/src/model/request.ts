@@ -12,6 +12,7 @@ import type { Principal, PrincipalKey } from './principal.ts';
 import type { Era, Revision } from './revision.ts';
 import type { Secret } from './secret.ts';
 import type { Endpoint, Target } from './target.ts';
+import type { ApprovalFact } from './trail.ts';
 
 /** Credentials as presented, unverified. */
 export type PresentedCredentials = {
@@ -78,6 +79,8 @@ export type AuthorizedRequest = Omit<ResolvedRequest, 'operation' | 'target'> & 
   readonly operation?: never;
   readonly target?: never;
   readonly permit: Permit;
+  /** The approval that the call is made on, where policy demanded one: the intent names it. */
+  readonly approval?: ApprovalFact;
 };
 
 export type ReadyRequest = AuthorizedRequest & { readonly intent: Intent };

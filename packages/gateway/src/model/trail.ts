@@ -5,6 +5,23 @@ import type { Operation } from './operation.ts';
 import type { Principal } from './principal.ts';
 import type { Entry } from './target.ts';
 
+/** What the record says of the approval that a call was made on, waits for, or was refused for. */
+export type ApprovalFact = {
+  readonly id: string;
+  readonly state: 'asked' | 'used' | 'refused';
+  readonly decisions: readonly ApprovedBy[];
+};
+
+/** Whose word stands, for which approver, and how it was given. */
+export type ApprovedBy = {
+  /** The subject, as its issuer names it. */
+  readonly by: string;
+  readonly issuer: string;
+  readonly need: string;
+  readonly how: string;
+  readonly verdict: string;
+};
+
 export type Fact =
   | { readonly kind: 'authenticated'; readonly principal: Principal }
   | { readonly kind: 'resolved'; readonly entry: Entry }
@@ -12,6 +29,7 @@ export type Fact =
   | { readonly kind: 'pinned'; readonly operation: Operation }
   | { readonly kind: 'decided'; readonly decision: Decision }
   | { readonly kind: 'listed'; readonly shown: number; readonly hidden: number }
+  | { readonly kind: 'approval'; readonly approval: ApprovalFact }
   | { readonly kind: 'intended'; readonly sequence: number }
   /** Something is held for as long as the request lasts. */
   | { readonly kind: 'holding'; readonly release: () => void };

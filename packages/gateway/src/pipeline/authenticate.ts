@@ -22,5 +22,7 @@ export async function authenticate(
     // The same answer as for an id that never existed: a stolen session id tells nothing.
     if (key !== principal.key) throw refuse(inbound.client.session === undefined ? 'invalid-state' : 'unknown-session');
   }
+  const fault = inbound.answers?.fault;
+  if (fault !== undefined) throw refuse('invalid-state', { reason: fault });
   return { ...rest, principal };
 }

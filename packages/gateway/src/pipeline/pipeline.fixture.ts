@@ -3,9 +3,14 @@
  * authorizer, the catalog, the limiter and the validator are the real ones.
  */
 
+import { randomBytes } from 'node:crypto';
+
 import { makeIntent } from '../audit/intent.ts';
 import type { AuditEvent } from '../audit/audit-log.ts';
-import { authorizerFor, principal } from '../authz/authorizer-fixture.ts';
+import { digestOf } from '../audit/argument-digest.ts';
+import { createMapStore } from '../authz/approval-store.fixture.ts';
+import { createApprovals, type ApprovalEvent, type WatchedApprovals } from '../authz/create-approvals.ts';
+import { authorizerFor, digest, principal } from '../authz/authorizer-fixture.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import { catalogOf, item, registered, toolItem } from '../catalog/catalog-fixture.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -32,11 +37,17 @@ export type World = {
   readonly refused: FailureCode[];
   readonly lines: { readonly level: string; readonly fields: LogFields; readonly message: string }[];
   readonly calls: Call[];
+  /** What was said to approvals, and by whom. */
+  readonly decisions: ApprovalEvent[];
+  readonly approvals: WatchedApprovals;
+  readonly clock: { nowMs: number };
   /** On `/servers/files/mcp`, as alice, unless `facts` say otherwise. */
   handle(operation: Operation, facts?: Partial<InboundRequest>): Promise<Handled>;
 };
 
-export type WorldOptions = Partial<Pick<PipelineParts, 'validator' | 'pageSize' | 'limiter' | 'scopes'>> & {
+export type WorldOptions = Partial<
+  Pick<PipelineParts, 'validator' | 'pageSize' | 'limiter' | 'scopes' | 'approvals' | 'approvalWaitMs'>
+> & {
   readonly catalog?: () => Catalog;
   readonly authorizer?: () => Authorizer;
   readonly rules?: readonly LimitRule[];
@@ -81,16 +92,19 @@ export const ALICE_ONLY = [
 
 export const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: { content: [] } } };
 
-const GROUPS: Readonly<Record<string, readonly string[]>> = { alice: ['staff'], bob: [] };
+const GROUPS: Readonly<Record<string, readonly string[]>> = { alice: ['staff'], bob: [], dora: ['dba'], dan: ['dba'] };
 
 export function worldOf(options: WorldOptions = {}): World {
-  const { steps, events, refused, lines, calls }: Omit<World, 'handle'> = {
+  const { steps, events, refused, lines, calls, decisions }: Omit<World, 'handle' | 'approvals' | 'clock'> = {
     steps: [],
     events: [],
     refused: [],
     lines: [],
     calls: [],
+    decisions: [],
   };
+  const clock = { nowMs: INBOUND.receivedAtMs };
+  const approvals = options.approvals ?? approvalsFor(decisions, clock);
   const asked = (step: Step): void => void steps.push(step);
   const line = (level: string) => (fields: LogFields, message: string) => void lines.push({ level, fields, message });
   const catalog = options.catalog ?? constant(filesCatalog());
@@ -131,10 +145,28 @@ export function worldOf(options: WorldOptions = {}): World {
     logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     logCalls: false,
     clockMs: () => 0,
+    approvals,
+    approvalLink: (id) => `https://gw.example.com/approvals/${id}`,
+    approvalWaitMs: options.approvalWaitMs ?? 50,
   });
   const handle: World['handle'] = (operation, facts) =>
-    pipeline.handle({ ...INBOUND, operation, ...facts }, exchange());
-  return { steps, events, refused, lines, calls, handle };
+    pipeline.handle({ ...INBOUND, receivedAtMs: clock.nowMs, operation, ...facts }, exchange());
+  return { steps, events, refused, lines, calls, decisions, approvals, clock, handle };
+}
+
+/** The real ones, on a store in memory: fifteen minutes long, three at once. */
+export function approvalsFor(decisions: ApprovalEvent[], clock: { readonly nowMs: number }): WatchedApprovals {
+  return createApprovals({
+    store: createMapStore(),
+    now: () => clock.nowMs,
+    newId: () => randomBytes(16).toString('base64url'),
+    digestArguments: digestOf,
+    digest,
+    lifetimeMs: 15 * 60_000,
+    maxPendingPerRequester: 3,
+    onDecision: (event) => void decisions.push(event),
+    pollMs: 10,
+  });
 }
 
 /** How it ended badly, or undefined. */

@@ -12,12 +12,12 @@ import type { Send } from '../model/call.ts';
 import { Refusal } from '../model/failure.ts';
 import type { ClientChannel, Outcome } from '../model/outcome.ts';
 import type { Principal } from '../model/principal.ts';
-import type { InboundRequest } from '../model/request.ts';
+import type { AuthenticatedRequest, InboundRequest } from '../model/request.ts';
 import type { Entry } from '../model/target.ts';
 import type { Limiter } from '../quota/limiter.ts';
 import { admit } from './admit.ts';
 import { answer } from './answer.ts';
-import { approve } from './approve.ts';
+import { approve, isApproved, type ApproveParts } from './approve.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import { call } from './call.ts';
@@ -50,20 +50,21 @@ export interface Pipeline {
   handle(request: InboundRequest, exchange: Exchange): Promise<Handled>;
 }
 
-export type PipelineParts = RecordParts & {
-  readonly authenticator: Authenticator;
-  /** Read once per request: a swap in the middle of a call does not mix two snapshots. */
-  readonly catalog: () => Catalog;
-  readonly authorizer: () => Authorizer;
-  readonly scopes: ScopeRules;
-  readonly limiter: Limiter;
-  readonly validator: ArgumentValidator;
-  readonly checkParamHeaders: ParamHeaderCheck;
-  readonly audit: AuditLog;
-  readonly send: Send;
-  /** Entries on one page of a list. */
-  readonly pageSize: number;
-};
+export type PipelineParts = RecordParts &
+  ApproveParts & {
+    readonly authenticator: Authenticator;
+    /** Read once per request: a swap in the middle of a call does not mix two snapshots. */
+    readonly catalog: () => Catalog;
+    readonly authorizer: () => Authorizer;
+    readonly scopes: ScopeRules;
+    readonly limiter: Limiter;
+    readonly validator: ArgumentValidator;
+    readonly checkParamHeaders: ParamHeaderCheck;
+    readonly audit: AuditLog;
+    readonly send: Send;
+    /** Entries on one page of a list. */
+    readonly pageSize: number;
+  };
 
 export function createPipeline(options: PipelineParts): Pipeline {
   const parts = { ...options, checkScopes: createScopeCheck(options.scopes) };
@@ -95,18 +96,35 @@ async function run(
   trail: RequestTrail,
   parts: PipelineParts & { readonly checkScopes: ScopeCheck },
 ): Promise<Outcome> {
+  // Nothing is looked up, counted or told before it is known who asks.
+  const authenticated = await authenticate(inbound, parts.authenticator, trail);
+  const running = { exchange, trail, parts };
+  const outcome = await runAs(authenticated, running, false);
+  // It waited for somebody's word: by now policy and catalog may say something else.
+  return outcome === 'waited' ? lastWord(await runAs(authenticated, running, true)) : outcome;
+}
+
+type Running = {
+  readonly exchange: Exchange;
+  readonly trail: RequestTrail;
+  readonly parts: PipelineParts & { readonly checkScopes: ScopeCheck };
+};
+
+async function runAs(
+  authenticated: AuthenticatedRequest,
+  { exchange, trail, parts }: Running,
+  waited: boolean,
+): Promise<Outcome | 'waited'> {
   const catalog = parts.catalog();
   const authorizer = parts.authorizer();
 
-  // Nothing is looked up, counted or told before it is known who asks.
-  const authenticated = await authenticate(inbound, parts.authenticator, trail);
   // Names become catalog entries, so that everything after speaks of servers and tools.
   const resolved = await resolve(authenticated, catalog, authorizer, trail);
   // Before quota and schema: who may not use a thing can neither count against it nor learn its shape.
   const admitted = await admit(resolved, catalog, authorizer, trail);
   // What is hidden stays hidden, and a request that a wider token would mend empties no bucket.
   parts.checkScopes(admitted);
-  consumeQuota(admitted, parts.limiter, trail);
+  if (!waited) consumeQuota(admitted, parts.limiter, trail);
 
   const answered = answer(admitted, { catalog, authorizer, pageSize: parts.pageSize }, trail);
   if (answered !== undefined) return answered;
@@ -116,8 +134,15 @@ async function run(
   // Policy must only ever see arguments of the declared shape.
   await validate(pinned, parts.validator, parts.checkParamHeaders);
   const authorized = authorize(pinned, authorizer, trail);
-  const approved = approve(authorized);
+  const { timeoutMs } = exchange;
+  const approved = await approve(authorized, () => ({ parts, trail, signal: exchange.signal, timeoutMs, waited }));
+  if (!isApproved(approved)) return approved;
   // What may change the world is on disk before it leaves.
   const ready = await recordIntent(approved, parts.audit, trail);
   return call(ready, parts.send, exchange);
+}
+
+function lastWord(outcome: Outcome | 'waited'): Outcome {
+  if (outcome === 'waited') throw new Error('A call that has waited was made to wait again.');
+  return outcome;
 }

@@ -79,6 +79,7 @@ function finish(finished: Finished, outcome: Outcome, resultBytes: number | unde
     ...(trail.principal === undefined ? {} : { principal: trail.principal }),
     ...(trail.entry === undefined ? {} : { entry: trail.entry }),
     ...(trail.decision === undefined ? {} : { decision: trail.decision }),
+    ...(trail.approval === undefined ? {} : { approval: trail.approval }),
     ...(trail.intentSequence === undefined ? {} : { intentSequence: trail.intentSequence }),
     ...(failure === undefined ? {} : { failure }),
     ...(resultBytes === undefined ? {} : { resultBytes }),
@@ -153,7 +154,10 @@ function log(request: InboundRequest, event: AuditEvent, trail: RequestTrail, lo
 /** What the caller may not know, the operator must: that it was policy, and which. */
 function reasonOf(failure: Failure | undefined, { decision }: RequestTrail): { readonly reason?: string } {
   if (failure === undefined) return {};
-  if (decision?.effect !== 'deny') return failure.message === undefined ? {} : { reason: failure.message };
+  if (decision?.effect !== 'deny') {
+    const reason = failure.reason ?? failure.message;
+    return reason === undefined ? {} : { reason };
+  }
   const { policies, errors } = decision.grounds;
   const because = policies.length > 0 ? `denied by ${policies.join(', ')}` : 'no policy allows it';
   return { reason: errors.length > 0 ? `${because}; errors: ${errors.join('; ')}` : because };

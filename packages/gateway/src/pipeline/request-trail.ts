@@ -4,13 +4,14 @@ import type { Decision } from '../model/decision.ts';
 import type { Operation } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Entry } from '../model/target.ts';
-import type { Fact, Trail } from '../model/trail.ts';
+import type { ApprovalFact, Fact, Trail } from '../model/trail.ts';
 
 export class RequestTrail implements Trail {
   principal: Principal | undefined;
   entry: Entry | undefined;
   operation: Operation | undefined;
   decision: Decision | undefined;
+  approval: ApprovalFact | undefined;
   intentSequence: number | undefined;
   release: (() => void) | undefined;
   listed: { readonly shown: number; readonly hidden: number } | undefined;
@@ -28,6 +29,9 @@ export class RequestTrail implements Trail {
         break;
       case 'decided':
         this.decision = fact.decision;
+        break;
+      case 'approval':
+        this.approval = fact.approval;
         break;
       case 'intended':
         this.intentSequence = fact.sequence;
