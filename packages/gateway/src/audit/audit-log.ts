@@ -5,7 +5,8 @@ import type { Failure } from '../model/failure.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Principal } from '../model/principal.ts';
 import type { AuthorizedRequest, InboundRequest } from '../model/request.ts';
-import type { Entry } from '../model/target.ts';
+import type { Entry, EntryKind } from '../model/target.ts';
+import type { ApprovalFact } from '../model/trail.ts';
 
 /** One finished request, as the trail tells it. The sink turns it into the record's wire form. */
 export type AuditEvent = {
@@ -13,6 +14,8 @@ export type AuditEvent = {
   readonly principal?: Principal;
   readonly entry?: Entry;
   readonly decision?: Decision;
+  /** What it was made on, waits for, or was refused for. */
+  readonly approval?: ApprovalFact;
   readonly intentSequence?: number;
   readonly failure?: Failure;
   /** `tool_error` is a tool that ran and said that it failed. */
@@ -35,4 +38,33 @@ export interface AuditLog {
   append(event: AuditEvent): void;
   /** Writes and syncs what is queued. */
   close(): Promise<void>;
+}
+
+/** Somebody's word on an approval, or an attempt at one that was not theirs to say. */
+export type ApprovalWord = {
+  readonly timeMs: number;
+  readonly by: Principal;
+  readonly verdict: string;
+  /** `client`, `api` or `browser`. */
+  readonly how: string;
+  /** Why it does not count. */
+  readonly fault?: string;
+  readonly approval: {
+    readonly id: string;
+    readonly status: string;
+    readonly kind: EntryKind;
+    /** `server/name` */
+    readonly address: string;
+    readonly risk: string;
+    readonly requestedBy: string;
+    /** SHA-256 of the canonical arguments, hex: the same that stands in the call's own records. */
+    readonly argumentsDigest: string;
+    /** Of the request that asked for it: what the records of the call are found by. */
+    readonly requestId: string;
+  };
+};
+
+export interface ApprovalLog {
+  /** Queues the record, as `append` does. */
+  said(word: ApprovalWord): void;
 }

@@ -15,19 +15,22 @@ import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { isReadOnly } from './activity.ts';
 import { openAppendFile } from './append-file.ts';
-import type { AuditEvent, AuditLog } from './audit-log.ts';
+import type { ApprovalLog, ApprovalWord, AuditEvent, AuditLog } from './audit-log.ts';
 import { BatchWriter, type AppendFile } from './batch-writer.ts';
 import { createChain, type Chain, type ChainTail } from './chain.ts';
 import { lockFile, type FileLock } from './file-lock.ts';
 import { readFileTail, type Repair } from './file-tail.ts';
 import { intentSequence, makeIntent } from './intent.ts';
 import {
+  approvalRecord,
   intentRecord,
   lifecycleRecord,
   outcomeRecord,
   recordContext,
   type LifecycleEvent,
+  type Position,
   type RecordContext,
+  type RecordText,
 } from './record.ts';
 
 export type FileAuditLogOptions = {
@@ -62,7 +65,7 @@ export type AuditStatus = {
   readonly reason?: string;
 };
 
-export interface FileAuditLog extends AuditLog {
+export interface FileAuditLog extends AuditLog, ApprovalLog {
   /** For readiness: a gateway that cannot record is not ready. */
   status(): AuditStatus;
   /** The newest record, to be kept elsewhere: it shows later that nothing before it was cut off. */
@@ -193,12 +196,25 @@ class ChainedFile implements FileAuditLog {
     }
     // What was refused because of a full backlog must not fill it further; what ran is kept, as far as memory allows.
     const share = event.outcome === 'refused' || event.failure?.code === 'record-unavailable' ? 1 : 2;
+    this.#queue(share, (at) => outcomeRecord(event, at, this.#context));
+  }
+
+  said(word: ApprovalWord): void {
+    if (this.#closed !== undefined) {
+      const { id } = word.approval;
+      this.#options.logger.error({ approval: id }, 'an approval was decided after the audit file was closed');
+      return;
+    }
+    this.#queue(word.fault === undefined ? 2 : 1, (at) => approvalRecord(word, at, this.#context));
+  }
+
+  #queue(share: number, text: (at: Position) => RecordText): void {
     if (this.#isFull(share)) {
       if (this.#overflowed++ === 0) this.#options.logger.error({ file: this.#options.path }, OVERFLOW);
       return;
     }
     this.#recordOverflow();
-    this.#writer.add(this.#chain.append((at) => outcomeRecord(event, at, this.#context)).line);
+    this.#writer.add(this.#chain.append(text).line);
   }
 
   status(): AuditStatus {

@@ -13,10 +13,11 @@ import { methodOf, type Operation } from '../model/operation.ts';
 import type { Principal, Workload } from '../model/principal.ts';
 import type { AuthorizedRequest, InboundRequest } from '../model/request.ts';
 import type { Endpoint, Entry } from '../model/target.ts';
+import type { ApprovalFact } from '../model/trail.ts';
 import { ACTIVITY, argumentsOf, isReadOnly } from './activity.ts';
 import { digestOf } from './argument-digest.ts';
 import { asciiJson, quote } from './ascii-json.ts';
-import type { AuditEvent } from './audit-log.ts';
+import type { ApprovalWord, AuditEvent } from './audit-log.ts';
 
 const OCSF_VERSION = '1.9.0';
 const MAX_GROUPS = 32;
@@ -62,6 +63,8 @@ export function outcomeRecord(event: AuditEvent, at: Position, context: RecordCo
   else own += argumentDigest(operation);
   if (event.resultBytes !== undefined) own += `,"result_bytes":${event.resultBytes}`;
   if (failure !== undefined) own += `,"sent":"${failure.sent}"`;
+  if (failure?.reason !== undefined) own += `,"reason":${quote(failure.reason)}`;
+  if (event.approval !== undefined) own += approvalOf(event.approval);
   return [
     `${opened},"duration":${Math.max(0, Math.round(event.durationMs))}${status(event)}`,
     actor(principal),
@@ -87,8 +90,40 @@ export function intentRecord(request: AuthorizedRequest, at: Position, context: 
     call(request, operation, ''),
     context.metadata,
     place(at, principal, request.id),
-    `,"unmapped":{"event":"intent"${argumentDigest(operation)}`,
+    `,"unmapped":{"event":"intent"${argumentDigest(operation)}${request.approval === undefined ? '' : approvalOf(request.approval)}`,
     origin(request, principal),
+  ];
+}
+
+const MAX_NEEDS = 16;
+
+function approvalOf({ id, state, decisions }: ApprovalFact): string {
+  const said = decisions
+    .slice(0, MAX_NEEDS)
+    .map(
+      ({ by, issuer, need, how, verdict }) =>
+        `{"by":${quote(by)},"issuer":${quote(issuer)},"need":${quote(need)},"how":"${how}","verdict":"${verdict}"}`,
+    );
+  return `,"approval":{"id":${quote(id)},"state":"${state}","decisions":[${said.join(',')}]}`;
+}
+
+/** A decision on an approval, whichever way it came: who, about what, and whether it counts. */
+export function approvalRecord(word: ApprovalWord, at: Position, context: RecordContext): RecordText {
+  const { by, approval, fault, verdict, how } = word;
+  const { address, argumentsDigest, requestId, kind, risk, id, status: state, requestedBy } = approval;
+  const counts =
+    fault === undefined
+      ? '"status_id":1,"status":"Success"'
+      : `"status_id":2,"status":"Failure","status_code":"${fault}"`;
+  const said = { event: 'approval', approval: { id, state, verdict, how, requested_by: requestedBy } };
+  return [
+    `${opening(ACTIVITY.other, fault === undefined ? 1 : 2, Math.round(word.timeMs))},${counts}`,
+    `${actor(by)}}`,
+    `,"resources":[{"type":"${kind}","uid":${quote(address, MAX_URI_CHARS)},"criticality":"${risk}"}]`,
+    `,"api":{"service":{"name":"approvals"},"operation":"approvals/decide","request":{"uid":${quote(requestId)}}}`,
+    `,"src_endpoint":{"name":"${how}"}${context.metadata}`,
+    place(at, by, requestId),
+    `,"unmapped":${asciiJson({ ...said, arguments: `sha256:${argumentsDigest}`, credential: by.credential.kind })}`,
   ];
 }
 

@@ -10,7 +10,8 @@ const NO_META: RequestMeta = { vendor: {} };
 
 /** Exchange and channel in one object. Most calls end before anyone asks for the signal, so it is made when asked for. */
 export class CallExchange implements Exchange, ClientChannel {
-  readonly timeoutMs: number;
+  /** For what is left of the call: questions to the person take their share of it. */
+  timeoutMs: number;
   readonly wantsProgress: boolean;
   readonly logLevel?: LogLevel;
   readonly #reply: Reply | undefined;

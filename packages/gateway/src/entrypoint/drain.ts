@@ -20,7 +20,7 @@ const LAST_WORDS_MS = 250;
 /** Resolves when no connection is left. */
 export async function drain(
   server: Server,
-  { openStreams, openCalls }: EntrypointParts,
+  { openStreams, openCalls, openQuestions }: EntrypointParts,
   requests: OpenRequests,
   graceMs: number,
 ): Promise<void> {
@@ -31,6 +31,8 @@ export async function drain(
   // An answer that began before now did not say that its connection would close.
   const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   for (const end of openStreams) end();
+  // An answer would be a new request, and those are refused from now on.
+  openQuestions.endAll();
   await untilIdle(requests, graceMs);
   for (const call of openCalls) call.abort();
   // Cancelled calls answer at once, if they answer at all; a request that was on its way gets its 503.

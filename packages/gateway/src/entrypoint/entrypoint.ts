@@ -6,6 +6,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
 import { failure } from '../model/failure.ts';
+import type { JsonObject } from '../model/json.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { classify } from '../protocol/classify.ts';
 import type { Sealer } from '../seal/sealer.ts';
@@ -25,6 +26,7 @@ import { resolveLimits } from './limits.ts';
 import type { ListenAddress } from './listen.ts';
 import { listen } from './listen.ts';
 import { createListener } from './listener.ts';
+import { OpenQuestions } from './open-questions.ts';
 import type { EntrypointParts } from './parts.ts';
 import { receivePost } from './receive-post.ts';
 import { receiveSessionEnd, receiveSessionStream } from './receive-session.ts';
@@ -59,6 +61,8 @@ export type EntrypointOptions = {
   readonly clockMs: () => number;
   readonly newId: () => string;
   readonly randomBytes: (bytes: number) => Uint8Array;
+  /** The digest of a call's arguments: what a state that clients carry for us is bound to. */
+  readonly digestArguments: (args: JsonObject) => string;
 };
 
 export type Entrypoint = {
@@ -93,6 +97,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     streamSlots: createStreamSlots(limits),
     openCalls: new Set(),
     openStreams: new Set(),
+    openQuestions: new OpenQuestions(limits.maxOpenQuestions),
     answering: new WeakMap(),
   };
   const door = { parts, guard, port: () => port };

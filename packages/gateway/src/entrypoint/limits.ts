@@ -39,6 +39,12 @@ export type EntrypointLimits = {
   /** How long a legacy session id is good for. */
   readonly sessionLifetimeMs: number;
   readonly cursorLifetimeMs: number;
+  /** How long what a client carries between a question and its answer is good for. */
+  readonly stateLifetimeMs: number;
+  /** For a legacy client to answer one question, within the time of its request. */
+  readonly answerTimeoutMs: number;
+  /** Questions that legacy clients have not answered yet; further ones are not asked. */
+  readonly maxOpenQuestions: number;
 };
 
 export const DEFAULT_LIMITS: EntrypointLimits = {
@@ -62,6 +68,9 @@ export const DEFAULT_LIMITS: EntrypointLimits = {
   keepAliveMs: 15_000,
   sessionLifetimeMs: 24 * 60 * 60 * 1000,
   cursorLifetimeMs: 60 * 60 * 1000,
+  stateLifetimeMs: 15 * 60 * 1000,
+  answerTimeoutMs: 2 * 60 * 1000,
+  maxOpenQuestions: 10_000,
 };
 
 /** What a timer can wait; two limits are added up in one place. */

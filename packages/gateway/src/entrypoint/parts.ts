@@ -3,11 +3,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
+import type { JsonObject } from '../model/json.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Sealer } from '../seal/sealer.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { CallExchange } from './call-exchange.ts';
+import type { OpenQuestions } from './open-questions.ts';
 import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
 import type { ResourceMetadata } from './resource-metadata.ts';
@@ -26,12 +28,17 @@ export type EntrypointParts = {
   readonly now: () => number;
   readonly clockMs: () => number;
   readonly newId: () => string;
+  readonly randomBytes: (bytes: number) => Uint8Array;
+  /** What a state is bound to beside the request's method and name. */
+  readonly digestArguments: (args: JsonObject) => string;
   readonly isDraining: () => boolean;
   readonly streamSlots: StreamSlots;
   /** What runs, so that it can be cancelled when the time to drain is over. Bounded by `maxConcurrent` and `maxBatch`. */
   readonly openCalls: Set<CallExchange>;
   /** Ends each open GET stream. Bounded by `maxStreams`. */
   readonly openStreams: Set<() => void>;
+  /** Of legacy clients. Bounded by `maxOpenQuestions`. */
+  readonly openQuestions: OpenQuestions;
   /** The latest response of each connection. */
   readonly answering: WeakMap<Duplex, ServerResponse>;
 };

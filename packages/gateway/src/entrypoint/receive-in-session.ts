@@ -67,5 +67,10 @@ async function receiveMessage(within: Within, message: RpcMessage): Promise<void
     return reply.finish(answer, headers);
   }
   const handled = await runSilently(within, silentOperation(decoded));
-  if (!(await answerFailure(arrival, codec, handled))) respondEmpty(arrival, 202);
+  if (await answerFailure(arrival, codec, handled)) return;
+  const { session } = within.speaker;
+  if (decoded.kind === 'response' && session !== undefined) {
+    arrival.parts.openQuestions.answer(session, decoded.id, decoded.message);
+  }
+  respondEmpty(arrival, 202);
 }

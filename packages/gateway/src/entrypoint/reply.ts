@@ -41,6 +41,14 @@ export class Reply {
     return this.#open()?.notice(text);
   }
 
+  /** Sends a request of ours to the client, which is never dropped. False when there is nobody to hear it. */
+  async ask(text: string): Promise<boolean> {
+    const stream = this.#response.destroyed ? undefined : this.#open();
+    if (stream === undefined) return false;
+    await stream.message({ chunks: [text] });
+    return !this.#response.destroyed;
+  }
+
   /** Writes the answer and ends the response. Resolves when it was written or nobody is there to read it. */
   async finish(answer: EncodedAnswer, extraHeaders: readonly string[] = []): Promise<void> {
     clearTimeout(this.#quietTimer);

@@ -1,11 +1,13 @@
 /** Takes one decoded request through the pipeline and makes the answer of what came out. */
 
+import { isOwnQuestion } from '../model/elicitation.ts';
 import type { Operation } from '../model/operation.ts';
 import type { ClientFacts, InboundRequest, RequestMeta } from '../model/request.ts';
 import type { Handled } from '../pipeline/pipeline.ts';
 import type { Decoded, DecodedRequest, EncodedAnswer, ServerCodec } from '../protocol/codec.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { addressOf, challenge, presentedBy, respond } from './arrival.ts';
+import { askClient } from './ask-client.ts';
 import { CallExchange } from './call-exchange.ts';
 import type { Reply } from './reply.ts';
 import { RequestSeals } from './request-seals.ts';
@@ -14,7 +16,13 @@ import { RequestSeals } from './request-seals.ts';
 export type Speaker = Omit<ClientFacts, 'address'> & { readonly sealedFor: readonly string[] };
 
 export const sealsFor = ({ parts, route }: EndpointArrival): RequestSeals =>
-  new RequestSeals({ sealer: parts.sealer, path: route.path, cursorLifetimeMs: parts.limits.cursorLifetimeMs });
+  new RequestSeals({
+    sealer: parts.sealer,
+    path: route.path,
+    cursorLifetimeMs: parts.limits.cursorLifetimeMs,
+    stateLifetimeMs: parts.limits.stateLifetimeMs,
+    digestArguments: parts.digestArguments,
+  });
 
 /** Where a message came from, who speaks, and who translates. */
 export type Within = { readonly arrival: EndpointArrival; readonly codec: ServerCodec; readonly speaker: Speaker };
@@ -39,7 +47,10 @@ export async function runCall(run: RunCall): Promise<Answered> {
   if (codec.era === 'modern') abortOnDisconnect(arrival, exchange);
   openCalls.add(exchange);
   try {
-    const handled = await pipeline.handle(inboundRequest(arrival, speaker, decoded), exchange);
+    const inbound = inboundRequest(arrival, speaker, decoded);
+    const first = await pipeline.handle(inbound, exchange);
+    const asks = codec.era === 'legacy' && isOwnQuestion(first.outcome);
+    const handled = asks ? await askClient(run, inbound, exchange, first) : first;
     seals.principal = handled.principal?.key;
     const answer = await codec.encode(handled.outcome, {
       id: decoded.id,
@@ -83,7 +94,7 @@ export async function runSilently({ arrival, codec, speaker }: Within, operation
   }
 }
 
-type Asked = Pick<DecodedRequest, 'operation' | 'meta' | 'sealedFor'>;
+type Asked = Pick<DecodedRequest, 'operation' | 'meta' | 'sealedFor' | 'answers'>;
 
 function inboundRequest(arrival: EndpointArrival, speaker: Speaker, asked: Asked): InboundRequest {
   const { era, revision, capabilities, info, session } = speaker;
@@ -99,6 +110,7 @@ function inboundRequest(arrival: EndpointArrival, speaker: Speaker, asked: Asked
     operation: asked.operation,
     meta: asked.meta,
     sealedFor: speaker.sealedFor.length === 0 ? asked.sealedFor : [...speaker.sealedFor, ...asked.sealedFor],
+    ...(asked.answers === undefined ? undefined : { answers: asked.answers }),
   };
 }
 
@@ -116,10 +128,7 @@ export async function answerFailure(
   return true;
 }
 
-/**
- * A posted response answers a question of ours. We ask none, so it is authenticated, recorded and let go, as JSON-RPC
- * has it for answers nobody waits for.
- */
+/** A posted response answers a question of ours: it is authenticated and recorded before anyone looks at it. */
 export const silentOperation = (decoded: Extract<Decoded, { kind: 'notification' | 'response' }>): Operation =>
   decoded.kind === 'notification'
     ? { kind: 'notify', method: decoded.method, params: decoded.params }

@@ -7,7 +7,7 @@
 import type { Failure } from '../model/failure.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { Cursor, Operation } from '../model/operation.ts';
-import type { Discovery, LogLevel, Notice, Outcome, UpstreamMessage } from '../model/outcome.ts';
+import type { Answers, Continuation, Discovery, LogLevel, Notice, Outcome, UpstreamMessage } from '../model/outcome.ts';
 import type { ClientFacts, RequestMeta } from '../model/request.ts';
 import type { Result } from '../model/result.ts';
 import type { Era, LegacyRevision, Revision } from '../model/revision.ts';
@@ -20,6 +20,15 @@ export interface Seals {
     seal(cursor: Cursor): string;
     /** Undefined when the text is not one of ours, expired or altered. */
     open(text: string): { readonly cursor: Cursor; readonly sealedFor: string } | undefined;
+  };
+  /** What the answers to a question belong to, good for the same request alone. */
+  readonly state: {
+    seal(continuation: Continuation, operation: Operation): string;
+    /** The reason why it is not one of ours for this request is for our own eyes. */
+    open(
+      text: string,
+      operation: Operation,
+    ): Result<{ readonly continuation: Continuation; readonly sealedFor: string }, string>;
   };
 }
 
@@ -40,6 +49,8 @@ export type DecodedRequest = {
   /** `initialize` only: the revision of the session to be. Its codec encodes the answer. */
   readonly negotiated?: LegacyRevision;
   readonly sealedFor: readonly string[];
+  /** What came back for a question of ours (2026-07-28, basic/patterns/mrtr). */
+  readonly answers?: Answers;
 };
 
 export type Decoded =

@@ -4,7 +4,7 @@ import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { Discovery, ListPage, Outcome, Raw, UpstreamMessage } from '../../model/outcome.ts';
 import type { LegacyRevision } from '../../model/revision.ts';
-import { answer, notCarried, textAnswer, toolErrorResult, valueAnswer } from '../answers.ts';
+import { answer, isAboutApproval, notCarried, textAnswer, toolErrorResult, valueAnswer } from '../answers.ts';
 import type { EncodeContext, EncodedAnswer, ServerCodec } from '../codec.ts';
 import { LIST_MEMBERS } from '../core-methods.ts';
 import { SALLYPORT } from '../identity.ts';
@@ -57,8 +57,8 @@ function initializeResult(discovery: Discovery, revision: LegacyRevision): JsonO
 
 /** Earlier revisions had clients show JSON-RPC errors for bad arguments; models see results only since 2025-11-25. */
 function encodeFailed(failure: Failure, revision: LegacyRevision, context: EncodeContext): EncodedAnswer {
-  const isForModel = failure.code === 'invalid-arguments' && context.operation?.kind === 'call-tool';
-  return isForModel && revision === '2025-11-25'
+  const isForModel = isAboutApproval(failure) || (failure.code === 'invalid-arguments' && revision === '2025-11-25');
+  return isForModel && context.operation?.kind === 'call-tool'
     ? valueAnswer(context.id, toolErrorResult(failure))
     : encodeFailure(failure, context);
 }

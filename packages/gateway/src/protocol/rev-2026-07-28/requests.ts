@@ -2,6 +2,8 @@
 
 import { failure } from '../../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
+import type { OperationKind } from '../../model/operation.ts';
+import type { Answers } from '../../model/outcome.ts';
 import type { ClientFacts, RequestMeta } from '../../model/request.ts';
 import type { DecodeContext, Decoded } from '../codec.ts';
 import { decodeCoreOperation, extensionOperation, type CoreOperation } from '../core-methods.ts';
@@ -33,6 +35,9 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
 /** The client's side of a multi-round-trip request. Answers to questions that we never asked are not passed on. */
 const OWN_PARAMS: ReadonlySet<string> = new Set(['inputResponses', 'requestState']);
 
+/** The methods that may be answered with a question (basic/patterns/mrtr, Supported Requests). */
+const MAY_ASK: ReadonlySet<OperationKind> = new Set(['call-tool', 'get-prompt', 'read-resource'] as const);
+
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 const NOBODY: readonly string[] = Object.freeze([]);
 
@@ -48,12 +53,39 @@ export function decode(message: RpcMessage, context: DecodeContext): Decoded {
 function decodeRequest(message: RpcRequest, context: DecodeContext): Decoded {
   const { id, method, params } = message;
   if (NOT_OFFERED.has(method)) return { kind: 'refused', id, failure: failure('method-not-found') };
-  if (params.requestState !== undefined) return { kind: 'refused', id, failure: failure('invalid-state') };
   const core = decodeCoreOperation(method, params, { seals: context.seals, ownParams: OWN_PARAMS });
   if (core !== undefined && !core.ok) return { kind: 'refused', id, failure: core.error };
   const { operation, sealedFor } = core?.value ?? otherOperation(method, params);
   const meta = isJsonObject(params._meta) ? params._meta : {};
-  return { kind: 'request', id, method, operation, sealedFor, meta: metaOf(meta, context), client: clientOf(meta) };
+  const decoded = {
+    kind: 'request',
+    id,
+    method,
+    operation,
+    meta: metaOf(meta, context),
+    client: clientOf(meta),
+  } as const;
+  // Without a state, answers belong to no question of ours.
+  if (params.requestState === undefined) return { ...decoded, sealedFor };
+  const answers = answersOf(params, operation, context);
+  return { ...decoded, sealedFor: [...sealedFor, ...answers.sealedFor], answers: answers.answers };
+}
+
+type ReadAnswers = { readonly answers: Answers; readonly sealedFor: readonly string[] };
+
+const NO_RESPONSES: JsonObject = Object.freeze({});
+
+/** What is wrong with a state is decided here, and told to nobody before it is known who sent it. */
+function answersOf(params: JsonObject, operation: Operation, { seals }: DecodeContext): ReadAnswers {
+  const { requestState, inputResponses } = params;
+  const unusable = (fault: string): ReadAnswers => ({ answers: { responses: NO_RESPONSES, fault }, sealedFor: NOBODY });
+  if (typeof requestState !== 'string') return unusable('requestState is no string');
+  if (!MAY_ASK.has(operation.kind)) return unusable('requestState on a method that never asks');
+  const opened = seals.state.open(requestState, operation);
+  if (!opened.ok) return unusable(opened.error);
+  const { continuation, sealedFor } = opened.value;
+  const responses = isJsonObject(inputResponses) ? inputResponses : NO_RESPONSES;
+  return { answers: { continuation, responses }, sealedFor: [sealedFor] };
 }
 
 const otherOperation = (method: string, params: JsonObject): CoreOperation => ({

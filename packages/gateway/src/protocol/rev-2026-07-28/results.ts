@@ -5,7 +5,7 @@
 
 import { failure } from '../../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
-import type { Discovery, ListPage, Raw, UpstreamMessage } from '../../model/outcome.ts';
+import type { Continuation, Discovery, InputRequired, ListPage, Raw, UpstreamMessage } from '../../model/outcome.ts';
 import { MODERN_REVISIONS } from '../../model/revision.ts';
 import type { Entry } from '../../model/target.ts';
 import { answer, nameOn, textAnswer, valueAnswer } from '../answers.ts';
@@ -79,6 +79,19 @@ function encodeValue(value: JsonObject, context: EncodeContext): EncodedAnswer {
   const keeps = context.operation?.kind === 'read-resource' ? { ttlMs: 0, cacheScope: 'private' } : {};
   const meta = isJsonObject(value._meta) ? { ...OUR_META, ...value._meta } : OUR_META;
   return valueAnswer(context.id, { resultType: 'complete', ...keeps, ...value, _meta: meta });
+}
+
+type Question = InputRequired & { readonly continuation: Continuation };
+
+/** A question, and the state that its answers come back with (basic/patterns/mrtr). A round without questions only waits. */
+export function encodeQuestion({ requests, continuation }: Question, context: EncodeContext): EncodedAnswer {
+  if (context.operation === undefined) throw new Error('A question without a request cannot be sealed.');
+  return valueAnswer(context.id, {
+    resultType: 'input_required',
+    ...(Object.keys(requests).length === 0 ? {} : { inputRequests: requests }),
+    requestState: context.seals.state.seal(continuation, context.operation),
+    _meta: OUR_META,
+  });
 }
 
 /** `taskSupport` is a word of 2025-11-25 that this revision dropped. */

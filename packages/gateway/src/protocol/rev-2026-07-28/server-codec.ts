@@ -1,12 +1,13 @@
 /** We as the server of a 2026-07-28 client. */
 
+import { isOwnQuestion } from '../../model/elicitation.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import { NEWEST_MODERN } from '../../model/revision.ts';
-import { notCarried, toolErrorResult } from '../answers.ts';
+import { isAboutApproval, notCarried, toolErrorResult } from '../answers.ts';
 import type { EncodeContext, EncodedAnswer, ServerCodec } from '../codec.ts';
 import { encodeNotice } from '../notices.ts';
 import { decode } from './requests.ts';
-import { encodeComplete, encodeDiscovered, encodeListed } from './results.ts';
+import { encodeComplete, encodeDiscovered, encodeListed, encodeQuestion } from './results.ts';
 import { encodeFailure } from './wire-failures.ts';
 
 function encode(outcome: Outcome, context: EncodeContext): EncodedAnswer {
@@ -18,13 +19,13 @@ function encode(outcome: Outcome, context: EncodeContext): EncodedAnswer {
     case 'discovered':
       return encodeDiscovered(outcome.discovery, context);
     case 'input-required':
+      return isOwnQuestion(outcome) ? encodeQuestion(outcome, context) : encodeFailure(notCarried(outcome), context);
     case 'task':
       return encodeFailure(notCarried(outcome), context);
     case 'failed': {
       const { failure } = outcome;
-      if (failure.code !== 'invalid-arguments' || context.operation?.kind !== 'call-tool') {
-        return encodeFailure(failure, context);
-      }
+      const asResult = failure.code === 'invalid-arguments' || isAboutApproval(failure);
+      if (!asResult || context.operation?.kind !== 'call-tool') return encodeFailure(failure, context);
       return encodeComplete({ kind: 'value', value: toolErrorResult(failure) }, context);
     }
   }
