@@ -8,10 +8,12 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 
+import { digestOf } from './audit/argument-digest.ts';
 import { createFileAuditLog } from './audit/file-audit-log.ts';
 import { CatalogStore } from './catalog/catalog-store.ts';
 import { statusReport, type StatusReport } from './catalog/status-report.ts';
 import { createAttempts } from './authn/attempts.ts';
+import { approvalLinks, composeApprovals } from './composition/approvals.ts';
 import { loadCertificates } from './composition/certificates.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
 import { authorizerOf, loadArgumentParsers, unwrapPolicies } from './composition/policy.ts';
@@ -96,6 +98,7 @@ async function composeGateway(
   const auditOptions = { path: config.audit.file, logger, instruments, now: Date.now, version: SALLYPORT.version };
   const audit = await createFileAuditLog(auditOptions);
   opened.defer(() => audit.close());
+  const approvals = composeApprovals({ config, store: storage.approvals, audit });
   const egress = createEgress();
   opened.defer(() => egress.close());
 
@@ -137,6 +140,9 @@ async function composeGateway(
       limiter: createLimiter({ rules: config.limits, now: clockMs }),
       validator,
       checkParamHeaders,
+      approvals,
+      approvalLink: approvalLinks(publicUrl),
+      approvalWaitMs: config.approvals.waitMs,
       audit,
       send: upstreams.send,
       pageSize: LIST_PAGE_SIZE,
@@ -154,13 +160,18 @@ async function composeGateway(
     requiredScopes: config.identity.scopes.required,
     audience: config.identity.audience,
     ...(certificates.tls === undefined ? {} : { tls: certificates.tls }),
-    limits: config.requests,
+    limits: {
+      ...config.requests,
+      stateLifetimeMs: config.approvals.lifetimeMs,
+      answerTimeoutMs: config.approvals.answerMs,
+    },
     logger,
     instruments,
     now: Date.now,
     clockMs,
     newId: randomUUID,
     randomBytes,
+    digestArguments: digestOf,
   });
   await entrypoint.listen(listen);
   opened.defer(() => entrypoint.close(0));

@@ -47,6 +47,12 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     endpoints: file.endpoints,
     policies,
     limits: [...file.limits.map(compileLimit), ...loopBreaker(file.loopBreaker)],
+    approvals: {
+      lifetimeMs: file.approvals.lifetime,
+      waitMs: file.approvals.wait,
+      answerMs: file.approvals.answer,
+      maxPending: file.approvals.maxPending,
+    },
     audit: { file: absolute(file.audit.file) },
     requests: {
       maxBodyBytes: file.requests.maxBody,

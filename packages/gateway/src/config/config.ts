@@ -26,6 +26,7 @@ export type Config = {
   readonly endpoints: { readonly aggregate: { readonly readOnly: boolean } };
   readonly policies: readonly PolicySource[];
   readonly limits: readonly LimitConfig[];
+  readonly approvals: ApprovalsConfig;
   readonly audit: { readonly file: string };
   readonly requests: RequestLimits;
   /** Host header values that are accepted, beside those of `listen` and `publicUrl`. */
@@ -52,6 +53,16 @@ export type StorageConfig =
   | { readonly kind: 'postgres'; readonly url: string }
   | { readonly kind: 'memory' }
   | { readonly kind: 'reference'; readonly source: Exclude<ValueConfig, { kind: 'literal' }> };
+
+export type ApprovalsConfig = {
+  readonly lifetimeMs: number;
+  /** How long a call that is made again waits for somebody's word. */
+  readonly waitMs: number;
+  /** For a legacy client's person to answer one question. */
+  readonly answerMs: number;
+  /** Of one caller, at once. */
+  readonly maxPending: number;
+};
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 

@@ -5,6 +5,7 @@
 
 import * as z from 'zod';
 
+import { approvalsSchema } from './approvals-schema.ts';
 import { identitySchema } from './identity-schema.ts';
 import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
@@ -110,6 +111,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .array(filePath)
         .default([])
         .describe('Cedar files, or folders of them. Everything is denied by default, and forbid wins.'),
+      approvals: approvalsSchema,
       limits: z.array(limit).default([]).describe('How often, and how many at a time.'),
       loopBreaker: z
         .union([z.literal('off'), rate])

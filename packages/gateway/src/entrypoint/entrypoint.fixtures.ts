@@ -81,6 +81,7 @@ export async function start(
     clockMs: () => performance.now(),
     newId: randomUUID,
     randomBytes,
+    digestArguments: (args) => JSON.stringify(args),
     ...chosen,
   });
   const { port } = await entrypoint.listen({ host: '127.0.0.1', port: 0 });

@@ -91,8 +91,8 @@ describe('the order', () => {
       operation: callTool('pay', { amount: 101 }),
     },
     {
-      what: 'an obligation that nobody can fulfil',
-      code: 'forbidden',
+      what: 'an approval that is not there yet',
+      code: 'approval-required',
       last: 'authorize',
       options: () => ({
         authorizer: constant(authorizerFor('@approval("group:manager") permit (principal, action, resource);')),
@@ -174,7 +174,7 @@ describe('who is refused', () => {
     const authorizer = authorizerFor('@approval("group:manager") permit (principal, action, resource);');
     const world = worldOf({ authorizer: constant(authorizer) });
     expect(failureOf(await world.handle(callTool('read')))?.message).toContain('an approval by group:manager');
-    expect(world.events).toMatchObject([{ decision: { effect: 'allow' }, failure: { code: 'forbidden' } }]);
+    expect(world.events).toMatchObject([{ decision: { effect: 'allow' }, failure: { code: 'approval-required' } }]);
   });
 });
 

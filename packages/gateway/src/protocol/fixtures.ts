@@ -3,6 +3,7 @@
 import type { JsonObject } from '../model/json.ts';
 import type { Operation } from '../model/operation.ts';
 import type { UpstreamMessage } from '../model/outcome.ts';
+import { err, ok } from '../model/result.ts';
 import type { Era } from '../model/revision.ts';
 import type { Entry, Server, ToolEntry } from '../model/target.ts';
 import { UNKNOWN_TRAITS } from '../model/target.ts';
@@ -52,6 +53,15 @@ export const seals: Seals = {
       return parts === null
         ? undefined
         : { cursor: { offset: Number(parts[1]), generation: parts[2] ?? '' }, sealedFor: 'alice' };
+    },
+  },
+  state: {
+    seal: (continuation) => `state:${continuation.kind === 'approval' ? continuation.approvalId : ''}`,
+    open(text) {
+      const id = /^state:(.+)$/.exec(text)?.[1];
+      return id === undefined
+        ? err('the state is forged')
+        : ok({ continuation: { kind: 'approval', approvalId: id }, sealedFor: 'alice' });
     },
   },
 };

@@ -207,10 +207,29 @@ describe('a request of a modern client', () => {
     expect(decode(method, {})).toMatchObject({ kind: 'refused', failure: { code: 'method-not-found' } });
   });
 
-  it('that brings a request state which we never gave is refused', () => {
-    expect(decode('tools/call', { name: 'add', requestState: 'x' })).toMatchObject({
-      failure: { code: 'invalid-state' },
+  it('brings the answers to a question of ours, and for whom that was', () => {
+    const inputResponses = { 'com.sallyport/approval': { action: 'accept' } };
+    const asked = { name: 'add', requestState: 'state:a1', inputResponses };
+    expect(decode('tools/call', asked)).toMatchObject({
+      operation: { kind: 'call-tool', name: 'add', arguments: {} },
+      answers: { continuation: { kind: 'approval', approvalId: 'a1' }, responses: inputResponses },
+      sealedFor: ['alice'],
     });
+  });
+
+  it.each([
+    ['which we never gave', 'tools/call', { name: 'add', requestState: 'x' }, 'the state is forged'],
+    ['that is no text', 'tools/call', { name: 'add', requestState: 7 }, 'requestState is no string'],
+    ['on a list', 'tools/list', { requestState: 'state:a1' }, 'requestState on a method that never asks'],
+    ['on an unknown method', 'vendor/do', { requestState: 'state:a1' }, 'requestState on a method that never asks'],
+  ])('with a request state %s says so, for whoever knows who sent it', (_, method, params, fault) => {
+    expect(decode(method, params)).toMatchObject({ kind: 'request', answers: { fault, responses: {} } });
+  });
+
+  it('with answers and no state answers nothing', () => {
+    const decoded = decode('tools/call', { name: 'add', inputResponses: { a: { action: 'accept' } } });
+    expect(decoded).not.toHaveProperty('answers');
+    expect(decoded).not.toHaveProperty('operation.extra');
   });
 
   it('for discovery is an operation', () => {

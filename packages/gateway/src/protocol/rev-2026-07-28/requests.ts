@@ -2,7 +2,7 @@
 
 import { failure } from '../../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
-import type { OperationKind } from '../../model/operation.ts';
+import type { Operation, OperationKind } from '../../model/operation.ts';
 import type { Answers } from '../../model/outcome.ts';
 import type { ClientFacts, RequestMeta } from '../../model/request.ts';
 import type { DecodeContext, Decoded } from '../codec.ts';
