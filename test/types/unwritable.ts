@@ -10,6 +10,7 @@ import type { Intent, Permit } from '../../packages/gateway/src/model/decision.t
 import type { Operation } from '../../packages/gateway/src/model/operation.ts';
 import type { Principal } from '../../packages/gateway/src/model/principal.ts';
 import type {
+  ApprovedRequest,
   AuthenticatedRequest,
   AuthorizedRequest,
   InboundRequest,
@@ -23,6 +24,7 @@ declare const inbound: InboundRequest;
 declare const authenticated: AuthenticatedRequest;
 declare const resolved: ResolvedRequest;
 declare const authorized: AuthorizedRequest;
+declare const approved: ApprovedRequest;
 declare const ready: ReadyRequest;
 declare const principal: Principal;
 declare const operation: Operation;
@@ -62,8 +64,10 @@ export const skippedResolution: ResolvedRequest = authenticated;
 export const skippedAuthorization: AuthorizedRequest = resolved;
 // @ts-expect-error a spread must not smuggle an operation beside the one that the permit is for
 export const smuggledOperation: AuthorizedRequest = { ...resolved, permit };
-// @ts-expect-error an authorized request that was not recorded has no intent
-export const skippedRecord: ReadyRequest = authorized;
+// @ts-expect-error an authorized request whose obligations nobody looked at
+export const skippedApproval: ApprovedRequest = authorized;
+// @ts-expect-error an approved request that was not recorded has no intent
+export const skippedRecord: ReadyRequest = approved;
 // @ts-expect-error a poorer request cannot come back in
 export const smuggledTarget: ReadyRequest = { ...ready, target };
 
@@ -78,7 +82,7 @@ export const sent = send(resolved, options);
 // And the ways that lead through all steps do compile.
 export const recordedCall: Call = { requestId: ready.id, intent, entry, client: ready.client, meta: ready.meta };
 export const answered = send(recordedCall, options);
-export const recorded: ReadyRequest = { ...authorized, intent };
+export const recorded: ReadyRequest = { ...approved, intent };
 
 // A secret's text is reached through `expose` only, and a text is not a secret.
 // @ts-expect-error a plain text

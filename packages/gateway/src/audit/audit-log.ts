@@ -4,7 +4,7 @@ import type { Intent } from '../model/decision.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Principal } from '../model/principal.ts';
-import type { AuthorizedRequest, InboundRequest } from '../model/request.ts';
+import type { ApprovedRequest, InboundRequest } from '../model/request.ts';
 import type { Entry, EntryKind } from '../model/target.ts';
 import type { ApprovalFact } from '../model/trail.ts';
 
@@ -31,7 +31,7 @@ export interface AuditLog {
    *
    * @throws Refusal `record-unavailable`
    */
-  intend(request: AuthorizedRequest): Intent | Promise<Intent>;
+  intend(request: ApprovedRequest): Intent | Promise<Intent>;
   /** The sequence number an intent was recorded under, where it was. */
   sequenceOf(intent: Intent): number | undefined;
   /** Queues the record; it is on disk within a batch. Nothing is dropped: at the bound, `intend` refuses new calls. */

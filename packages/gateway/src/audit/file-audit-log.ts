@@ -10,7 +10,7 @@ import { hostname } from 'node:os';
 
 import type { Intent } from '../model/decision.ts';
 import { refuse } from '../model/failure.ts';
-import type { AuthorizedRequest } from '../model/request.ts';
+import type { ApprovedRequest } from '../model/request.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { isReadOnly } from './activity.ts';
@@ -170,7 +170,7 @@ class ChainedFile implements FileAuditLog {
     await this.#writer.durable();
   }
 
-  intend(request: AuthorizedRequest): Intent | Promise<Intent> {
+  intend(request: ApprovedRequest): Intent | Promise<Intent> {
     this.#assertWritable();
     const { permit } = request;
     if (isReadOnly(permit.operation, permit.target.entries[0])) return makeIntent(permit);

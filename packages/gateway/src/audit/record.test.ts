@@ -3,8 +3,15 @@ import { describe, expect, it } from 'vitest';
 
 import { failure } from '../model/failure.ts';
 import { digestOf } from './argument-digest.ts';
-import type { AuditEvent } from './audit-log.ts';
-import { lifecycleRecord, intentRecord, outcomeRecord, recordContext, type RecordText } from './record.ts';
+import type { ApprovalWord, AuditEvent } from './audit-log.ts';
+import {
+  approvalRecord,
+  lifecycleRecord,
+  intentRecord,
+  outcomeRecord,
+  recordContext,
+  type RecordText,
+} from './record.ts';
 import { alice, authorized, inbound, outcome, tool } from './testing.ts';
 
 const context = recordContext('1.2.3');
@@ -175,6 +182,67 @@ describe('the record of an intent', () => {
       actor: { user: { uid: 'alice' } },
       resources: [{ uid: 'files/write' }],
       unmapped: { event: 'intent', arguments: digestOf({ a: [true, null], b: 1 }) },
+    });
+  });
+});
+
+describe('the record of an approval', () => {
+  const decisions = [{ by: 'dan', issuer: 'https://idp', need: 'group:dba', how: 'browser', verdict: 'approved' }];
+  const approval = { id: 'a1', state: 'used', decisions } as const;
+
+  it('is named by the intent and by the outcome of the call that was made on it, with whose word stands', () => {
+    const request = { ...authorized('r-9', false), approval };
+    expect(parsed(intentRecord(request, at, context))).toMatchObject({ unmapped: { event: 'intent', approval } });
+    expect(parsed(outcomeRecord(outcome('r-9', { approval }), at, context))).toMatchObject({
+      unmapped: { event: 'outcome', approval },
+    });
+  });
+
+  it('says why a call was refused in words that its caller did not get', () => {
+    const refused = failure('invalid-state', { reason: 'the state is forged' });
+    const record = parsed(outcomeRecord(outcome('r', { outcome: 'refused', failure: refused }), at, context));
+    expect(record).toMatchObject({ status_code: 'invalid-state', unmapped: { reason: 'the state is forged' } });
+  });
+
+  const word: ApprovalWord = {
+    timeMs: 1_790_000_000_000,
+    by: { ...alice, credential: { kind: 'browser' } },
+    verdict: 'approved',
+    how: 'browser',
+    approval: {
+      id: 'a1',
+      status: 'approved',
+      kind: 'tool',
+      address: 'db/drop',
+      risk: 'high',
+      requestedBy: 'bob',
+      argumentsDigest: 'ab'.repeat(32),
+      requestId: 'r-9',
+    },
+  };
+
+  it('tells who said what to whose call, and which records of the call it belongs to', () => {
+    expect(parsed(approvalRecord(word, at, context))).toMatchObject({
+      class_uid: 6003,
+      status: 'Success',
+      actor: { user: { uid: 'alice' } },
+      resources: [{ type: 'tool', uid: 'db/drop', criticality: 'high' }],
+      api: { operation: 'approvals/decide', request: { uid: 'r-9' } },
+      metadata: { correlation_uid: 'r-9', tenant_uid: 'default' },
+      unmapped: {
+        event: 'approval',
+        approval: { id: 'a1', state: 'approved', verdict: 'approved', how: 'browser', requested_by: 'bob' },
+        arguments: `sha256:${'ab'.repeat(32)}`,
+        credential: 'browser',
+      },
+    });
+  });
+
+  it('tells of a word that was not theirs to say', () => {
+    expect(parsed(approvalRecord({ ...word, fault: 'own-request' }, at, context))).toMatchObject({
+      severity_id: 2,
+      status: 'Failure',
+      status_code: 'own-request',
     });
   });
 });

@@ -11,7 +11,7 @@ import type { Decision } from '../model/decision.ts';
 import { FAILURES, type Failure } from '../model/failure.ts';
 import { methodOf, type Operation } from '../model/operation.ts';
 import type { Principal, Workload } from '../model/principal.ts';
-import type { AuthorizedRequest, InboundRequest } from '../model/request.ts';
+import type { ApprovedRequest, InboundRequest } from '../model/request.ts';
 import type { Endpoint, Entry } from '../model/target.ts';
 import type { ApprovalFact } from '../model/trail.ts';
 import { ACTIVITY, argumentsOf, isReadOnly } from './activity.ts';
@@ -79,7 +79,7 @@ export function outcomeRecord(event: AuditEvent, at: Position, context: RecordCo
 }
 
 /** The intent to make a call: what is about to leave, for whom, to where. */
-export function intentRecord(request: AuthorizedRequest, at: Position, context: RecordContext): RecordText {
+export function intentRecord(request: ApprovedRequest, at: Position, context: RecordContext): RecordText {
   const { permit } = request;
   const { operation, principal } = permit;
   return [

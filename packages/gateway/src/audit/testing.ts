@@ -3,7 +3,7 @@
 import type { Permit } from '../model/decision.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Principal } from '../model/principal.ts';
-import type { AuthorizedRequest, InboundRequest } from '../model/request.ts';
+import type { ApprovedRequest, InboundRequest } from '../model/request.ts';
 import { UNKNOWN_TRAITS, type ToolEntry } from '../model/target.ts';
 import type { AuditEvent } from './audit-log.ts';
 
@@ -64,10 +64,10 @@ export function outcome(id: string, more: Partial<AuditEvent> = {}): AuditEvent 
 }
 
 /** A permit cannot be made outside `authz`; a test of the record needs one all the same. */
-export function authorized(id: string, readOnly: boolean, args?: JsonObject): AuthorizedRequest {
+export function authorized(id: string, readOnly: boolean, args?: JsonObject): ApprovedRequest {
   const { operation, ...rest } = inbound({ id, ...(args && { args }) });
   const target = { endpoint: rest.endpoint, entries: [tool('write', readOnly)] as const };
   const look = { principal: alice, operation, target, obligations: [] };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return { ...rest, principal: alice, permit: look as unknown as Permit };
+  return { ...rest, principal: alice, permit: look as unknown as Permit, approval: undefined };
 }

@@ -62,11 +62,18 @@ export function createApprovals(options: ApprovalsOptions): WatchedApprovals {
     store.list({ tenant, status, validAtMs, limit: MAX_LISTED });
 
   /** What stands in the way of a new approval: somebody's no, or too much that waits already. */
-  async function existing(binding: ApprovalBinding, nowMs: number): Promise<Approval | undefined> {
+  async function existing(
+    binding: ApprovalBinding,
+    nowMs: number,
+    othersAreAsked: boolean,
+  ): Promise<Approval | undefined> {
     const { tenant, requester } = binding;
     const isIt = (approval: Approval): boolean => bindsTo(approval, binding);
-    const refused = (await listed(tenant, 'declined', nowMs)).find((each) => isIt(each) && isRefusedByAnother(each));
-    if (refused !== undefined) return refused;
+    if (othersAreAsked) {
+      const declined = await listed(tenant, 'declined', nowMs);
+      const refused = declined.find((each) => isIt(each) && isRefusedByAnother(each));
+      if (refused !== undefined) return refused;
+    }
     const pending = await listed(tenant, 'pending', nowMs);
     const own = pending.filter((approval) => approval.requester === requester);
     const full = own.length >= options.maxPendingPerRequester || pending.length >= MAX_LISTED;
@@ -108,7 +115,8 @@ export function createApprovals(options: ApprovalsOptions): WatchedApprovals {
       const binding = bindingOf(permit, options);
       const made = { id: newId(), requestId, createdAtMs, expiresAtMs: createdAtMs + lifetimeMs };
       const candidate = approvalFor(permit, binding, made);
-      return (await existing(binding, createdAtMs)) ?? store.open(candidate);
+      const othersAreAsked = candidate.needs.some(({ by }) => by.kind === 'group');
+      return (await existing(binding, createdAtMs, othersAreAsked)) ?? store.open(candidate);
     },
     async get(id, viewer) {
       const approval = await store.get(viewer.tenant, id);

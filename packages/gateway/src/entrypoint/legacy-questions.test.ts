@@ -162,7 +162,8 @@ describe('a question to a legacy client', () => {
     const { id } = await talk.asked();
     for (const wrong of [another, bobs]) expect((await post(port, wrong, accepted(id))).status).toBe(202);
     expect((await post(port, { ...headers, authorization: 'Bearer bob-key' }, accepted(id))).status).toBe(404);
-    for (const other of ['1', 'call', `${String(id)}x`]) await post(port, headers, accepted(other));
+    for (const other of ['1', 'call', `${JSON.stringify(id).slice(1, -1)}x`])
+      await post(port, headers, accepted(other));
     expect(talk.messages.filter((message) => message.id === 'call')).toEqual([]);
     await post(port, headers, accepted(id));
     expect(await talk.result).toHaveProperty('result.answers');

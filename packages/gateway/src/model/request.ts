@@ -79,8 +79,11 @@ export type AuthorizedRequest = Omit<ResolvedRequest, 'operation' | 'target'> & 
   readonly operation?: never;
   readonly target?: never;
   readonly permit: Permit;
-  /** The approval that the call is made on, where policy demanded one: the intent names it. */
-  readonly approval?: ApprovalFact;
 };
 
-export type ReadyRequest = AuthorizedRequest & { readonly intent: Intent };
+export type ApprovedRequest = AuthorizedRequest & {
+  /** The approval that the call is made on, which the intent names; undefined where policy demanded none. */
+  readonly approval: ApprovalFact | undefined;
+};
+
+export type ReadyRequest = ApprovedRequest & { readonly intent: Intent };

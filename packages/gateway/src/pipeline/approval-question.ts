@@ -97,9 +97,11 @@ const jsonText = (value: Json): string => JSON.stringify(value);
 const PLAIN_NAME = /^[A-Za-z_][\w.-]{0,63}$/;
 const nameText = (name: string): string => (PLAIN_NAME.test(name) ? name : visible(JSON.stringify(name)));
 
-/** Controls, formats (bidirectional, zero-width, tags), unassigned, blanks that are no space, and letters without a shape. */
-const UNSEEN =
-  /[\p{C}\p{Zl}\p{Zp}\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0d\u{e0100}-\u{e01ef}]/gu;
+/**
+ * Controls, formats (bidirectional, zero-width, tags), unassigned, letters without a shape, and blanks that are no space.
+ * Not the selectors between text and picture, which stand behind many a sign.
+ */
+const UNSEEN = /(?![\ufe0e\ufe0f])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu;
 
 /** The text with everything that would not be seen spelled out. */
 export const visible = (text: string): string =>

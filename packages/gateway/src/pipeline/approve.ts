@@ -11,7 +11,7 @@ import { elicitationModes, readElicited } from '../model/elicitation.ts';
 import { failure, refuse, Refusal } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
 import type { InputRequests, InputRequired } from '../model/outcome.ts';
-import type { AuthorizedRequest } from '../model/request.ts';
+import type { ApprovedRequest, AuthorizedRequest } from '../model/request.ts';
 import type { ApprovalFact, Trail } from '../model/trail.ts';
 import { CONFIRM_KEY, confirmation, instruction, invitation, LINK_KEY } from './approval-question.ts';
 
@@ -34,21 +34,21 @@ export type Approving = {
 };
 
 /** `waited`: somebody decided, after a while in which policy may have changed. Everything is decided anew. */
-export type Approved = AuthorizedRequest | InputRequired | 'waited';
+export type Approved = ApprovedRequest | InputRequired | 'waited';
 
-export const isApproved = (approved: Approved): approved is AuthorizedRequest =>
-  approved !== 'waited' && !('kind' in approved);
+export const isApproved = (approved: Approved): approved is ApprovedRequest =>
+  approved !== 'waited' && 'permit' in approved;
 
 export function approve(request: AuthorizedRequest, approving: () => Approving): Approved | Promise<Approved> {
   if (request.permit.obligations.length > 0) return approveCall(request, approving());
-  return request.answers === undefined ? request : withoutOwnAnswers(request);
+  return passed(request, undefined);
 }
 
 /** What was said to the gateway is no server's to read. */
-function withoutOwnAnswers(request: AuthorizedRequest): AuthorizedRequest {
-  if (request.answers?.continuation?.kind !== 'approval') return request;
+function passed(request: AuthorizedRequest, approval: ApprovalFact | undefined): ApprovedRequest {
+  if (request.answers?.continuation?.kind !== 'approval') return { ...request, approval };
   const { answers: _ours, ...rest } = request;
-  return rest;
+  return { ...rest, approval };
 }
 
 async function approveCall(request: AuthorizedRequest, approving: Approving): Promise<Approved> {
@@ -138,7 +138,9 @@ function questionFor({ client }: AuthorizedRequest, approval: Approval, link: st
 function ask(approval: Approval, requests: InputRequests | undefined, { parts, trail }: Approving): InputRequired {
   trail.note({ kind: 'approval', approval: factOf(approval, 'asked') });
   const link = parts.approvalLink(approval.id);
-  const otherwise = failure('approval-required', { message: instruction(approval, link) });
+  // The message shows arguments; log and record must not.
+  const reason = `waits for an approval by ${approval.needs.filter(isOpen).map(textOf).join(', ')}`;
+  const otherwise = failure('approval-required', { message: instruction(approval, link), reason });
   if (requests === undefined) throw new Refusal(otherwise);
   const continuation = { kind: 'approval', approvalId: approval.id } as const;
   return {
@@ -149,7 +151,7 @@ function ask(approval: Approval, requests: InputRequests | undefined, { parts, t
   };
 }
 
-async function useUp(request: AuthorizedRequest, approval: Approval, approving: Approving): Promise<AuthorizedRequest> {
+async function useUp(request: AuthorizedRequest, approval: Approval, approving: Approving): Promise<ApprovedRequest> {
   const { approvals } = approving.parts;
   if (!(await approvals.use(approval.id, request.permit))) {
     const now = (await approvals.get(approval.id, request.permit.principal)) ?? approval;
@@ -157,8 +159,12 @@ async function useUp(request: AuthorizedRequest, approval: Approval, approving: 
   }
   const fact = factOf(approval, 'used');
   approving.trail.note({ kind: 'approval', approval: fact });
-  return { ...withoutOwnAnswers(request), approval: fact };
+  return passed(request, fact);
 }
+
+type Need = Approval['needs'][number];
+const isOpen = ({ decision }: Need): boolean => decision === undefined;
+const textOf = ({ by }: Need): string => approverText(by);
 
 type Reason = { readonly message: string; readonly reason: string };
 

@@ -263,6 +263,53 @@ describe('a result from an upstream', () => {
   });
 });
 
+describe('a question of ours', () => {
+  const requests = { 'com.sallyport/approval': { method: 'elicitation/create', params: { message: 'Really?' } } };
+  const continuation = { kind: 'approval', approvalId: 'a1' } as const;
+
+  it('is a result that asks, with the state that its answers come back with', async () => {
+    const result = await resultOf('2026-07-28', { kind: 'input-required', requests, continuation });
+    expect(result).toEqual({
+      resultType: 'input_required',
+      inputRequests: requests,
+      requestState: 'state:a1',
+      _meta: { 'io.modelcontextprotocol/serverInfo': expect.anything() },
+    });
+  });
+
+  it('that only waits has a state and nothing to answer', async () => {
+    const result = await resultOf('2026-07-28', { kind: 'input-required', requests: {}, continuation });
+    expect(result).toMatchObject({ resultType: 'input_required', requestState: 'state:a1' });
+    expect(result).not.toHaveProperty('inputRequests');
+  });
+
+  it('is not what a server asks, whatever keys it uses', async () => {
+    expect(await jsonOf(encoded('2026-07-28', { kind: 'input-required', requests }))).toMatchObject({
+      error: { data: { reason: 'upstream-invalid' } },
+    });
+  });
+});
+
+describe('what a person has to do about an approval, or did', () => {
+  it.each(REVISIONS)('is a result of the tool for %s, which the model can read', async (revision) => {
+    for (const code of ['approval-required', 'approval-refused'] as const) {
+      const result = await resultOf(revision, {
+        kind: 'failed',
+        failure: failure(code, { message: 'Open the link.' }),
+      });
+      expect(result).toMatchObject({ isError: true, content: [{ type: 'text', text: 'Open the link.' }] });
+    }
+  });
+
+  it.each(REVISIONS)('is a JSON-RPC error where there is no such result (%s)', async (revision) => {
+    const context = contextOf({ kind: 'read-resource', uri: 'file:///a' });
+    const outcome: Outcome = { kind: 'failed', failure: failure('approval-required') };
+    expect(await jsonOf(encoded(revision, outcome, context))).toMatchObject({
+      error: { code: -31_403, data: { reason: 'approval-required' } },
+    });
+  });
+});
+
 describe('arguments that break the schema', () => {
   const broken: Outcome = { kind: 'failed', failure: failure('invalid-arguments', { message: 'a must be a number.' }) };
 
