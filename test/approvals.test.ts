@@ -1,21 +1,12 @@
 /** Calls that a person has to agree to: real clients of both eras, a real gateway, a real server that counts what reaches it. */
 
-import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import path from 'node:path';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import type { ApprovalWord } from '../packages/gateway/src/audit/audit-log.ts';
-import { principalKey, type Principal } from '../packages/gateway/src/model/principal.ts';
-import type { WatchedApprovals } from '../packages/gateway/src/authz/create-approvals.ts';
-import type { Assertion, Verdict } from '../packages/gateway/src/authz/approval.ts';
-import { composeApprovals } from '../packages/gateway/src/composition/approvals.ts';
-import { openStorage } from '../packages/gateway/src/composition/storage.ts';
-import { loadConfig, type LoadedConfig } from '../packages/gateway/src/config/load.ts';
 import { startGateway } from '../packages/gateway/src/gateway.ts';
-import { loadKeyRing } from '../packages/gateway/src/seal/key-ring.ts';
 import { startMisbehavingServer, type MisbehavingServer } from './fixtures/misbehaving-http.ts';
+import { loaded, openDesk, person, SILENT, type Desk } from './harness/approval-desk.ts';
 import { connectAsked, type AskedClient, type Person, type Said } from './harness/asked-clients.ts';
 import { readRecords, writeTestConfig } from './harness/config-file.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
@@ -42,7 +33,6 @@ const yamlFor = (upstream: string): string =>
   ].join('\n');
 
 const USERS = { alice: ['staff'], bob: ['staff'], dora: ['dba'] };
-const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 let upstream: MisbehavingServer;
 let gateway: TestGateway;
@@ -344,52 +334,3 @@ async function recorded(code: string, reason: string): Promise<void> {
 }
 
 const idIn = (text: string): string => /\/approvals\/([\w-]+)/u.exec(text)?.[1] ?? '';
-
-const person = (name: string, groups: readonly string[]): Principal => ({
-  key: principalKey('default', 'api-key', name),
-  tenant: 'default',
-  kind: 'user',
-  issuer: 'api-key',
-  subject: name,
-  name,
-  groups,
-  scopes: [],
-  credential: { kind: 'browser' },
-  claims: {},
-});
-
-type Desk = {
-  readonly approvals: WatchedApprovals;
-  readonly words: readonly ApprovalWord[];
-  decide(id: string, verdict?: Verdict, how?: Assertion): Promise<void>;
-  close(): Promise<void>;
-};
-
-/** Where somebody else decides: on the same storage, as another replica's page would. */
-async function openDesk(directory: string): Promise<Desk> {
-  const { config, env } = loaded(path.join(directory, 'sallyport.yaml'));
-  const ring = await loadKeyRing({ file: path.join(directory, 'keys.json'), randomBytes });
-  const storage = await openStorage({ config, env, logger: SILENT }, ring);
-  const words: ApprovalWord[] = [];
-  const audit = { said: (word: ApprovalWord): void => void words.push(word) };
-  const approvals = composeApprovals({ config, store: storage.approvals, audit });
-  return {
-    approvals,
-    words,
-    async decide(id, verdict = 'approved', how = 'browser') {
-      const decided = await approvals.decide(id, { by: person('dan', ['dba']), how, verdict });
-      expect(decided.ok).toBe(true);
-    },
-    close: () => storage.close(),
-  };
-}
-
-function loaded(file: string): LoadedConfig {
-  const result = loadConfig(file, { env: process.env });
-  if (!result.ok) throw new Error(JSON.stringify(result.error));
-  return result.value;
-}
-
-function ignore(): void {
-  // Nothing is looked at here.
-}
