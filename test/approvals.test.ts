@@ -5,6 +5,8 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { startGateway } from '../packages/gateway/src/gateway.ts';
+import type { Principal } from '../packages/gateway/src/model/principal.ts';
+import { startIssuer, type TestIssuer } from './fixtures/issuer.ts';
 import { startMisbehavingServer, type MisbehavingServer } from './fixtures/misbehaving-http.ts';
 import { loaded, openDesk, person, SILENT, type Desk } from './harness/approval-desk.ts';
 import { connectAsked, type AskedClient, type Person, type Said } from './harness/asked-clients.ts';
@@ -23,8 +25,9 @@ permit (principal, action, resource in Server::"database");
 permit (principal, action, resource in Server::"reactor");
 `;
 
-const yamlFor = (upstream: string): string =>
+const yamlFor = (upstream: string, issuer = 'http://127.0.0.1:1'): string =>
   [
+    `  issuers: [{ issuer: "${issuer}" }]`,
     'approvals: { wait: 10s, maxPending: 200 }',
     'servers:',
     `  bank: { url: "${upstream}" }`,
@@ -35,19 +38,20 @@ const yamlFor = (upstream: string): string =>
 const USERS = { alice: ['staff'], bob: ['staff'], dora: ['dba'] };
 
 let upstream: MisbehavingServer;
+let issuer: TestIssuer;
 let gateway: TestGateway;
 let desk: Desk;
 
 beforeAll(async () => {
-  upstream = await startMisbehavingServer();
-  gateway = await startTestGateway({ users: USERS, policies: POLICIES, yaml: yamlFor(upstream.url) });
+  [upstream, issuer] = await Promise.all([startMisbehavingServer(), startIssuer()]);
+  gateway = await startTestGateway({ users: USERS, policies: POLICIES, yaml: yamlFor(upstream.url, issuer.url) });
   desk = await openDesk(gateway.directory);
 });
 
 afterAll(async () => {
   await desk?.close();
   await gateway?.close();
-  await upstream?.close();
+  await Promise.all([upstream?.close(), issuer?.close()]);
 });
 
 beforeEach(() => void upstream.seen.splice(0));
@@ -277,6 +281,37 @@ describe('the state between a question and its answer', () => {
     await after.close(0);
     expect(readRecords(auditFile).length).toBeGreaterThan(0);
     rmSync(directory, { recursive: true });
+  });
+});
+
+describe('high risk', () => {
+  const carol = (): Principal => person('carol', [], issuer.url);
+
+  test('is never confirmed by a client, and is by its caller after a log-in', async () => {
+    const token = await issuer.token({ audience: gateway.url, subject: 'carol' });
+    const args = fresh();
+    const ask = (more = {}): Promise<HttpAnswer> => {
+      const request = modern('tools/call', { name: 'ok', arguments: args, ...more, _meta: CAPABLE });
+      return send(`${gateway.url}/servers/reactor/mcp`, {
+        ...request,
+        headers: { ...request.headers, ...bearer(token) },
+      });
+    };
+    const first = await ask();
+    expect(Object.keys(first.json?.result?.inputRequests ?? {})).toEqual(['com.sallyport/approval-link']);
+    const claimed = await ask({ requestState: stateOf(first), inputResponses: YES });
+    const requestState = stateOf(claimed);
+    expect(made()).toBe(0);
+    const id = idIn(first.text);
+    for (const how of ['client', 'api'] as const) {
+      const decided = await desk.approvals.decide(id, { by: carol(), how, verdict: 'approved' });
+      expect(decided).toMatchObject({ error: 'needs-browser' });
+    }
+    const inputResponses = { 'com.sallyport/approval-link': { action: 'accept' } };
+    const waiting = ask({ requestState, inputResponses });
+    await desk.approvals.decide(id, { by: carol(), how: 'browser', verdict: 'approved' });
+    expect((await waiting).json?.result).toMatchObject({ resultType: 'complete' });
+    expect(made()).toBe(1);
   });
 });
 

@@ -18,11 +18,11 @@ const ignore = (): void => undefined;
 export const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 /** Somebody after a log-in in the browser. */
-export const person = (name: string, groups: readonly string[]): Principal => ({
-  key: principalKey('default', 'api-key', name),
+export const person = (name: string, groups: readonly string[], issuer = 'api-key'): Principal => ({
+  key: principalKey('default', issuer, name),
   tenant: 'default',
   kind: 'user',
-  issuer: 'api-key',
+  issuer,
   subject: name,
   name,
   groups,
