@@ -71,14 +71,14 @@ type Connecting = {
 
 const connect = (
   kind: ClientKind,
-  person: Person | undefined,
+  answering: Person | undefined,
   { server = 'bank', who = 'alice', modes }: Connecting = {},
 ): Promise<AskedClient> =>
   connectAsked({
     kind,
     url: `${gateway.url}/servers/${server}/mcp`,
     key: keyOf(who),
-    ...(person === undefined ? {} : { person }),
+    ...(answering === undefined ? {} : { person: answering }),
     ...(modes === undefined ? {} : { modes }),
   });
 
