@@ -227,10 +227,11 @@ describe('the record of an approval', () => {
       status: 'Success',
       actor: { user: { uid: 'alice' } },
       resources: [{ type: 'tool', uid: 'db/drop', criticality: 'high' }],
-      api: { operation: 'approvals/decide', request: { uid: 'r-9' } },
+      api: { service: { name: 'db' }, operation: 'approvals/decide', request: { uid: 'r-9' } },
       metadata: { correlation_uid: 'r-9', tenant_uid: 'default' },
       unmapped: {
         event: 'approval',
+        outcome: 'approved',
         approval: { id: 'a1', state: 'approved', verdict: 'approved', how: 'browser', requested_by: 'bob' },
         arguments: `sha256:${'ab'.repeat(32)}`,
         credential: 'browser',

@@ -115,12 +115,17 @@ export function approvalRecord(word: ApprovalWord, at: Position, context: Record
     fault === undefined
       ? '"status_id":1,"status":"Success"'
       : `"status_id":2,"status":"Failure","status_code":"${fault}"`;
-  const said = { event: 'approval', approval: { id, state, verdict, how, requested_by: requestedBy } };
+  const [server = ''] = address.split('/', 1);
+  const said = {
+    event: 'approval',
+    outcome: verdict,
+    approval: { id, state, verdict, how, requested_by: requestedBy },
+  };
   return [
     `${opening(ACTIVITY.other, fault === undefined ? 1 : 2, Math.round(word.timeMs))},${counts}`,
     `${actor(by)}}`,
     `,"resources":[{"type":"${kind}","uid":${quote(address, MAX_URI_CHARS)},"criticality":"${risk}"}]`,
-    `,"api":{"service":{"name":"approvals"},"operation":"approvals/decide","request":{"uid":${quote(requestId)}}}`,
+    `,"api":{"service":{"name":${quote(server)}},"operation":"approvals/decide","request":{"uid":${quote(requestId)}}}`,
     `,"src_endpoint":{"name":"${how}"}${context.metadata}`,
     place(at, by, requestId),
     `,"unmapped":${asciiJson({ ...said, arguments: `sha256:${argumentsDigest}`, credential: by.credential.kind })}`,
