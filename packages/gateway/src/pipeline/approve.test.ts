@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { authorizerFor, principal } from '../authz/authorizer-fixture.ts';
+import type { WatchedApprovals } from '../authz/create-approvals.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Answers, Continuation, Outcome } from '../model/outcome.ts';
 import type { InboundRequest } from '../model/request.ts';
@@ -20,6 +21,7 @@ import type { Handled } from './pipeline.ts';
 const BOTH: JsonObject = { elicitation: { form: {}, url: {} } };
 const CALLER = '@approval("caller") @description("Payments are confirmed.") permit (principal, action, resource);';
 const DBA = '@approval("group:dba") permit (principal, action, resource);';
+const ALICE = principal('alice', { groups: ['staff'] });
 const DORA = principal('dora', { groups: ['dba'] });
 
 const worldWith = (policies: string, options: WorldOptions = {}): World =>
@@ -35,6 +37,18 @@ type Asked = Extract<Outcome, { kind: 'input-required' }>;
 function asked({ outcome }: Handled): Asked {
   if (outcome.kind !== 'input-required') throw new Error(`not asked: ${JSON.stringify(outcome)}`);
   return outcome;
+}
+
+/** Approvals that say when a call has begun to wait. */
+function noticing(): { readonly approvals: WatchedApprovals; readonly reached: Promise<void> } {
+  const real = approvalsFor([], { nowMs: 1_790_000_000_000 });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const settled: WatchedApprovals['settled'] = (approval, forMs, signal) => {
+    const waiting = real.settled(approval, forMs, signal);
+    resolve();
+    return waiting;
+  };
+  return { approvals: { ...real, settled }, reached: promise };
 }
 
 const answer = (question: Asked, responses: JsonObject): { answers: Answers } => ({
@@ -162,6 +176,27 @@ describe('a call that policy wants confirmed by its caller', () => {
     expect(failureOf(handled)?.message).toMatch(/https:\/\/gw\.example\.com\/approvals\/[\w-]{22}/u);
   });
 
+  it('ends when its caller says no on the page while it waits', async () => {
+    const { approvals, reached } = noticing();
+    const world = worldWith(CALLER, { approvals, approvalWaitMs: 20_000 });
+    await world.handle(pay, { id: 'request-0' });
+    const [waiting] = await world.approvals.waitingFor(ALICE);
+    const again = world.handle(pay);
+    await reached;
+    await world.approvals.decide(waiting?.id ?? '', { by: ALICE, how: 'browser', verdict: 'declined' });
+    expect(failureOf(await again)).toMatchObject({ code: 'approval-refused', reason: 'declined by alice' });
+    expect(await world.approvals.waitingFor(ALICE)).toEqual([]);
+  });
+
+  it('leaves no argument in the log, whatever the person is shown', async () => {
+    const world = worldWith(CALLER);
+    const secret = callTool('read', { path: 'geheim-1234' });
+    expect(failureOf(await world.handle(secret))?.message).toContain('geheim-1234');
+    await world.handle(secret, { ...CAN_ASK, ...answer(asked(await world.handle(secret, CAN_ASK)), confirm(false)) });
+    expect(JSON.stringify(world.lines)).toContain('waits for an approval by caller');
+    expect(JSON.stringify(world.lines)).not.toContain('geheim-1234');
+  });
+
   it('is refused at once when the state was none of ours', async () => {
     const world = worldWith(CALLER);
     const handled = await world.handle(pay, { ...CAN_ASK, answers: { responses: {}, fault: 'forged' } });
@@ -248,9 +283,11 @@ describe('a call that somebody else has to approve', () => {
 
   it('is decided anew after a wait: a rule that came meanwhile counts', async () => {
     let policies = DBA;
-    const world = worldOf({ authorizer: () => authorizerFor(policies), approvalWaitMs: 20_000 });
+    const { approvals, reached } = noticing();
+    const world = worldOf({ authorizer: () => authorizerFor(policies), approvals, approvalWaitMs: 20_000 });
     const question = asked(await world.handle(pay, CAN_ASK));
     const waiting = world.handle(pay, { ...CAN_ASK, ...answer(question, OPENED) });
+    await reached;
     policies = 'forbid (principal, action, resource);';
     await world.approvals.decide(idOf(question), { by: DORA, how: 'browser', verdict: 'approved' });
     expect(failureOf(await waiting)).toBeDefined();

@@ -68,7 +68,8 @@ async function approveCall(request: AuthorizedRequest, approving: Approving): Pr
     const forMs = Math.min(approving.parts.approvalWaitMs, approving.timeoutMs);
     const settled = await approvals.settled(approval, forMs, approving.signal);
     if (approving.signal.aborted) throw refuse('cancelled');
-    if (settled.status !== 'pending') return 'waited';
+    if (settled.status === 'approved') return 'waited';
+    if (settled.status !== 'pending') throw refused(settled, approving);
   }
   return ask(approval, linkGiven ? NO_QUESTION : question, approving);
 }
