@@ -44,7 +44,7 @@ export const FAILURES = {
     503,
     'us',
     true,
-    'What knows the credential (identity provider, store of API keys) cannot be reached. Try again shortly.',
+    'The identity provider cannot be reached, or the store of API keys, so the credential cannot be checked. Try again.',
   ),
   'insufficient-scope': rule(
     403,
