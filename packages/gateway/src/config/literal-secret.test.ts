@@ -38,6 +38,7 @@ describe('a value under headers or env', () => {
     ['NODE_ENV', 'production'],
     ['DATA_DIR', '/srv/data/files/of/the/engineering/department'],
     ['DATA_DIR', '/tmp/build-x7KqT2/servers/v2/Files'],
+    ['DATA_DIR', '/tmp/sallyport-sidecar-AB12cd'],
     ['DATA_DIR', './Releases/2026-08-31T10/build-42'],
     ['MODEL', 'some-very-long-model-name-with-words'],
     ['DB_URL', 'postgres://db.internal/app'],

@@ -101,9 +101,9 @@ function looksLikeSecret(text: string): boolean {
 
 /** One unbroken token of letters and digits without the regularity of words, paths or versions. */
 function looksRandom(text: string): boolean {
-  // A path is judged by its parts: together they are long and mixed, and still only names (`/tmp/build-x7Kq/servers`).
+  // Of a path the unbroken words count: together they are long and mixed, and still only names (`/tmp/build-x7Kq/servers`).
   if (/^\.{0,2}\/./.test(text))
-    return text.split('/').some((part) => part.length >= MIN_RANDOM_LENGTH && looksRandom(part));
+    return text.split(/[/._=+-]/).some((word) => word.length >= MIN_RANDOM_LENGTH && looksRandom(word));
   if (/^[0-9a-f]+$/i.test(text)) return text.length >= MIN_HEX_LENGTH && /\d/.test(text) && /[a-f]/i.test(text);
   if (text.length < MIN_RANDOM_LENGTH || !/^[A-Za-z0-9+/_=-]+$/.test(text)) return false;
   const longestRun = Math.max(...text.split(/[-_/=+]/).map((part) => part.length));
