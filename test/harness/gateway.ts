@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 
 import { loadConfig } from '../../packages/gateway/src/config/load.ts';
-import { startGateway, type Gateway } from '../../packages/gateway/src/gateway.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../../packages/gateway/src/gateway.ts';
 import type { LogFields, Logger } from '../../packages/gateway/src/telemetry/logger.ts';
 import { readRecords, writeTestConfig, type AuditRecord, type TestConfigOptions } from './config-file.ts';
 
@@ -21,14 +21,19 @@ export type TestGateway = {
   close(): Promise<void>;
 };
 
-export type TestGatewayOptions = TestConfigOptions & { readonly env?: Readonly<Record<string, string>> };
+export type TestGatewayOptions = TestConfigOptions &
+  Omit<GatewayOptions, 'logger'> & { readonly env?: Readonly<Record<string, string>> };
 
 export async function startTestGateway(options: TestGatewayOptions): Promise<TestGateway> {
   const { file, directory, auditFile, keys } = writeTestConfig(options);
   const loaded = loadConfig(file, { env: { ...process.env, ...options.env } });
   if (!loaded.ok) throw new Error(`the test's configuration is wrong: ${JSON.stringify(loaded.error)}`);
   const log: LogLine[] = [];
-  const gateway = await startGateway(loaded.value, { logger: collectInto(log) });
+  const { openAuditFile } = options;
+  const gateway = await startGateway(loaded.value, {
+    logger: collectInto(log),
+    ...(openAuditFile === undefined ? {} : { openAuditFile }),
+  });
   return {
     gateway,
     url: gateway.url,

@@ -14,7 +14,9 @@ import type { AppendFile } from './batch-writer.ts';
 export async function openAppendFile(path: string): Promise<AppendFile> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const handle = await open(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
+  // Without O_NONBLOCK, a pipe would hold the start until somebody reads from it. Windows has neither.
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0);
+  const handle = await open(path, flags, 0o600);
   if (!(await handle.stat()).isFile()) {
     await handle.close();
     throw new Error(`The audit file ${path} is not a regular file: its chain could not be read back.`);

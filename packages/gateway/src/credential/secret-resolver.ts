@@ -71,7 +71,7 @@ function readWatched(source: FileSource, file: WatchedFile, options: SecretResol
 
 async function check(source: FileSource, file: WatchedFile, options: SecretResolverOptions): Promise<string> {
   try {
-    const stamp = await stampOf(source.path);
+    const stamp = await stampOf(source);
     if (file.value === undefined || file.unreadable || !isSame(stamp, file.stamp)) {
       file.value = await readSecret(source, options.maxBytes ?? 65_536);
       file.stamp = stamp;
@@ -92,8 +92,11 @@ async function check(source: FileSource, file: WatchedFile, options: SecretResol
   }
 }
 
-async function stampOf(path: string): Promise<Stamp> {
-  const { mtimeMs, size, ino } = await stat(path);
+async function stampOf(source: FileSource): Promise<Stamp> {
+  const stats = await stat(source.path);
+  // To open a pipe waits until somebody writes into it, on a thread that the audit file is written with.
+  if (stats.isFIFO()) throw new UnresolvedReferenceError(`${nameOf(source)} is a pipe. Write the secret into a file.`);
+  const { mtimeMs, size, ino } = stats;
   return { mtimeMs, size, inode: ino };
 }
 

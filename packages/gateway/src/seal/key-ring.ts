@@ -3,6 +3,7 @@
  * under `current`; the other keys still open what was sealed before a rotation.
  */
 
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 
@@ -79,12 +80,15 @@ async function createFile({ file, randomBytes }: KeyRingOptions): Promise<KeyRin
 async function readFile(file: string): Promise<KeyRing> {
   let handle: FileHandle;
   try {
-    handle = await open(file, 'r');
+    // A pipe would hold the start until somebody writes into it.
+    handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     throw new KeyRingError(file, 'it cannot be read. Give the user that runs the gateway read access.', error);
   }
   try {
-    const { mode, size } = await handle.stat();
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new KeyRingError(file, 'it is not a regular file.');
+    const { mode, size } = stats;
     // Windows has no such bits: there the folder's access list is the protection.
     if (process.platform !== 'win32' && (mode & READABLE_BY_OTHERS) !== 0) {
       const found = (mode & 0o777).toString(8).padStart(4, '0');
