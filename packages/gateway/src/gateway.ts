@@ -9,16 +9,17 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 
 import { digestOf } from './audit/argument-digest.ts';
-import { createFileAuditLog } from './audit/file-audit-log.ts';
+import { createFileAuditLog, type FileAuditLogOptions } from './audit/file-audit-log.ts';
 import { CatalogStore } from './catalog/catalog-store.ts';
-import { statusReport, type StatusReport } from './catalog/status-report.ts';
+import { statusReport, toolSchemas, type StatusReport } from './catalog/status-report.ts';
 import { createAttempts } from './authn/attempts.ts';
 import { approvalLinks, composeApprovals } from './composition/approvals.ts';
 import { loadCertificates } from './composition/certificates.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
-import { authorizerOf, loadArgumentParsers, unwrapPolicies } from './composition/policy.ts';
+import { loadArgumentParsers } from './composition/policy.ts';
 import { openStorage } from './composition/storage.ts';
-import { composeUpstreams, listServer, modelServer } from './composition/upstreams.ts';
+import { createLivePolicies } from './composition/live-policies.ts';
+import { catalogServer, composeUpstreams, listServer } from './composition/upstreams.ts';
 import type { ListenAddress } from './config/config.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { createEgress } from './egress/egress.ts';
@@ -37,7 +38,11 @@ import type { Logger } from './telemetry/logger.ts';
 import { createInstruments } from './telemetry/otel-instruments.ts';
 import { systemClock } from './upstream/clock.ts';
 
-export type GatewayOptions = { readonly logger: Logger };
+export type GatewayOptions = {
+  readonly logger: Logger;
+  /** How the audit file is opened; a test's disk can be full or slow. */
+  readonly openAuditFile?: NonNullable<FileAuditLogOptions['open']>;
+};
 
 export type Gateway = {
   /** What clients type. */
@@ -47,6 +52,8 @@ export type Gateway = {
   status(): StatusReport;
   /** Not ready from now on, while it serves as before: load balancers stop sending before `close` stops taking. */
   announceStop(): void;
+  /** Reads policies and `allow` lists again; a change of their files is noticed without it. */
+  reloadPolicies(): Promise<void>;
   /**
    * Drains: calls in flight may finish within `graceMs` (default: `drain` of the configuration). Called again, it can
    * shorten the time that is left.
@@ -80,23 +87,28 @@ export async function startGateway(loaded: LoadedConfig, options: GatewayOptions
 type Composed = Omit<Gateway, 'close'> & { drain(graceMs: number): Promise<void> };
 
 async function composeGateway(
-  { file, config, env }: LoadedConfig,
-  { logger }: GatewayOptions,
+  loaded: LoadedConfig,
+  { logger, openAuditFile }: GatewayOptions,
   opened: AsyncDisposableStack,
 ): Promise<Composed> {
+  const { file, config, env } = loaded;
   const startedAtMs = Date.now();
   const clockMs = (): number => performance.now();
   await loadArgumentParsers(config);
-  const authorizer = unwrapPolicies(authorizerOf(config));
   const instruments = createInstruments({ version: SALLYPORT.version });
   opened.defer(() => instruments.close());
   const failedAttempts = composeFailedAttempts();
   const certificates = await loadCertificates(config, createAttempts(failedAttempts, logger), logger);
+  const policies = createLivePolicies({ loaded, logger, instruments, now: Date.now });
+  opened.defer(() => policies.close());
   const keyRing = await loadKeys(config.keys.file);
   const storage = await openStorage({ config, env, logger }, keyRing);
   opened.defer(() => storage.close());
   const auditOptions = { path: config.audit.file, logger, instruments, now: Date.now, version: SALLYPORT.version };
-  const audit = await createFileAuditLog(auditOptions);
+  const audit = await createFileAuditLog({
+    ...auditOptions,
+    ...(openAuditFile === undefined ? {} : { open: openAuditFile }),
+  });
   opened.defer(() => audit.close());
   const approvals = composeApprovals({ config, store: storage.approvals, audit });
   const egress = createEgress();
@@ -107,11 +119,7 @@ async function composeGateway(
   const upstreams = composeUpstreams({ config, env, egress, logger, instruments });
   opened.defer(() => upstreams.close());
   const store = new CatalogStore({
-    servers: config.servers.map((server) => ({
-      server: modelServer(server),
-      traits: server.tools,
-      readOnly: server.readOnly,
-    })),
+    servers: config.servers.map(catalogServer),
     aggregateReadOnly: config.endpoints.aggregate.readOnly,
     disabled: config.disabledServers.map((server) => ({ ...server, sinceMs: startedAtMs })),
     gateway: SALLYPORT,
@@ -135,8 +143,8 @@ async function composeGateway(
         composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, logger }),
       ),
       catalog: () => store.current,
-      authorizer: () => authorizer,
       scopes: config.identity.scopes,
+      authorizer: () => policies.current,
       limiter: createLimiter({ rules: config.limits, now: clockMs }),
       validator,
       checkParamHeaders,
@@ -184,7 +192,8 @@ async function composeGateway(
       url: publicUrl,
       startedAtMs,
       uptimeMs: Date.now() - startedAtMs,
-      policyVersion: authorizer.version,
+      policyVersion: policies.current.version,
+      policies: policies.report(),
       configFile: file,
     });
   let ready = false;
@@ -199,6 +208,7 @@ async function composeGateway(
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: await instruments.text() }),
     notReady,
     status,
+    schemas: () => toolSchemas(store.current),
     allowedHosts: config.allowedHosts,
     logger,
   });
@@ -214,6 +224,7 @@ async function composeGateway(
     announceStop: () => {
       stopping = true;
     },
+    reloadPolicies: () => policies.reload(),
     drain: (graceMs) => entrypoint.close(graceMs),
   };
 }

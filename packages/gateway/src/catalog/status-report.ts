@@ -16,6 +16,7 @@ export type StatusReport = {
   readonly uptimeMs: number;
   readonly catalogVersion: string;
   readonly policyVersion: string;
+  readonly policies: ReportedPolicies;
   /** The configuration file, absolute: commands on the same machine read it. */
   readonly configFile: string;
   readonly servers: readonly ReportedServer[];
@@ -23,6 +24,18 @@ export type StatusReport = {
   readonly entries: readonly ReportedEntry[];
   /** Tools that the operator's own words keep from everyone, on `/mcp` at least. */
   readonly withheld: readonly ReportedWithheld[];
+};
+
+/** The set that decides, and what keeps a newer one from it. */
+export type ReportedPolicies = {
+  readonly version: string;
+  readonly count: number;
+  /** Since when this set is in force. */
+  readonly sinceMs: number;
+  /** The files say something that cannot be used; the set in force is older than they are. */
+  readonly refused?: { readonly sinceMs: number; readonly problems: readonly string[] };
+  /** Settings of the configuration file that a restart would change. */
+  readonly restart?: readonly string[];
 };
 
 export type ReportedServer = {
@@ -87,6 +100,14 @@ function reportedEntry({ kind, server, name, aggregateName, traits }: Entry): Re
   return kind === 'server' ? [] : [{ kind, server: server.id, name, aggregateName, traits }];
 }
 
+/** The input schema of every tool, by its address: `files/read_file`. */
+export function toolSchemas(catalog: Catalog): JsonObject {
+  const tools = catalog.list({ kind: 'aggregate' }, 'tools');
+  return Object.fromEntries(
+    tools.flatMap((tool) => (tool.kind === 'tool' ? [[`${tool.server.id}/${tool.name}`, tool.inputSchema]] : [])),
+  );
+}
+
 /** Reads a report of this or a neighbouring version of the gateway; `undefined` when it is none. */
 export function readStatusReport(value: unknown): StatusReport | undefined {
   if (!isJsonObject(value) || !Array.isArray(value['servers']) || !Array.isArray(value['entries'])) return undefined;
@@ -97,6 +118,7 @@ export function readStatusReport(value: unknown): StatusReport | undefined {
     uptimeMs: numberOf(value['uptimeMs']),
     catalogVersion: textOf(value['catalogVersion']),
     policyVersion: textOf(value['policyVersion']),
+    policies: readPolicies(value['policies']),
     configFile: textOf(value['configFile']),
     servers: value['servers'].filter(isJsonObject).map(readServer),
     problems: listOf(value['problems']).map((problem) => ({
@@ -111,6 +133,21 @@ export function readStatusReport(value: unknown): StatusReport | undefined {
       why: textOf(one['why']),
       traits: readTraits(one['traits']),
     })),
+  };
+}
+
+function readPolicies(value: unknown): ReportedPolicies {
+  const report = isJsonObject(value) ? value : {};
+  const { refused } = report;
+  const restart = textsOf(report['restart']);
+  return {
+    version: textOf(report['version']),
+    count: numberOf(report['count']),
+    sinceMs: numberOf(report['sinceMs']),
+    ...(isJsonObject(refused)
+      ? { refused: { sinceMs: numberOf(refused['sinceMs']), problems: textsOf(refused['problems']) } }
+      : {}),
+    ...(restart.length === 0 ? {} : { restart }),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { readStatusReport } from '../catalog/status-report.ts';
 import type { StatusReport } from '../catalog/status-report.ts';
+import { isJsonObject, type JsonObject } from '../model/json.ts';
 import { CommandError, TYPED } from './command.ts';
 import { EXIT } from './exit-code.ts';
 
@@ -9,15 +10,25 @@ const TIMEOUT_MS = 5000;
 
 /** @throws CommandError when nothing answers there, or something else does. */
 export async function fetchStatus(url: string): Promise<StatusReport> {
-  const hint = `It is printed when the gateway starts ("operations"). Name it with --url; start one with "npm start" or "${TYPED} serve".`;
-  let answer: unknown;
-  try {
-    const response = await fetch(new URL('/status', url), { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    answer = await response.json();
-  } catch (error) {
-    throw new CommandError(`No gateway's operations listener answers at ${url}.`, EXIT.unreachable, hint, error);
-  }
-  const report = readStatusReport(answer);
-  if (report === undefined) throw new CommandError(`What answers at ${url} is no Sallyport.`, EXIT.unreachable, hint);
+  const report = readStatusReport(await fetchJson(url, '/status'));
+  if (report === undefined) throw new CommandError(`What answers at ${url} is no Sallyport.`, EXIT.unreachable, HINT);
   return report;
+}
+
+/** The input schemas of all tools by their addresses. */
+export async function fetchSchemas(url: string): Promise<ReadonlyMap<string, JsonObject>> {
+  const answer = await fetchJson(url, '/schemas');
+  const entries = isJsonObject(answer) ? Object.entries(answer) : [];
+  return new Map(entries.flatMap(([address, schema]) => (isJsonObject(schema) ? [[address, schema]] : [])));
+}
+
+const HINT = `It is printed when the gateway starts ("operations"). Name it with --url; start one with "npm start" or "${TYPED} serve".`;
+
+async function fetchJson(url: string, path: string): Promise<unknown> {
+  try {
+    const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return await response.json();
+  } catch (error) {
+    throw new CommandError(`No gateway's operations listener answers at ${url}.`, EXIT.unreachable, HINT, error);
+  }
 }

@@ -31,6 +31,9 @@ export type RunOptions = {
 const SAME_SIGNAL_MS = 1000;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+/** On a terminal it means that the terminal is gone, and ends the process; elsewhere, by custom, that files are to be read. */
+const RELOAD_SIGNAL = 'SIGHUP';
+
 /** @throws CommandError when it cannot start. Resolves when it has drained and closed. */
 export async function runGateway({ loaded, typed, onReady }: RunOptions): Promise<void> {
   const { config, env } = loaded;
@@ -38,6 +41,8 @@ export async function runGateway({ loaded, typed, onReady }: RunOptions): Promis
   const stop = firstSignal();
   try {
     const gateway = await start(loaded, logger, typed);
+    // Before anyone can know that it runs: whoever sends the signal at once must not end it.
+    stop.onHangUp(() => void gateway.reloadPolicies());
     if (onReady === undefined) logger.info({ url: gateway.url, operations: gateway.operationsUrl }, 'ready');
     else onReady(gateway);
     const signal = await stop.asked;
@@ -113,6 +118,8 @@ type Stop = {
   readonly asked: Promise<string>;
   /** A second one, later than the echo of the first. */
   readonly insisted: Promise<void>;
+  /** What SIGHUP asks for where no terminal is. */
+  onHangUp(reload: () => void): void;
   release(): void;
 };
 
@@ -133,7 +140,11 @@ function firstSignal(): Stop {
   return {
     asked: asked.promise,
     insisted: insisted.promise,
+    onHangUp(reload) {
+      if (!process.stdin.isTTY) process.on(RELOAD_SIGNAL, reload);
+    },
     release: () => {
+      process.removeAllListeners(RELOAD_SIGNAL);
       for (const signal of SIGNALS) process.off(signal, onSignal);
     },
   };

@@ -1,6 +1,6 @@
 /** `sallyport status`: what a running gateway is doing. */
 
-import type { ReportedServer } from '../catalog/status-report.ts';
+import type { ReportedPolicies, ReportedServer } from '../catalog/status-report.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
@@ -13,15 +13,18 @@ export type StatusOptions = { readonly url: string; readonly json: boolean };
 /** Exit code 1 when something is wrong, so that a script can ask. */
 export async function status({ terminal }: CommandContext, { url, json }: StatusOptions): Promise<ExitCode> {
   const report = await fetchStatus(url);
-  const wrong = report.problems.length > 0 || report.servers.some((server) => server.state !== 'healthy');
+  const { refused } = report.policies;
+  const unwell = report.servers.some((server) => server.state !== 'healthy');
+  const wrong = report.problems.length > 0 || unwell || refused !== undefined;
   if (json) {
     terminal.out(JSON.stringify(report, null, 2));
     return wrong ? EXIT.failed : EXIT.done;
   }
   terminal.out(`Sallyport ${report.version} on ${report.url}, up ${duration(report.uptimeMs)}`);
   terminal.out(terminal.dim(`catalog ${short(report.catalogVersion)}  policies ${short(report.policyVersion)}`));
-  terminal.out('');
   const now = report.startedAtMs + report.uptimeMs;
+  printPolicies(report.policies, now, terminal);
+  terminal.out('');
   const head = ['server', 'state', 'since', 'era', 'tools', 'prompts', 'resources', 'owner'];
   const lines = table([head, ...report.servers.map((server) => row(server, now))]);
   for (const [index, line] of lines.entries()) {
@@ -34,6 +37,18 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
     terminal.out(`${terminal.yellow(problem.code)}  ${problem.server ?? ''}  ${problem.message}`);
   }
   return wrong ? EXIT.failed : EXIT.done;
+}
+
+/** Nothing when all is well: the version in the line above says which set decides. */
+function printPolicies({ version, refused, restart }: ReportedPolicies, nowMs: number, terminal: Terminal): void {
+  if (refused !== undefined) {
+    const since = duration(nowMs - refused.sinceMs);
+    terminal.out(terminal.red(`policies: refused since ${since}, still in force: version ${short(version)}`));
+    for (const problem of refused.problems) terminal.out(`    ${problem}`);
+  }
+  if (restart !== undefined) {
+    terminal.out(terminal.yellow(`The configuration file has changes that take a restart: ${restart.join(', ')}`));
+  }
 }
 
 function row(server: ReportedServer, nowMs: number): string[] {

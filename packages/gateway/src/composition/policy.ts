@@ -20,12 +20,19 @@ export class PolicyError extends Error {
   }
 }
 
-/** The authorizer that the configuration asks for; the command line asks it too. */
-export function authorizerOf(config: Config): Result<CedarAuthorizer, readonly PolicyProblem[]> {
+/**
+ * The authorizer that the configuration asks for; the command line asks it too.
+ *
+ * @param clock Milliseconds since the epoch: `context.now`.
+ */
+export function authorizerOf(
+  config: Pick<Config, 'policies' | 'servers'>,
+  clock: () => number = Date.now,
+): Result<CedarAuthorizer, readonly PolicyProblem[]> {
   return createAuthorizer({
     policies: config.policies.map(({ name, text }) => ({ file: name, text })),
     shorthand: config.servers.map(({ id, allow }) => ({ server: id, rules: allow })),
-    clock: Date.now,
+    clock,
     monotonic: () => performance.now(),
     yieldNow: () => yieldNow(),
     digest: (text) => hash('sha256', text),

@@ -4,7 +4,7 @@ import { hash, randomUUID } from 'node:crypto';
 
 import { makeIntent } from '../audit/intent.ts';
 import { systemPermit, type SystemOperation } from '../authz/permit.ts';
-import { serverEntryOf } from '../catalog/offering.ts';
+import { serverEntryOf, type CatalogServer } from '../catalog/offering.ts';
 import type { Config, ServerConfig } from '../config/config.ts';
 import type { Environment } from '../config/load.ts';
 import { createSecretResolver } from '../credential/secret-resolver.ts';
@@ -113,6 +113,13 @@ export function modelServer({ id, owner, title, sharing, scopes, transport }: Se
     ...(title === undefined ? {} : { title }),
   };
 }
+
+/** As the catalog knows it. */
+export const catalogServer = (server: ServerConfig): CatalogServer => ({
+  server: modelServer(server),
+  traits: server.tools,
+  readOnly: server.readOnly,
+});
 
 /** What one server offers, asked on the gateway's own account. */
 export async function listServer(

@@ -4,14 +4,13 @@
  * server needs them, so that a missing one disables that server alone.
  */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 
 import { err, ok } from '../model/result.ts';
 import type { Result } from '../model/result.ts';
 import { compileConfig } from './compile.ts';
-import type { Config, DisabledServer, PolicySource } from './config.ts';
+import type { Config, DisabledServer } from './config.ts';
 import { parseConfigDocument } from './document.ts';
 import type { ConfigDocument } from './document.ts';
 import { explainIssues, problemAt } from './explain.ts';
@@ -19,6 +18,7 @@ import { findLiteralSecrets } from './literal-secrets.ts';
 import { isFatal } from './problem.ts';
 import type { ConfigProblem } from './problem.ts';
 import { isKeyHash } from './identity-schema.ts';
+import { readPolicies, readText } from './policy-sources.ts';
 import { looseFileSchema } from './schema.ts';
 import type { ParsedFile } from './schema.ts';
 import { SERVER_ID, serverSchema } from './server-schema.ts';
@@ -34,6 +34,8 @@ export type LoadedConfig = {
   readonly problems: readonly ConfigProblem[];
   /** What `env:NAME` references are looked up in, and what child processes inherit from. */
   readonly env: Environment;
+  /** Settings of the command line, for whoever reads the file again. */
+  readonly overrides: Overrides;
 };
 
 export type LoadOptions = {
@@ -41,13 +43,11 @@ export type LoadOptions = {
   readonly env?: Environment;
   /** Settings from the command line; they win over the file and the environment. */
   readonly overrides?: Overrides;
+  /** Makes a configuration of a file that holds more, or less, than one: policy tests bring servers of their own. */
+  readonly reshape?: (value: unknown) => unknown;
 };
 
 type Overrides = { readonly listen?: string; readonly operations?: string };
-
-/** Largest file that is read: a configuration, or one policy. */
-const MAX_FILE_BYTES = 1024 * 1024;
-const MAX_POLICY_FILES = 1000;
 
 /** Variables that stand in for a setting, for containers whose file is baked in. */
 const VARIABLES = {
@@ -72,7 +72,8 @@ export function loadConfig(file: string, options: LoadOptions = {}): Result<Load
   }
 
   const problems: ConfigProblem[] = [];
-  const parsed = parseFile(file, document, applyOverrides(document.value, env, options.overrides ?? {}));
+  const reshape = options.reshape ?? ((value: unknown): unknown => value);
+  const parsed = parseFile(file, document, applyOverrides(reshape(document.value), env, options.overrides ?? {}));
   problems.push(...parsed.problems);
   const servers = parseServers(file, document, parsed.rawServers);
   problems.push(...servers.problems);
@@ -89,7 +90,7 @@ export function loadConfig(file: string, options: LoadOptions = {}): Result<Load
     policies: policies.sources,
     directory,
   });
-  return ok({ file: path.resolve(file), config, problems, env });
+  return ok({ file: path.resolve(file), config, problems, env, overrides: options.overrides ?? {} });
 }
 
 type ParsedTop = {
@@ -184,51 +185,6 @@ const BAD_ID = {
   message: 'is not a server id.',
   mend: 'Ids are 1 to 40 lower-case letters, digits and "-"; "_" separates server and tool in the names of /mcp.',
 };
-
-type PolicyContext = { readonly file: string; readonly document: ConfigDocument; readonly directory: string };
-
-/** A policy that cannot be read is fatal: it may be the one that forbids. */
-function readPolicies(
-  entries: readonly string[],
-  context: PolicyContext,
-): { sources: readonly PolicySource[]; problems: readonly ConfigProblem[] } {
-  const sources: PolicySource[] = [];
-  const problems: ConfigProblem[] = [];
-  for (const [index, entry] of entries.entries()) {
-    const found = policyFiles(path.resolve(context.directory, entry));
-    const texts = found.ok ? found.value.map((name) => ({ name, text: readText(name) })) : [];
-    if (!found.ok) problems.push(problemAt(['policies', index], { message: found.error }, context));
-    for (const { name, text } of texts) {
-      if (text.ok) sources.push({ name: path.relative(context.directory, name), text: text.value });
-      else problems.push(problemAt(['policies', index], { message: `${name}: ${text.error}` }, context));
-    }
-  }
-  return { sources, problems };
-}
-
-/** The `.cedar` files of a folder in the order of their names, or the file itself. */
-function policyFiles(place: string): Result<readonly string[], string> {
-  try {
-    if (!statSync(place).isDirectory()) return ok([place]);
-    const names = readdirSync(place)
-      .filter((name) => name.endsWith('.cedar'))
-      .toSorted();
-    if (names.length > MAX_POLICY_FILES) return err(`holds more than ${MAX_POLICY_FILES} policy files.`);
-    return ok(names.map((name) => path.join(place, name)));
-  } catch {
-    return err(`${place} cannot be read. Create the folder, or remove the entry.`);
-  }
-}
-
-function readText(file: string): Result<string, string> {
-  try {
-    if (statSync(file).size > MAX_FILE_BYTES) return err(`is larger than ${MAX_FILE_BYTES / 1024} KiB.`);
-    return ok(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    return err(code === 'ENOENT' ? 'There is no such file.' : `cannot be read (${code}).`);
-  }
-}
 
 function wholeFile(file: string, message: string, mend: string): ConfigProblem {
   return { file, line: 0, column: 0, path: '', message, mend };

@@ -130,6 +130,8 @@ function instrumentsInto(refused: FailureCode[], streams: { open: number }): Ins
     serverOperation: nowhere,
     clientOperation: nowhere,
     decided: nowhere,
+    policiesReloaded: nowhere,
+    policiesRefused: nowhere,
     schemaRejected: nowhere,
     auditBacklog: nowhere,
     auditFailed: nowhere,

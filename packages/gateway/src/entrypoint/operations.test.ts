@@ -22,6 +22,7 @@ const makeListener = (): OperationsListener =>
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' }),
     notReady: () => notReady,
     status: () => ({ servers: [{ id: 'files', state: 'healthy' }] }),
+    schemas: () => ({ 'files/read': { type: 'object' } }),
     allowedHosts: ['ops.internal'],
     logger,
   });
@@ -62,6 +63,10 @@ describe('createOperationsListener', () => {
 
   test('shows the status as JSON', async () => {
     expect(JSON.parse((await ask('/status')).body)).toEqual({ servers: [{ id: 'files', state: 'healthy' }] });
+  });
+
+  test('shows the input schemas of the tools as JSON', async () => {
+    expect(JSON.parse((await ask('/schemas')).body)).toEqual({ 'files/read': { type: 'object' } });
   });
 
   test.each([

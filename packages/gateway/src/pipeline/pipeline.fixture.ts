@@ -215,6 +215,8 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     serverOperation: silent,
     clientOperation: silent,
     decided: silent,
+    policiesReloaded: silent,
+    policiesRefused: silent,
     refused: (code) => void refused.push(code),
     schemaRejected: silent,
     auditBacklog: silent,

@@ -31,6 +31,10 @@ export interface Instruments {
   clientOperation(operation: ClientOperation): void;
   decided(effect: 'allow' | 'deny'): void;
   refused(code: FailureCode): void;
+  /** The policy files changed: the new set decides, or it cannot be used. */
+  policiesReloaded(result: 'swapped' | 'refused'): void;
+  /** Is the set in force older than the files, because they cannot be used? */
+  policiesRefused(refused: boolean): void;
   schemaRejected(server: ServerId): void;
   auditBacklog(records: number): void;
   auditFailed(): void;

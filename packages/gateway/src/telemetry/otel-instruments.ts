@@ -184,6 +184,10 @@ function ownInstruments(meter: Meter): OwnInstruments {
   // These exist, at zero, before anything happens: an alert on a counter that is absent never fires.
   auditFailures.add(0);
   streams.add(0);
+  const reloads = meter.createCounter('sallyport.policy.reloads', {
+    description: 'Changes of policy files, by what became of them.',
+  });
+  reloads.add(0, { result: 'refused' });
   const decided = countedDecisions(meter);
   const backlog = observedBacklog(meter);
   const states = observedStates(meter, 'sallyport.upstream.state', 'The state of each server: 1 is the present one.');
@@ -198,6 +202,8 @@ function ownInstruments(meter: Meter): OwnInstruments {
   return {
     decided,
     refused: (code) => refusals.add(1, { code }),
+    policiesReloaded: (result) => reloads.add(1, { result }),
+    policiesRefused: observedRefusal(meter),
     schemaRejected: (server) => rejections.add(1, { server }),
     auditBacklog: backlog,
     auditFailed: () => auditFailures.add(1),
@@ -220,6 +226,18 @@ function countedDecisions(meter: Meter): (effect: 'allow' | 'deny') => void {
     });
   return (effect) => {
     counts[effect] += 1;
+  };
+}
+
+function observedRefusal(meter: Meter): (refused: boolean) => void {
+  let present = 0;
+  meter
+    .createObservableGauge('sallyport.policy.refused', {
+      description: '1 while the policies in force are older than their files, because these cannot be used.',
+    })
+    .addCallback((result) => result.observe(present));
+  return (refused) => {
+    present = refused ? 1 : 0;
   };
 }
 
