@@ -76,6 +76,26 @@ describe('sallyport call', () => {
   });
 });
 
+describe('sallyport policy explain', () => {
+  const explain = (...args: readonly string[]): Promise<Ended> =>
+    sallyport('policy', 'explain', '--url', gateway.gateway.operationsUrl ?? '', '--as', 'alice', ...args);
+
+  test('takes tools and their schemas from the running gateway', async () => {
+    const allowed = await explain('--tool', 'fixture/test_x_mcp_header', '--args', '{"region": "eu-west"}');
+    expect(allowed.out).toMatch(/^allow  alice .*\n\nfixture\.allow\[0\]  allow list  satisfied\n/u);
+    expect(allowed.code).toBe(0);
+    const misshapen = await explain('--tool', 'fixture/test_x_mcp_header', '--args', '{"region": 7}');
+    expect(misshapen.out).toMatch(/^invalid [^]*refused before policy is asked[^]*region/u);
+    expect(misshapen.code).toBe(4);
+  });
+
+  test('knows the nearest tool', async () => {
+    const { code, err } = await explain('--tool', 'fixture/test_simple_texd');
+    expect(err).toContain('Did you mean fixture/test_simple_text?');
+    expect(code).toBe(2);
+  });
+});
+
 describe('sallyport status and tools', () => {
   test('show the servers, and who may use what because of which policy', async () => {
     const url = gateway.gateway.operationsUrl ?? '';

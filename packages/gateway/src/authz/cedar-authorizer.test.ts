@@ -372,7 +372,7 @@ describe('explain', () => {
     );
     const explained = authorizer.explain({ principal: alice, client: CLIENT }, readFile, { n: 9 });
     expect(explained).toMatchObject({ allowed: false, grounds: { policies: ['small'] } });
-    expect(explained.applicable).toEqual([
+    expect(explained.applicable).toMatchObject([
       { id: 'low', effect: 'permit', source: 'test.cedar', line: 1 },
       { id: 'small', effect: 'forbid', source: 'test.cedar', line: 2 },
     ]);

@@ -71,7 +71,7 @@ export type Explanation = {
   readonly allowed: boolean;
   readonly grounds: Grounds;
   /** Every policy whose scope covers the question, and where it stands. */
-  readonly applicable: readonly Pick<Policy, 'id' | 'effect' | 'source' | 'line'>[];
+  readonly applicable: readonly Pick<Policy, 'id' | 'effect' | 'source' | 'line' | 'text' | 'reads'>[];
 };
 
 export interface CedarAuthorizer extends Authorizer {
@@ -213,7 +213,7 @@ function authorizerOf(
       const { question } = planOf(caller.principal, entry, ACTION_OF_KIND[entry.kind]);
       const undeclared = args === undefined ? [] : undeclaredKeys(entry, args);
       const judged = judgedArguments(entry, args ?? {});
-      const applicable = question.slice.policies.map(({ id, effect, source, line }) => ({ id, effect, source, line }));
+      const applicable = question.slice.policies;
       if (!judged.ok) {
         return { allowed: false, grounds: denied(question.slice, [], [judged.error]).grounds, applicable };
       }

@@ -1,7 +1,5 @@
 /** `sallyport check`: is the configuration right, without starting anything. */
 
-import { describeProblem } from '../authz/policy-problem.ts';
-import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { formatProblem, isFatal } from '../config/problem.ts';
@@ -11,6 +9,7 @@ import { CommandError } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
+import { describePolicyProblems } from './policy-problems.ts';
 
 export type CheckOptions = { readonly config: string };
 
@@ -22,8 +21,9 @@ export function check({ terminal, env }: CommandContext, { config: file }: Check
     terminal.err(`${file} cannot be used: ${count(problems.length, 'problem')}.`);
     return EXIT.failed;
   }
-  const policyProblems = checkPolicies(loaded.value.config);
-  for (const problem of policyProblems) terminal.out(problem);
+  const made = authorizerOf(loaded.value.config);
+  const policyProblems = made.ok ? [] : made.error;
+  if (!made.ok) terminal.out(describePolicyProblems(made.error, loaded.value.config, terminal));
   for (const missing of missingVariables(loaded.value)) terminal.out(missing);
   const { servers, disabledServers, policies } = loaded.value.config;
   const found = problems.length + policyProblems.length;
@@ -51,11 +51,6 @@ export function requireConfig(
     EXIT.failed,
     `Mend ${file} and try again. It is explained in docs/configuration.md.`,
   );
-}
-
-function checkPolicies(config: Config): readonly string[] {
-  const authorizer = authorizerOf(config);
-  return authorizer.ok ? [] : authorizer.error.map(describeProblem);
 }
 
 function describe(problem: ConfigProblem): string {

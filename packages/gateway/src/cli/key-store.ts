@@ -2,12 +2,9 @@
 
 import os from 'node:os';
 
-import { apiKeyPrincipal } from '../authn/api-key-verifier.ts';
 import type { ApiKeyStore } from '../authn/api-key-store.ts';
 import { openDatabase, StorageConfigError } from '../composition/storage.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { nearestName } from '../model/nearest-name.ts';
-import type { Principal } from '../model/principal.ts';
 import { createSqlApiKeyStore } from '../storage/sql/sql-api-key-store.ts';
 import { StorageError, type SqlDatabase } from '../storage/sql/sql-database.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -74,21 +71,19 @@ function userName(): string {
   }
 }
 
-/** Whom the API key of a name stands for, wherever it is kept. @throws CommandError */
-export async function principalOfKey(loaded: LoadedConfig, name: string): Promise<Principal> {
-  const { file, config } = loaded;
-  const configured = config.identity.apiKeys.find((key) => key.name === name);
-  if (configured !== undefined) return apiKeyPrincipal(configured);
+/** Whose key it is, as policies see its owner. */
+export type KeyOwner = { readonly name: string; readonly groups: readonly string[]; readonly tenant: string };
+
+/** The owner of the good API key of a name, wherever it is kept, and the names there are. @throws CommandError */
+export async function findKeyOwner(
+  loaded: LoadedConfig,
+  name: string,
+): Promise<{ readonly owner: KeyOwner | undefined; readonly names: readonly string[] }> {
+  const { apiKeys } = loaded.config.identity;
+  const configured = apiKeys.find((key) => key.name === name);
+  if (configured !== undefined) return { owner: configured, names: [] };
   const stored = await withKeys(loaded, async (keys) => (await keys?.store.list()) ?? []);
   const good = stored.filter(({ revokedAtMs }) => revokedAtMs === undefined);
-  const found = good.find((key) => key.name === name);
-  if (found !== undefined) return apiKeyPrincipal(found);
-  const names = [...new Set([...config.identity.apiKeys, ...good].map((key) => key.name))];
-  const near = nearestName(name, names);
-  const hint = near === undefined ? `There is: ${names.join(', ')}.` : `Did you mean ${near}?`;
-  throw new CommandError(
-    `There is no API key called "${name}" in ${file} or its storage.`,
-    EXIT.usage,
-    names.length === 0 ? `There is none at all. Type: ${TYPED} key create ${name}` : hint,
-  );
+  const names = [...new Set([...apiKeys, ...good].map((key) => key.name))];
+  return { owner: good.find((key) => key.name === name), names };
 }

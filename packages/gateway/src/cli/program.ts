@@ -12,10 +12,11 @@ import type { SidecarOptions } from './sidecar.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
 import { addKeys } from './key-program.ts';
-import { collect, configOption, type Ended } from './options.ts';
+import { collect, configOption, operationsUrlOption, type Ended } from './options.ts';
+import { addPolicies } from './program-policy.ts';
+import type { ToolsOptions } from './tools.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
-const DEFAULT_OPERATIONS_URL = 'http://127.0.0.1:9090';
 
 /** Runs one command line (without the program's own name) and says how it ended. Never throws. */
 export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<ExitCode> {
@@ -59,6 +60,7 @@ function createProgram(context: CommandContext, ended: Ended): Command {
   addServing(program, context, ended);
   addLooking(program, context, ended);
   addCalling(program, context, ended);
+  addPolicies(program, context, ended);
   addKeys(program, context, ended);
   addAudit(program, context, ended);
   for (const command of program.commands) command.copyInheritedSettings(program);
@@ -76,11 +78,6 @@ A tool has one address everywhere: server/tool.
 Secrets come from the environment: SALLYPORT_KEY is the API key of "call".
 
 ${EXIT_CODES_HELP}`;
-
-const operationsUrlOption = (): Option =>
-  new Option('--url <url>', "the gateway's operations address")
-    .default(DEFAULT_OPERATIONS_URL)
-    .env('SALLYPORT_OPERATIONS_URL');
 
 function addServing(program: Command, context: CommandContext, ended: Ended): void {
   program
@@ -159,7 +156,9 @@ function addLooking(program: Command, context: CommandContext, ended: Ended): vo
     .description('Every tool of a running gateway; with --as, what somebody may use and which policy says so.')
     .addOption(operationsUrlOption())
     .option('-c, --config <file>', "whose policies decide; default: the running gateway's own file")
-    .option('--as <name>', 'decide for the API key of this name')
+    .option('--as <caller>', 'decide for them: the name of an API key, <issuer>#<subject>, or anybody with --group')
+    .option('-g, --group <name>', 'a group of theirs; may be repeated', collect, [])
+    .option('--workload <spiffe-id>', 'the workload that they call from')
     .option('--server <id>', 'only the tools of this server')
     .option('--json', 'print it as JSON', false)
     .addHelpText(
@@ -167,7 +166,7 @@ function addLooking(program: Command, context: CommandContext, ended: Ended): vo
       `\nExamples:\n  ${TYPED} tools\n  ${TYPED} tools --as bob --server files\n\n` +
         'Decisions are made here, from the policies of the configuration file as it is now, with arguments unknown.',
     )
-    .action(async (options: { url: string; config?: string; as?: string; server?: string; json: boolean }) => {
+    .action(async (options: ToolsOptions) => {
       const { tools } = await import('./tools.ts');
       ended(await tools(context, options));
     });

@@ -1,9 +1,7 @@
 /** `sallyport tools`: what there is, and with `--as` what somebody may use and which policy says so. */
 
-import type { CedarAuthorizer, Explanation } from '../authz/cedar-authorizer.ts';
-import { describeProblem } from '../authz/policy-problem.ts';
+import type { Explanation } from '../authz/cedar-authorizer.ts';
 import type { ReportedEntry, StatusReport } from '../catalog/status-report.ts';
-import type { Config } from '../config/config.ts';
 import { authorizerOf } from '../composition/policy.ts';
 import { nearestName } from '../model/nearest-name.ts';
 import type { ToolEntry } from '../model/target.ts';
@@ -12,8 +10,9 @@ import { CommandError } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
-import { principalOfKey } from './key-store.ts';
 import { fetchStatus } from './operations.ts';
+import { callerOf, spokenCaller, type SpokenCaller } from './policy-callers.ts';
+import { describePolicyProblems } from './policy-problems.ts';
 import { table } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -22,6 +21,8 @@ export type ToolsOptions = {
   /** Default: the file that the running gateway was started with. */
   readonly config?: string;
   readonly as?: string;
+  readonly group: readonly string[];
+  readonly workload?: string;
   readonly server?: string;
   readonly json: boolean;
 };
@@ -49,20 +50,20 @@ export async function tools(context: CommandContext, options: ToolsOptions): Pro
     const hint = near === undefined ? `There is: ${known.join(', ')}.` : `Did you mean ${near}?`;
     throw new CommandError(`There is no server "${options.server}".`, EXIT.usage, hint);
   }
-  const explain =
-    options.as === undefined
-      ? undefined
-      : await explainer(context, options.as, options.config ?? report.configFile, report);
+  const { as } = options;
+  const file = options.config ?? report.configFile;
+  const asked = as === undefined ? undefined : await explainer(context, file, { ...options, as }, report);
   const rows = [
     ...report.entries
       .filter(({ kind, server }) => kind === 'tool' && (options.server ?? server) === server)
-      .map((tool): Row => (explain === undefined ? { tool } : { tool, explanation: explain(tool) })),
+      .map((tool): Row => (asked === undefined ? { tool } : { tool, explanation: asked.explain(tool) })),
     ...report.withheld
       .filter(({ server }) => (options.server ?? server) === server)
       .map(({ why, ...tool }): Row => ({ tool, withheld: WITHHELD[why] ?? why })),
   ];
   if (options.json) terminal.out(JSON.stringify(rows.map(plain), null, 2));
   else print(rows, options.as, terminal);
+  for (const note of asked?.notes ?? []) terminal.err(note);
   return EXIT.done;
 }
 
@@ -103,28 +104,25 @@ const plain = ({ tool, explanation, withheld }: Row): object => ({
   ...(explanation === undefined ? {} : { allowed: explanation.allowed, because: reason(explanation) }),
 });
 
-/** Decides as the gateway would, for the API key of a name. */
+type Explain = { readonly explain: (tool: ReportedEntry) => Explanation; readonly notes: readonly string[] };
+
+/** Decides as the gateway would. */
 async function explainer(
   context: CommandContext,
-  name: string,
   file: string,
+  spoken: SpokenCaller,
   report: StatusReport,
-): Promise<(tool: ReportedEntry) => Explanation> {
+): Promise<Explain> {
   const loaded = requireConfig(context, file);
-  const principal = await principalOfKey(loaded, name);
-  const authorizer = requireAuthorizer(loaded.config);
-  const client = { era: 'modern', revision: '2026-07-28', capabilities: {}, address: '127.0.0.1' } as const;
-  return (tool) => authorizer.explain({ principal, client }, entryOf(tool, report));
-}
-
-function requireAuthorizer(config: Config): CedarAuthorizer {
-  const authorizer = authorizerOf(config);
-  if (authorizer.ok) return authorizer.value;
-  throw new CommandError(
-    authorizer.error.map(describeProblem).join('\n'),
-    EXIT.failed,
-    'Mend the policies and try again.',
-  );
+  const { config } = loaded;
+  const { words, notes } = await spokenCaller(spoken, loaded);
+  const caller = callerOf(words);
+  const made = authorizerOf(config);
+  if (!made.ok) {
+    const problems = describePolicyProblems(made.error, config, context.terminal);
+    throw new CommandError(problems, EXIT.failed, 'Mend the policies and try again.');
+  }
+  return { explain: (tool) => made.value.explain(caller, entryOf(tool, report)), notes };
 }
 
 /** What policy can see of a tool: everything but its definition, which no policy reads. */
