@@ -3,6 +3,7 @@
 import type { JsonObject } from '../model/json.ts';
 import type { Listing, ListedItem } from '../model/outcome.ts';
 import type { Operation } from '../model/operation.ts';
+import type { Server } from '../model/target.ts';
 import { DEFAULT_DEFINITION_LIMITS } from './definition.ts';
 import { createOffering, type CatalogServer, type RegisteredServer } from './offering.ts';
 import { createCatalog } from './snapshot.ts';
@@ -38,13 +39,22 @@ export const listingOf = (lists: Lists): Listing => ({
   freshness: { ttlMs: lists.ttlMs ?? 0, scope: 'public' },
 });
 
-export const serverOf = (id: string, traits: readonly TraitRule[] = []): CatalogServer => ({
-  server: { id, version: '1', sharing: 'shared' },
+export const serverOf = (
+  id: string,
+  traits: readonly TraitRule[] = [],
+  marks: Partial<Server> = {},
+): CatalogServer => ({
+  server: { id, version: '1', sharing: 'shared', ...marks },
   traits,
 });
 
-export function registered(id: string, lists: Lists | undefined, traits: readonly TraitRule[] = []): RegisteredServer {
-  const server = serverOf(id, traits);
+export function registered(
+  id: string,
+  lists: Lists | undefined,
+  traits: readonly TraitRule[] = [],
+  marks: Partial<Server> = {},
+): RegisteredServer {
+  const server = serverOf(id, traits, marks);
   if (lists === undefined) return { ...server, status: { state: 'starting', sinceMs: 0 } };
   const offering = createOffering(server, listingOf(lists), DEFAULT_DEFINITION_LIMITS);
   return { ...server, status: { state: 'healthy', sinceMs: 0, era: 'modern' }, offering };

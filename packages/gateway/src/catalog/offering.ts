@@ -9,7 +9,7 @@ import { isJsonObject } from '../model/json.ts';
 import type { ListKind } from '../model/operation.ts';
 import type { Discovery, Freshness, Listing } from '../model/outcome.ts';
 import {
-  UNKNOWN_TRAITS,
+  serverTraits,
   type Entry,
   type PromptEntry,
   type ResourceEntry,
@@ -24,7 +24,7 @@ import { readDefinition, visible, type Definition, type DefinitionLimits } from 
 import { aggregateName } from './names.ts';
 import { templateMatcher, type TemplateMatcher } from './resource-uri.ts';
 import { toolEntryOf } from './tool-entry.ts';
-import { toolWordsOf, traitsOf, type TraitRule } from './traits.ts';
+import { toolWordsOf, traitsOf, type TraitKind, type TraitRule } from './traits.ts';
 
 /** A server as the operator registered it. */
 export type CatalogServer = {
@@ -115,6 +115,13 @@ export function createOffering(
   };
 }
 
+/** What the operator says of resources holds for the templates that name them, too. */
+const TRAIT_KIND: Readonly<Record<ListKind, TraitKind>> = {
+  tools: 'tools',
+  prompts: 'prompts',
+  resources: 'resources',
+  templates: 'resources',
+};
 type Sorted = Pick<Offering, 'tools' | 'withheld'> & { readonly faults: readonly string[] };
 
 /** Before policy is asked about anything: what is not in the catalog, nothing else can bring back. */
@@ -156,7 +163,7 @@ function fieldsOf(
     definition,
     text,
     hash,
-    traits: traitsOf(name, rules),
+    traits: traitsOf(server, { of: TRAIT_KIND[kind], name }, rules),
   };
 }
 
@@ -169,7 +176,7 @@ export const serverEntryOf = (server: Server, hash: string, discovery?: Discover
   definition: discovery?.serverInfo ?? {},
   text: '',
   hash,
-  traits: UNKNOWN_TRAITS,
+  traits: serverTraits(server),
 });
 
 /** A URI that no list names. */
@@ -181,7 +188,7 @@ export const unlistedResource = (server: Server, uri: string, rules: readonly Tr
   definition: { uri },
   text: JSON.stringify({ uri }),
   hash: '',
-  traits: traitsOf(uri, rules),
+  traits: traitsOf(server, { of: 'resources', name: uri }, rules),
   listed: false,
 });
 

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isAskableUri, templateMatcher } from './resource-uri.ts';
-import { traitsOf } from './traits.ts';
 
 describe('isAskableUri', () => {
   it.each([
@@ -68,30 +67,5 @@ describe('templateMatcher', () => {
   it('stays quick on a template made to be slow', () => {
     const matches = templateMatcher(`a:${'{x}a'.repeat(500)}{x}b`);
     expect(matches?.(`a:${'a'.repeat(8_000)}c`)).toBe(false);
-  });
-});
-
-describe('traitsOf', () => {
-  it('takes from each matching rule what it names, the last one winning', () => {
-    const rules = [
-      { pattern: '*', traits: { risk: 'high' } },
-      { pattern: 'read_*', traits: { readOnly: true } },
-      { pattern: 'read_file', traits: { risk: 'low', tags: ['pii'] } },
-    ] as const;
-    expect(traitsOf('read_file', rules)).toEqual({
-      readOnly: true,
-      risk: 'low',
-      idempotent: false,
-      tags: ['pii'],
-      scopes: [],
-    });
-    expect(traitsOf('read_all', rules)).toEqual({
-      readOnly: true,
-      risk: 'high',
-      idempotent: false,
-      tags: [],
-      scopes: [],
-    });
-    expect(traitsOf('write', [])).toEqual({ readOnly: false, risk: 'medium', idempotent: false, tags: [], scopes: [] });
   });
 });

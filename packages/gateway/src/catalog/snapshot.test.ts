@@ -28,7 +28,7 @@ const files = registered(
     ttlMs: 5_000,
     capabilities: { tools: { listChanged: true }, resources: { subscribe: true }, extensions: { x: {} } },
   },
-  [{ pattern: 'read_*', traits: { readOnly: true, risk: 'low' } }],
+  [{ of: 'tools', pattern: 'read_*', traits: { readOnly: true, risk: 'low' } }],
 );
 const notes = registered('notes', {
   tools: [toolItem('read_file')],
@@ -228,8 +228,11 @@ describe('problems, states and version', () => {
       catalogOf(again).version,
     );
     expect(
-      catalogOf(registered('notes', { tools: [toolItem('read_file')] }, [{ pattern: '*', traits: { readOnly: true } }]))
-        .version,
+      catalogOf(
+        registered('notes', { tools: [toolItem('read_file')] }, [
+          { of: 'tools', pattern: '*', traits: { readOnly: true } },
+        ]),
+      ).version,
     ).not.toBe(catalogOf(again).version);
   });
 });

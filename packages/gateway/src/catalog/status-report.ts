@@ -6,7 +6,7 @@
 import { isJsonObject } from '../model/json.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Era } from '../model/revision.ts';
-import type { Entry, Risk, Traits } from '../model/target.ts';
+import { CLASSIFICATIONS, type Classification, type Entry, type Risk, type Traits } from '../model/target.ts';
 import type { Catalog } from './catalog.ts';
 
 export type StatusReport = {
@@ -42,6 +42,9 @@ export type ReportedServer = {
   readonly id: string;
   readonly title?: string;
   readonly owner?: string;
+  readonly environment?: string;
+  readonly classification?: Classification;
+  readonly tags?: readonly string[];
   readonly state: string;
   readonly sinceMs: number;
   readonly era?: Era;
@@ -79,6 +82,9 @@ export function statusReport(catalog: Catalog, facts: StatusFacts): StatusReport
       id: server.id,
       ...(server.title === undefined ? {} : { title: server.title }),
       ...(server.owner === undefined ? {} : { owner: server.owner }),
+      ...(server.environment === undefined ? {} : { environment: server.environment }),
+      ...(server.classification === undefined ? {} : { classification: server.classification }),
+      ...(server.tags === undefined ? {} : { tags: server.tags }),
       state,
       sinceMs,
       ...(era === undefined ? {} : { era }),
@@ -153,7 +159,7 @@ function readPolicies(value: unknown): ReportedPolicies {
 
 function readServer(value: JsonObject): ReportedServer {
   const counts = isJsonObject(value['counts']) ? Object.entries(value['counts']) : [];
-  const { title, owner, era, reason } = value;
+  const { title, owner, environment, classification, tags, era, reason } = value;
   return {
     id: textOf(value['id']),
     state: textOf(value['state']),
@@ -161,6 +167,9 @@ function readServer(value: JsonObject): ReportedServer {
     counts: Object.fromEntries(counts.map(([kind, count]) => [kind, numberOf(count)])),
     ...(typeof title === 'string' ? { title } : {}),
     ...(typeof owner === 'string' ? { owner } : {}),
+    ...(typeof environment === 'string' ? { environment } : {}),
+    ...(isClassification(classification) ? { classification } : {}),
+    ...(Array.isArray(tags) ? { tags: tags.filter((tag) => typeof tag === 'string') } : {}),
     ...(era === 'legacy' || era === 'modern' ? { era } : {}),
     ...(typeof reason === 'string' ? { reason } : {}),
   };
@@ -177,19 +186,21 @@ function readEntry(value: JsonObject): ReportedEntry[] {
 
 function readTraits(value: unknown): Traits {
   const traits = isJsonObject(value) ? value : {};
-  const { tags, scopes } = traits;
+  const { tags, scopes, classification } = traits;
   return {
     readOnly: traits['readOnly'] === true,
     risk: isRisk(traits['risk']) ? traits['risk'] : 'high',
     idempotent: traits['idempotent'] === true,
     tags: textsOf(tags),
     scopes: textsOf(scopes),
+    classification: isClassification(classification) ? classification : 'restricted',
   };
 }
 
 const isRisk = (value: unknown): value is Risk => value === 'low' || value === 'medium' || value === 'high';
 const textsOf = (value: unknown): readonly string[] =>
   Array.isArray(value) ? value.filter((text) => typeof text === 'string') : [];
+const isClassification = (value: unknown): value is Classification => CLASSIFICATIONS.some((one) => one === value);
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
 const listOf = (value: unknown): readonly JsonObject[] => (Array.isArray(value) ? value.filter(isJsonObject) : []);

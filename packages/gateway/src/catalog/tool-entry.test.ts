@@ -28,7 +28,8 @@ const SCHEMA = {
   additionalProperties: false,
 };
 
-const rule = (pattern: string, more: Omit<TraitRule, 'pattern' | 'traits'>): TraitRule => ({
+const rule = (pattern: string, more: Omit<TraitRule, 'of' | 'pattern' | 'traits'>): TraitRule => ({
+  of: 'tools',
   pattern,
   traits: {},
   ...more,
@@ -139,8 +140,8 @@ describe('a declared argument', () => {
 
 describe('ceilings and hidden tools', () => {
   const traits: TraitRule[] = [
-    { pattern: 'read*', traits: { readOnly: true } },
-    { pattern: 'read_secret', traits: {}, hidden: true },
+    { of: 'tools', pattern: 'read*', traits: { readOnly: true } },
+    { of: 'tools', pattern: 'read_secret', traits: {}, hidden: true },
   ];
   const tools = ['read_file', 'read_secret', 'write_file'].map((name) => toolItem(name));
 

@@ -90,9 +90,11 @@ function print(rows: readonly Row[], as: string | undefined, terminal: Terminal)
 
 /** The policies that decided, or why none did. */
 function reason({ allowed, grounds, applicable }: Explanation): string {
+  const { withheld = [] } = grounds;
   if (grounds.errors.length > 0) return `an error in a policy: ${grounds.errors.join('; ')}`;
   if (grounds.policies.length > 0) return grounds.policies.join(', ');
   if (allowed) return 'a policy that reads arguments';
+  if (withheld.length > 0) return `a workload alone; ${withheld.join(', ')} would have to name workloads`;
   return applicable.length === 0 ? 'no policy speaks of it' : 'no policy allows it';
 }
 
@@ -127,15 +129,18 @@ async function explainer(
 
 /** What policy can see of a tool: everything but its definition, which no policy reads. */
 function entryOf({ server, name, aggregateName, traits }: ReportedEntry, report: StatusReport): ToolEntry {
-  const reported = report.servers.find(({ id }) => id === server);
+  const { owner, title, environment, classification, tags } = report.servers.find(({ id }) => id === server) ?? {};
   return {
     kind: 'tool',
     server: {
       id: server,
       version: '',
       sharing: 'principal',
-      ...(reported?.owner === undefined ? {} : { owner: reported.owner }),
-      ...(reported?.title === undefined ? {} : { title: reported.title }),
+      ...(owner === undefined ? {} : { owner }),
+      ...(title === undefined ? {} : { title }),
+      ...(environment === undefined ? {} : { environment }),
+      ...(classification === undefined ? {} : { classification }),
+      ...(tags === undefined ? {} : { tags }),
     },
     name,
     aggregateName,

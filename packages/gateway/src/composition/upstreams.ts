@@ -102,7 +102,8 @@ function credentialSources({ transport }: ServerConfig): CredentialSources {
 }
 
 /** Its version changes whenever it is reached, or run, in another way. Secrets are references here, never values. */
-export function modelServer({ id, owner, title, sharing, scopes, transport }: ServerConfig): Server {
+export function modelServer(config: ServerConfig): Server {
+  const { id, owner, title, environment, classification, tags, sharing, scopes, transport } = config;
   const version = hash('sha256', JSON.stringify([transport, sharing])).slice(0, 16);
   return {
     id,
@@ -111,6 +112,9 @@ export function modelServer({ id, owner, title, sharing, scopes, transport }: Se
     ...(scopes.length === 0 ? {} : { scopes }),
     ...(owner === undefined ? {} : { owner }),
     ...(title === undefined ? {} : { title }),
+    ...(environment === undefined ? {} : { environment }),
+    ...(classification === undefined ? {} : { classification }),
+    ...(tags.length === 0 ? {} : { tags }),
   };
 }
 

@@ -24,7 +24,7 @@ function load(words: string) {
 const ruleOf = (words: string) => {
   const { config, problems } = load(words);
   expect(problems.map(formatProblem)).toEqual([]);
-  return config.servers[0]?.tools[0];
+  return config.servers[0]?.traits[0];
 };
 
 const problemOf = (words: string): string => {
@@ -84,7 +84,7 @@ describe('pins and hidden tools', () => {
   });
 
   it('are absent when nothing is said of them', () => {
-    expect(ruleOf('{ risk: low }')).toEqual({ pattern: 'query*', traits: { risk: 'low' } });
+    expect(ruleOf('{ risk: low }')).toEqual({ of: 'tools', pattern: 'query*', traits: { risk: 'low' } });
   });
 });
 

@@ -95,6 +95,9 @@ function compileServer(id: string, server: ParsedServer, directory: string): Ser
     transport: compileTransport(server, directory),
     ...(server.owner === undefined ? {} : { owner: server.owner }),
     ...(server.title === undefined ? {} : { title: server.title }),
+    ...(server.environment === undefined ? {} : { environment: server.environment }),
+    ...(server.classification === undefined ? {} : { classification: server.classification }),
+    tags: server.tags,
     sharing: server.sharing,
     pool: compilePool(server.pool),
     connectTimeoutMs: server.timeouts.connect,
@@ -107,7 +110,7 @@ function compileServer(id: string, server: ParsedServer, directory: string): Ser
     breaker: compileBreaker(server.breaker),
     maxInFlight: server.maxInFlight,
     scopes: server.scopes,
-    tools: Object.entries(server.tools).map(compileTraits),
+    traits: TRAIT_KINDS.flatMap((of) => Object.entries(server[of]).map((rule) => compileTraits(of, rule))),
     allow: server.allow.map(compileAllow),
     readOnly: server.readOnly,
   };
@@ -141,13 +144,19 @@ function compileBreaker(breaker: ParsedServer['breaker']): ServerConfig['breaker
   return { window, failures, openMs: open, maxOpenMs: Math.max(open, maxOpen) };
 }
 
-function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]]): TraitRule {
-  const { readOnly, risk, idempotent, tags, timeout, scopes, hidden, pins } = traits;
+const TRAIT_KINDS = ['tools', 'prompts', 'resources'] as const;
+
+function compileTraits(
+  of: TraitRule['of'],
+  [pattern, traits]: [string, Partial<ParsedServer['tools'][string]>],
+): TraitRule {
+  const { readOnly, risk, idempotent, tags, classification, timeout, scopes, hidden, pins } = traits;
   const declared = Object.entries(traits.arguments ?? {}).flatMap(([place, kind]): DeclaredArgument[] => {
     const steps = parsePlace(place);
     return steps.ok ? [{ place, steps: steps.value, kind }] : [];
   });
   return {
+    of,
     pattern,
     traits: {
       ...(readOnly === undefined ? {} : { readOnly }),
@@ -156,6 +165,7 @@ function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]
       ...(tags === undefined ? {} : { tags }),
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
       ...(scopes === undefined ? {} : { scopes }),
+      ...(classification === undefined ? {} : { classification }),
     },
     ...(hidden === undefined ? {} : { hidden }),
     ...(pins === undefined ? {} : { pins }),
@@ -163,10 +173,10 @@ function compileTraits([pattern, traits]: [string, ParsedServer['tools'][string]
   };
 }
 
-function compileAllow({ group, user, tools, prompts, resources }: ParsedServer['allow'][number]): AllowRule {
-  if (group !== undefined) return { who: { kind: 'group', name: group }, tools, prompts, resources };
-  if (user !== undefined) return { who: { kind: 'user', name: user }, tools, prompts, resources };
-  return { who: { kind: 'anyone' }, tools, prompts, resources };
+function compileAllow({ group, user, anyone: _anyone, ...what }: ParsedServer['allow'][number]): AllowRule {
+  if (group !== undefined) return { who: { kind: 'group', name: group }, ...what };
+  if (user !== undefined) return { who: { kind: 'user', name: user }, ...what };
+  return { who: { kind: 'anyone' }, ...what };
 }
 
 function compileLimit({ per, server, tool, risk, rate, concurrent, burst }: ParsedFile['limits'][number]): LimitConfig {

@@ -5,7 +5,7 @@
 
 import type { DeclaredArgument } from '../model/argument-kind.ts';
 import type { JsonObject } from '../model/json.ts';
-import type { Risk, Sharing, Traits } from '../model/target.ts';
+import type { Classification, Risk, Sharing, Traits } from '../model/target.ts';
 
 export type Config = {
   readonly listen: ListenAddress;
@@ -143,6 +143,9 @@ export type ServerConfig = {
   readonly transport: HttpTransport | StdioTransport;
   readonly owner?: string;
   readonly title?: string;
+  readonly environment?: string;
+  readonly classification?: Classification;
+  readonly tags: readonly string[];
   readonly sharing: Sharing;
   /** OAuth scopes that a token needs to use anything of it. */
   readonly scopes: readonly string[];
@@ -155,8 +158,8 @@ export type ServerConfig = {
   readonly breaker: BreakerConfig | undefined;
   /** Calls of everyone together that it may have at a time. */
   readonly maxInFlight: number;
-  /** In the order of the file; of several patterns that match a tool, each sets what it names and the last one wins. */
-  readonly tools: readonly TraitRule[];
+  /** In the order of the file; of several patterns that match a name, each sets what it names and the last one wins. */
+  readonly traits: readonly TraitRule[];
   readonly allow: readonly AllowRule[];
   /** A ceiling: only tools marked read-only are there. */
   readonly readOnly: boolean;
@@ -193,6 +196,7 @@ export type StdioTransport = {
 };
 
 export type TraitRule = {
+  readonly of: 'tools' | 'prompts' | 'resources';
   readonly pattern: string;
   readonly traits: Partial<Traits>;
   readonly hidden?: boolean;
@@ -209,6 +213,8 @@ export type AllowRule = {
   readonly tools: readonly string[];
   readonly prompts: readonly string[];
   readonly resources: readonly string[];
+  /** What clients call themselves. Empty: any. */
+  readonly surfaces: readonly string[];
 };
 
 export type DisabledServer = { readonly id: string; readonly reason: string };

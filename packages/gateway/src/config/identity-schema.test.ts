@@ -63,7 +63,7 @@ describe('the identity of callers', () => {
 
   it('takes scopes for servers and tools', () => {
     const yaml = 'servers: { a: { url: "http://127.0.0.1/", scopes: [use], tools: { "w*": { scopes: [write] } } } }';
-    expect(load(yaml)).toMatchObject({ servers: [{ scopes: ['use'], tools: [{ traits: { scopes: ['write'] } }] }] });
+    expect(load(yaml)).toMatchObject({ servers: [{ scopes: ['use'], traits: [{ traits: { scopes: ['write'] } }] }] });
   });
 
   it('makes the public URL https with TLS', () => {

@@ -45,6 +45,18 @@ const DEFAULTS = {
   breaker: { window: 10, failures: 5, openMs: 2_000, maxOpenMs: 60_000 },
   maxInFlight: 1000,
 };
+const MARKED = `
+servers:
+  cards:
+    url: http://127.0.0.1:3001/mcp
+    environment: production
+    classification: restricted
+    tags: [pci]
+    tools: { "*": { classification: public } }
+    prompts: { "*": { readOnly: true } }
+    resources: { "file:///*": { risk: low } }
+    allow: [{ anyone: true, tools: ["*"], surfaces: ["ide-*"] }]
+`;
 
 describe('the file of the guide', () => {
   const loaded = loadConfig(fixture, { env: {} });
@@ -99,13 +111,14 @@ describe('the file of the guide', () => {
           },
         },
         owner: 'platform',
+        tags: [],
         sharing: 'principal',
         ...DEFAULTS,
         scopes: [],
         readOnly: false,
-        tools: [
-          { pattern: 'read_*', traits: { readOnly: true, risk: 'low' } },
-          { pattern: 'write_file', traits: { risk: 'high' } },
+        traits: [
+          { of: 'tools', pattern: 'read_*', traits: { readOnly: true, risk: 'low' } },
+          { of: 'tools', pattern: 'write_file', traits: { risk: 'high' } },
         ],
         allow: [
           {
@@ -113,6 +126,7 @@ describe('the file of the guide', () => {
             tools: ['read_*', 'list_directory'],
             prompts: [],
             resources: [],
+            surfaces: [],
           },
         ],
       },
@@ -123,14 +137,30 @@ describe('the file of the guide', () => {
           url: 'http://127.0.0.1:3001/mcp',
           headers: { 'X-Api-Key': { kind: 'file', path: '/run/secrets/everything', prefix: '' } },
         },
+        tags: [],
         sharing: 'principal',
         ...DEFAULTS,
         scopes: [],
         readOnly: false,
-        tools: [],
+        traits: [],
         allow: [],
       },
     ]);
+  });
+
+  it('takes the operator’s word on a server, on prompts and on resources', () => {
+    const { config: marked } = accepted(MARKED);
+    expect(marked.servers[0]).toMatchObject({
+      environment: 'production',
+      classification: 'restricted',
+      tags: ['pci'],
+      traits: [
+        { of: 'tools', pattern: '*', traits: { classification: 'public' } },
+        { of: 'prompts', pattern: '*', traits: { readOnly: true } },
+        { of: 'resources', pattern: 'file:///*', traits: { risk: 'low' } },
+      ],
+      allow: [{ who: { kind: 'anyone' }, tools: ['*'], surfaces: ['ide-*'] }],
+    });
   });
 
   it('reads the policies beside it, and the limits', () => {

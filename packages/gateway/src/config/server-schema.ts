@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 
+import { CLASSIFICATIONS } from '../model/target.ts';
 import { declaredArguments } from './argument-schema.ts';
 import { count, duration, filePath, glob, name, namePattern, scope, value, VARIABLE } from './schema-words.ts';
 
@@ -9,6 +10,8 @@ import { count, duration, filePath, glob, name, namePattern, scope, value, VARIA
 export const SERVER_ID = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
+const classification = z.enum(CLASSIFICATIONS);
 
 const traits = z
   .strictObject({
@@ -18,12 +21,20 @@ const traits = z
       .describe('It changes nothing: calls are recorded after, not before they are made.'),
     risk: z.enum(['low', 'medium', 'high']).optional().describe('What policy may look at. Default: medium.'),
     idempotent: z.boolean().optional().describe('Calling it twice is the same as calling it once.'),
-    tags: z.array(name).optional().describe('Free words for policies.'),
+    tags: z.array(name).optional().describe('Free words for policies, beside those of the server.'),
+    classification: classification
+      .optional()
+      .describe('How sensitive what it handles is. Default: that of the server.'),
     timeout: duration.optional().describe("For one call of it, instead of the server's `timeout`."),
     scopes: z
       .array(scope)
       .optional()
       .describe('OAuth scopes that a token needs for it, beside those of `identity.scopes` and of the server.'),
+  })
+  .describe("The operator's word on what a server offers. A server's own annotations never lower protection.");
+
+const toolWords = traits
+  .extend({
     hidden: z.boolean().optional().describe('It is not listed and cannot be called. No policy lifts this.'),
     pins: z
       .record(name, z.json())
@@ -45,6 +56,10 @@ const allow = z
     tools: z.array(namePattern).default([]).describe('Patterns over tool names; * stands for any text.'),
     prompts: z.array(namePattern).default([]).describe('Patterns over prompt names.'),
     resources: z.array(glob).default([]).describe('Patterns over resource URIs.'),
+    surfaces: z
+      .array(glob)
+      .default([])
+      .describe('Only for clients that call themselves so: patterns. Claimed, not proved. Default: any client.'),
   })
   .superRefine((rule, context) => {
     const who = [rule.group, rule.user, rule.anyone].filter((one) => one !== undefined);
@@ -79,6 +94,9 @@ export const serverSchema = z
       .describe('Sent with every request. Secrets as env:NAME or file:/path, also after a scheme: "Bearer env:NAME".'),
     title: z.string().min(1).optional().describe('What people see.'),
     owner: z.string().min(1).optional().describe('Whom to ask.'),
+    environment: name.optional().describe('A word of yours for where it stands, for policies: production, staging.'),
+    classification: classification.optional().describe('How sensitive what it handles is. Default: internal.'),
+    tags: z.array(name).default([]).describe('Free words for policies, on the server and on everything it offers.'),
     sharing: z
       .enum(['principal', 'shared', 'session', 'call'])
       .default('principal')
@@ -152,11 +170,16 @@ export const serverSchema = z
     maxInFlight: count.default(1000).describe('Calls of everyone together that it may have at a time.'),
     scopes: z.array(scope).default([]).describe('OAuth scopes that a token needs to use anything of this server.'),
     tools: z
-      .record(glob, traits)
+      .record(glob, toolWords)
       .default({})
       .describe(
         'Traits of the tools whose name matches the glob (* and ?), and what is hidden, pinned or declared of them. Later entries win.',
       ),
+    prompts: z.record(glob, traits).default({}).describe('The traits of its prompts.'),
+    resources: z
+      .record(glob, traits)
+      .default({})
+      .describe('The traits of its resources and resource templates, by URI and by URI template.'),
     allow: z.array(allow).default([]).describe('Who may use what. Nothing is allowed without a policy.'),
   })
   .superRefine((server, context) => {

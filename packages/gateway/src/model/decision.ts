@@ -51,6 +51,19 @@ export type Grounds = {
   readonly policyVersion: string;
   /** Evaluation errors; any error is a deny. */
   readonly errors: readonly string[];
+  /** Permits that did not count, because a workload alone asked for what is not marked as harmless. */
+  readonly withheld?: readonly string[];
+  /** What policies that only observe would have changed; absent when nothing. */
+  readonly observed?: Observed;
+};
+
+/** How a decision would have come out with the policies of `@mode("observe")` in force. */
+export type Observed = {
+  readonly effect: 'allow' | 'deny';
+  /** Which of them would have made the difference. */
+  readonly policies: readonly string[];
+  /** Who would have been asked to approve, beyond those who are. */
+  readonly approvals: readonly string[];
 };
 
 export type Decision =

@@ -11,12 +11,18 @@ export type Endpoint = { readonly kind: 'aggregate' } | { readonly kind: 'server
 
 export type Risk = 'low' | 'medium' | 'high';
 
+/** How sensitive what an entry handles is, the least first. */
+export const CLASSIFICATIONS = ['public', 'internal', 'confidential', 'restricted'] as const;
+
+export type Classification = (typeof CLASSIFICATIONS)[number];
+
 /** The operator's word. An upstream's own annotations never lower protection. */
 export type Traits = {
   readonly readOnly: boolean;
   readonly risk: Risk;
   readonly idempotent: boolean;
   readonly tags: readonly string[];
+  readonly classification: Classification;
   /** OAuth scopes that a token must have for it, beside those of the gateway and of the server. */
   readonly scopes: readonly string[];
   /** For one call of it, in milliseconds, instead of the server's. */
@@ -24,7 +30,14 @@ export type Traits = {
 };
 
 /** Default for what the operator said nothing about: it may write, and it is recorded before it is sent. */
-export const UNKNOWN_TRAITS: Traits = { readOnly: false, risk: 'medium', idempotent: false, tags: [], scopes: [] };
+export const UNKNOWN_TRAITS: Traits = {
+  readOnly: false,
+  risk: 'medium',
+  idempotent: false,
+  tags: [],
+  classification: 'internal',
+  scopes: [],
+};
 
 /**
  * Who shares one upstream session or process: everyone of a tenant, the calls of one principal, those of one client session,
@@ -38,10 +51,28 @@ export type Server = {
   readonly version: string;
   readonly owner?: string;
   readonly title?: string;
+  /** The operator's word for where it stands: `production`. */
+  readonly environment?: string;
+  /** Of everything on it that the operator says nothing more exact about. Default: internal. */
+  readonly classification?: Classification;
+  /** Of everything on it. */
+  readonly tags?: readonly string[];
   readonly sharing: Sharing;
   /** OAuth scopes that a token must have to use anything of it. Absent when it demands none. */
   readonly scopes?: readonly string[];
 };
+
+/**
+ * What the operator says about a server as a whole, and about everything on it where there is nothing more exact. Neither
+ * read-only nor of low risk: methods of any kind reach a server.
+ */
+export function serverTraits({ classification, tags }: Server): Traits {
+  return {
+    ...UNKNOWN_TRAITS,
+    ...(classification === undefined ? {} : { classification }),
+    ...(tags === undefined ? {} : { tags }),
+  };
+}
 
 type EntryBase = {
   readonly server: Server;

@@ -11,7 +11,9 @@ import { callTool, FILES, worldOf } from './pipeline.fixture.ts';
 const NOTHING: ScopeRules = { required: [], implies: {} };
 
 function targetWith(scopes: readonly string[], ofServer?: readonly string[]): Target {
-  const catalog = catalogOf(registered('files', { tools: [toolItem('read')] }, [{ pattern: '*', traits: { scopes } }]));
+  const catalog = catalogOf(
+    registered('files', { tools: [toolItem('read')] }, [{ of: 'tools', pattern: '*', traits: { scopes } }]),
+  );
   const found = catalog.find(FILES, callTool('read'));
   if (found === undefined) throw new Error('the fixture has lost its tool');
   const server: Server = { ...found.entries[0].server, ...(ofServer === undefined ? {} : { scopes: ofServer }) };

@@ -16,7 +16,7 @@ const SCHEMA = {
 
 const catalog = catalogOf(
   registered('files', { tools: [toolItem('read', { inputSchema: SCHEMA })] }, [
-    { pattern: 'read', traits: {}, pins: { path: '/srv/data', mode: 'r' } },
+    { of: 'tools', pattern: 'read', traits: {}, pins: { path: '/srv/data', mode: 'r' } },
   ]),
 );
 
