@@ -111,8 +111,8 @@ describe('authorize', () => {
     ],
     ['knows the credential', 'permit (principal, action, resource) when { principal.credential == "api-key" };', true],
     [
-      'denies a client where none is known',
-      'permit (principal, action, resource) when { principal.client == Client::"x" };',
+      'denies where a claim is missing',
+      'permit (principal, action, resource) when { principal.claims.team == "x" };',
       false,
     ],
   ];
@@ -298,17 +298,17 @@ describe('admit', () => {
     ],
     [
       'denies when a policy errors whatever the arguments',
-      'permit (principal, action, resource); permit (principal, action, resource) when { principal.client == Client::"x" };',
+      'permit (principal, action, resource); permit (principal, action, resource) when { principal.claims.team == "x" };',
       false,
     ],
     [
       'does not count a permit whose known part errors',
-      'permit (principal, action, resource) when { principal.client == Client::"x" && context.arguments.n < 5 };',
+      'permit (principal, action, resource) when { principal.claims.team == "x" && context.arguments.n < 5 };',
       false,
     ],
     [
       'does not let a part that errors spoil another permit',
-      'permit (principal, action, resource) when { context.arguments.n < 5 }; permit (principal, action, resource) when { context.arguments has a && principal.client == Client::"x" };',
+      'permit (principal, action, resource) when { context.arguments.n < 5 }; permit (principal, action, resource) when { context.arguments has a && principal.claims.team == "x" };',
       true,
     ],
     [
@@ -373,8 +373,8 @@ describe('explain', () => {
     const explained = authorizer.explain({ principal: alice, client: CLIENT }, readFile, { n: 9 });
     expect(explained).toMatchObject({ allowed: false, grounds: { policies: ['small'] } });
     expect(explained.applicable).toMatchObject([
-      { id: 'low', effect: 'permit', source: 'test.cedar', line: 1 },
-      { id: 'small', effect: 'forbid', source: 'test.cedar', line: 2 },
+      { id: 'low', effect: 'permit', mode: 'enforce', source: 'test.cedar', line: 1 },
+      { id: 'small', effect: 'forbid', mode: 'enforce', source: 'test.cedar', line: 2 },
     ]);
     expect(authorizer.explain({ principal: alice, client: CLIENT }, readFile).allowed).toBe(true);
   });

@@ -3,30 +3,26 @@
  * and a verdict is remembered whenever nothing it depends on can change before the next request.
  */
 
-import type { Admission, Decision, Grounds } from '../model/decision.ts';
+import type { Admission, Decision, Grounds, Obligation } from '../model/decision.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Principal } from '../model/principal.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import type { Entry } from '../model/target.ts';
 import type { Authorizer, Caller } from './authorizer.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import {
-  argumentsOf,
-  asksWithoutArguments,
-  contextOf,
-  judgedArguments,
-  surfaceOf,
-  undeclaredKeys,
-  type Facts,
-} from './context.ts';
-import { entrySubject, principalSubject, type Subject } from './entities.ts';
-import { denied, evaluate, evaluateOptimistically, questionOf, type Question, type Verdict } from './evaluate.ts';
+import { argumentsOf, asksWithoutArguments, judgedArguments, methodName, surfaceOf, type Facts } from './context.ts';
+import type { Subject } from './entities.ts';
 import { actionOf } from './operation-action.ts';
 import { mintPermit } from './permit.ts';
 import type { PolicyProblem } from './policy-problem.ts';
-import { loadPolicies, type Policy, type PolicyText } from './policy-set.ts';
+import type { Form } from './policy-groups.ts';
+import { loadPolicies, type LoadedPolicies, type Policy, type PolicyText } from './policy-set.ts';
+import type { Reads } from './policy-words.ts';
+import { finish, Question, type Steps } from './question.ts';
+import { entryRegister, principalRegister } from './registers.ts';
 import { compileShorthand, type ServerAllowance } from './shorthand.ts';
 import { createSlices } from './slices.ts';
+import { denied, withTrial, type Verdict } from './verdict.ts';
 import { ACTION_OF_KIND, type ActionName } from './vocabulary.ts';
 
 export type AuthorizerLimits = {
@@ -49,7 +45,8 @@ export const DEFAULT_AUTHORIZER_LIMITS: AuthorizerLimits = {
   maxPrincipals: 4_096,
   maxVerdicts: 50_000,
   maxSlices: 4_096,
-  maxSliceMs: 3,
+  // The step that it ends in may take another 1.2 ms, where the engine reads a set of policies (policy-groups.ts).
+  maxSliceMs: 2,
 };
 
 export type AuthorizerOptions = {
@@ -70,14 +67,18 @@ export type AuthorizerOptions = {
 export type Explanation = {
   readonly allowed: boolean;
   readonly grounds: Grounds;
+  /** Who would have to agree before a call leaves. */
+  readonly obligations: readonly Obligation[];
   /** Every policy whose scope covers the question, and where it stands. */
-  readonly applicable: readonly Pick<Policy, 'id' | 'effect' | 'source' | 'line' | 'text' | 'reads'>[];
+  readonly applicable: readonly Pick<Policy, 'id' | 'effect' | 'mode' | 'source' | 'line' | 'text' | 'reads'>[];
 };
 
 export interface CedarAuthorizer extends Authorizer {
   /** The decision and all that took part in it. Without `args`: whether the entry is admitted at all. Nothing is cached. */
   explain(caller: Caller, entry: Entry, args?: JsonObject): Explanation;
   readonly policyCount: number;
+  /** Of the policies in force: what their author most likely did not mean. */
+  readonly warnings: readonly PolicyProblem[];
 }
 
 /** Loads everything or nothing: a set with a problem is refused whole, with all its problems. */
@@ -88,33 +89,41 @@ export function createAuthorizer(options: AuthorizerOptions): Result<CedarAuthor
   const loaded = loadPolicies(texts, limits);
   const problems = [...shorthand.problems, ...(loaded.ok ? [] : loaded.error)];
   if (!loaded.ok || problems.length > 0) return err(problems);
-  const version = options.digest(JSON.stringify(loaded.value.map(({ id, text }) => [id, text])));
+  const version = options.digest(JSON.stringify(loaded.value.policies.map(({ id, text }) => [id, text])));
   return ok(authorizerOf(loaded.value, version, options, limits));
 }
 
 /** What is remembered about one identity, asking for one entry. */
 type Plan = {
-  readonly question: Question;
-  /** By what the slice reads of the caller's claims about itself. */
+  readonly entry: Entry;
+  readonly workload: Subject['workload'];
+  readonly enforced: Question;
+  /** Asked as well when policies that only observe apply. */
+  readonly trial: Question | undefined;
+  /** What any policy that is asked reads. */
+  readonly reads: Reads;
+  /** By what they read of the caller's claims about itself. */
   readonly verdicts: Map<string, Verdict>;
   readonly admissions: Map<string, Verdict>;
 };
-
-type Known = { readonly id: number; readonly subject: Subject };
 
 /** A client chooses its surface: so many spellings of it are remembered per plan, then all are forgotten. */
 const MAX_SURFACES = 16;
 
 function authorizerOf(
-  policies: readonly Policy[],
+  { policies, warnings }: LoadedPolicies,
   version: string,
   options: AuthorizerOptions,
   limits: AuthorizerLimits,
 ): CedarAuthorizer {
-  const sliceFor = createSlices(policies, version, limits.maxSlices);
-  const withClaims = policies.some(({ reads }) => reads.attributes.has('claims'));
+  const { clock } = options;
+  const slicesFor = createSlices(policies, version, limits.maxSlices);
   const plans = new BoundedCache<Plan>(limits.maxVerdicts);
-  const knownPrincipal = principalRegister(withClaims, limits.maxPrincipals);
+  const detail = {
+    claims: policies.some(({ reads }) => readsAttribute(reads, 'claims')),
+    workload: policies.some(({ reads }) => reads.workload),
+  };
+  const knownPrincipal = principalRegister(detail, limits.maxPrincipals);
   const knownEntry = entryRegister();
 
   function planOf(principal: Principal, entry: Entry, action: ActionName): Plan {
@@ -123,48 +132,65 @@ function authorizerOf(
     const key = `${who.id}/${what.id}/${action}`;
     const existing = plans.get(key);
     if (existing !== undefined) return existing;
-    const slice = sliceFor(who.subject, action, what.subject);
-    const question = questionOf(who.subject, action, what.subject, slice);
-    const plan: Plan = { question, verdicts: new Map(), admissions: new Map() };
+    const sides = { principal: who.subject, action, resource: what.subject };
+    const { enforced, trial } = slicesFor(who.subject, action, what.subject);
+    const plan: Plan = {
+      entry,
+      workload: who.subject.workload,
+      enforced: new Question(sides, enforced),
+      trial: trial === undefined ? undefined : new Question(sides, trial),
+      reads: (trial ?? enforced).reads,
+      verdicts: new Map(),
+      admissions: new Map(),
+    };
     plans.set(key, plan);
     return plan;
   }
 
-  /** Evaluates, or denies what policy cannot be asked about. */
-  function judge(question: Question, facts: Facts, known: boolean): Verdict {
-    const problem = question.principal.problem ?? question.resource.problem;
-    if (problem !== undefined) return denied(question.slice, [], [problem]);
-    const context = contextOf(facts, question.slice.reads, options.clock);
-    if (!context.ok) return denied(question.slice, [], [context.error]);
-    return known ? evaluate(question, context.value) : evaluateOptimistically(question, context.value);
+  function* judge(plan: Plan, asked: Asked, form: Form): Steps<Verdict> {
+    const { entry, workload, enforced, trial } = plan;
+    const facts: Facts = { entry, workload, ...asked };
+    const verdict = yield* enforced.judge(facts, form, clock);
+    return trial === undefined ? verdict : withTrial(verdict, yield* trial.judge(facts, form, clock), trial.slice);
   }
 
-  function admission(caller: Caller, entry: Entry): Verdict {
-    const plan = planOf(caller.principal, entry, ACTION_OF_KIND[entry.kind]);
-    const { slice } = plan.question;
-    const surface = slice.reads.surface ? surfaceOf(caller.client) : '';
-    return remembered(plan.admissions, slice.reads.now ? undefined : surface, () =>
-      judge(plan.question, { arguments: {}, undeclared: [], surface, method: '' }, false),
-    );
+  function* admission({ principal, client }: Caller, entry: Entry): Steps<Verdict> {
+    const plan = planOf(principal, entry, ACTION_OF_KIND[entry.kind]);
+    const { reads, admissions } = plan;
+    const surface = reads.surface ? surfaceOf(client) : '';
+    // The time can be in no key: what reads it is asked again.
+    const key = reads.now ? undefined : surface;
+    const known = recall(admissions, key);
+    if (known !== undefined) return known;
+    // Finding out which of many policies apply is a step of its own.
+    yield;
+    return remember(admissions, key, yield* judge(plan, { ...NO_FACTS, surface }, 'optimistic'));
   }
 
   return {
     version,
     policyCount: policies.length,
+    warnings,
     admit: (caller, entry): Admission => {
-      const { allowed, grounds } = admission(caller, entry);
+      const { allowed, grounds } = finish(admission(caller, entry));
       return { admitted: allowed, grounds };
     },
     admitAll(caller, entries) {
       const admitted: boolean[] = [];
+      let steps: Steps<Verdict> | undefined;
       const workOff = (): boolean => {
         const until = options.monotonic() + limits.maxSliceMs;
-        while (admitted.length < entries.length) {
+        for (;;) {
           const entry = entries[admitted.length];
-          admitted.push(entry !== undefined && admission(caller, entry).allowed);
-          if (options.monotonic() >= until) break;
+          if (entry === undefined) return true;
+          steps ??= admission(caller, entry);
+          const step = steps.next();
+          if (step.done === true) {
+            admitted.push(step.value.allowed);
+            steps = undefined;
+          }
+          if (options.monotonic() >= until) return admitted.length >= entries.length;
         }
-        return admitted.length >= entries.length;
       };
       if (workOff()) return admitted;
       return (async () => {
@@ -178,94 +204,62 @@ function authorizerOf(
       const [entry, another] = target.entries;
       const action = another === undefined ? actionOf(operation, entry) : undefined;
       // A permit is for one thing, and of the kind that the operation is about.
-      if (action === undefined) {
-        return {
-          effect: 'deny',
-          grounds: { policies: [], policyVersion: version, errors: ['No permit covers this.'] },
-        };
-      }
+      if (action === undefined) return refusal(version);
       const plan = planOf(principal, entry, action);
-      const { reads } = plan.question.slice;
+      const { reads } = plan;
       const surface = reads.surface ? surfaceOf(client) : '';
-      const method =
-        operation.kind === 'extension' ? operation.method : operation.kind === 'task' ? `tasks/${operation.verb}` : '';
+      const method = reads.method ? methodName(operation) : '';
       const open = asksWithoutArguments(operation);
       const sent = argumentsOf(operation);
       // Also where no policy reads them: what cannot be judged is not sent on.
       const judged = judgedArguments(entry, sent);
       if (!judged.ok) {
-        return { effect: 'deny', grounds: denied(plan.question.slice, [], [judged.error]).grounds, told: judged.error };
+        const { grounds } = denied(plan.enforced.slice, [], [judged.error]);
+        return { effect: 'deny', grounds, told: judged.error };
       }
-      const key =
-        reads.now || (reads.arguments && !open) ? undefined : reads.method ? `${surface}\n${method}` : surface;
-      const verdict = remembered(open ? plan.admissions : plan.verdicts, key, () => {
-        const undeclared = reads.arguments ? undeclaredKeys(entry, sent) : [];
-        return judge(plan.question, { arguments: judged.value, undeclared, surface, method }, !open);
-      });
-      if (!verdict.allowed) return { effect: 'deny', grounds: verdict.grounds };
-      return {
-        effect: 'allow',
-        permit: mintPermit(principal, operation, target, verdict.obligations),
-        grounds: verdict.grounds,
-      };
+      const memory = open ? plan.admissions : plan.verdicts;
+      // A client chooses its surface: the length keeps it apart from the method.
+      const about = reads.method ? `${surface.length}:${surface}${method}` : surface;
+      const key = reads.now || (reads.arguments && !open) ? undefined : about;
+      const asked: Asked = { arguments: judged.value, surface, method };
+      const verdict =
+        recall(memory, key) ?? remember(memory, key, finish(judge(plan, asked, open ? 'optimistic' : 'full')));
+      const { grounds } = verdict;
+      if (!verdict.allowed) return { effect: 'deny', grounds };
+      return { effect: 'allow', permit: mintPermit(principal, operation, target, verdict.obligations), grounds };
     },
     explain(caller, entry, args) {
-      const { question } = planOf(caller.principal, entry, ACTION_OF_KIND[entry.kind]);
-      const undeclared = args === undefined ? [] : undeclaredKeys(entry, args);
+      const plan = planOf(caller.principal, entry, ACTION_OF_KIND[entry.kind]);
+      const { slice } = plan.trial ?? plan.enforced;
       const judged = judgedArguments(entry, args ?? {});
-      const applicable = question.slice.policies;
-      if (!judged.ok) {
-        return { allowed: false, grounds: denied(question.slice, [], [judged.error]).grounds, applicable };
-      }
-      const facts: Facts = { arguments: judged.value, undeclared, surface: surfaceOf(caller.client), method: '' };
-      const { allowed, grounds } = judge(question, facts, args !== undefined);
-      return { allowed, grounds, applicable };
+      const asked = { surface: surfaceOf(caller.client), method: '' };
+      const { allowed, grounds, obligations } = judged.ok
+        ? finish(judge(plan, { arguments: judged.value, ...asked }, args === undefined ? 'optimistic' : 'full'))
+        : denied(plan.enforced.slice, [], [judged.error]);
+      const applicable = slice.policies.toSorted((left, right) => left.index - right.index);
+      return { allowed, grounds, obligations, applicable };
     },
   };
 }
 
+type Asked = Omit<Facts, 'entry' | 'workload'>;
+
+const NO_FACTS: Asked = { arguments: {}, surface: '', method: '' };
+
+function refusal(policyVersion: string): Decision {
+  return { effect: 'deny', grounds: { policies: [], policyVersion, errors: ['No permit covers this.'] } };
+}
+
+const readsAttribute = ({ attributes }: Reads, name: string): boolean =>
+  Object.values(attributes).some((names) => names.has(name));
+
 /** @param key Undefined when the verdict depends on what no key can hold. */
-function remembered(verdicts: Map<string, Verdict>, key: string | undefined, judge: () => Verdict): Verdict {
-  if (key === undefined) return judge();
-  const existing = verdicts.get(key);
-  if (existing !== undefined) return existing;
-  if (verdicts.size >= MAX_SURFACES) verdicts.clear();
-  const verdict = judge();
-  verdicts.set(key, verdict);
+const recall = (memory: Map<string, Verdict>, key: string | undefined): Verdict | undefined =>
+  key === undefined ? undefined : memory.get(key);
+
+function remember(memory: Map<string, Verdict>, key: string | undefined, verdict: Verdict): Verdict {
+  if (key === undefined) return verdict;
+  if (memory.size >= MAX_SURFACES) memory.clear();
+  memory.set(key, verdict);
   return verdict;
-}
-
-/**
- * Entities of principals. By the object first, because the authenticator returns the same one for a cached token; then by
- * everything that policy can see of it, so that a new token of the same person finds the old verdicts, and a person whose
- * groups changed does not.
- */
-function principalRegister(withClaims: boolean, maxPrincipals: number): (principal: Principal) => Known {
-  const byObject = new WeakMap<Principal, Known>();
-  const byIdentity = new BoundedCache<Known>(maxPrincipals);
-  let lastId = 0;
-  return (principal) => {
-    const known = byObject.get(principal);
-    if (known !== undefined) return known;
-    const subject = principalSubject(principal, withClaims);
-    const identity = JSON.stringify([subject.entities, subject.problem]);
-    const same = byIdentity.get(identity);
-    const found = same ?? { id: ++lastId, subject };
-    if (same === undefined) byIdentity.set(identity, found);
-    byObject.set(principal, found);
-    return found;
-  };
-}
-
-/** Entities of catalog entries. The catalog keeps an entry's object for as long as it does not change. */
-function entryRegister(): (entry: Entry) => Known {
-  const byObject = new WeakMap<Entry, Known>();
-  let lastId = 0;
-  return (entry) => {
-    const known = byObject.get(entry);
-    if (known !== undefined) return known;
-    const found: Known = { id: ++lastId, subject: entrySubject(entry) };
-    byObject.set(entry, found);
-    return found;
-  };
 }

@@ -8,6 +8,7 @@
 import type { CedarValueJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Json, JsonObject } from '../model/json.ts';
 import { err, ok, type Result } from '../model/result.ts';
+import { Place, type NumberType } from './argument-types.ts';
 
 /** Cedar's own reader gives up at 128 levels; by throwing out of WebAssembly, which leaks. */
 const MAX_DEPTH = 100;
@@ -20,10 +21,20 @@ const EXACT_DECIMAL = /^-?\d{1,14}\.\d{1,4}$/;
 
 export type CedarRecord = { [key: string]: CedarValueJson };
 
+export type RecordOptions = {
+  /** The top-level keys to take; default: all. What no policy looks at would only cost the engine time. */
+  readonly only?: ReadonlySet<string>;
+  /** What a schema says of it. */
+  readonly place?: Place;
+};
+
 /** The record, or the reason why policy must not judge it. The reason holds no value of the caller's. */
-export function toCedarRecord(object: JsonObject): Result<CedarRecord, string> {
+export function toCedarRecord(
+  object: JsonObject,
+  { only, place = Place.open }: RecordOptions = {},
+): Result<CedarRecord, string> {
   try {
-    return ok(record(object, 0));
+    return ok(record(only === undefined ? object : picked(object, only), place, 0));
   } catch (error) {
     if (error instanceof Unmappable) return err(error.message);
     throw error;
@@ -32,7 +43,16 @@ export function toCedarRecord(object: JsonObject): Result<CedarRecord, string> {
 
 class Unmappable extends Error {}
 
-function record(object: JsonObject, depth: number): CedarRecord {
+function picked(object: JsonObject, only: ReadonlySet<string>): JsonObject {
+  const taken: Record<string, Json> = Object.create(null);
+  for (const key of only) {
+    const value = Object.hasOwn(object, key) ? object[key] : undefined;
+    if (value !== undefined) taken[key] = value;
+  }
+  return taken;
+}
+
+function record(object: JsonObject, place: Place, depth: number): CedarRecord {
   if (depth > MAX_DEPTH) throw new Unmappable(`The arguments are nested more than ${MAX_DEPTH} levels deep.`);
   // Without a prototype, so that a key named `__proto__` is a key like any other.
   const mapped: CedarRecord = Object.create(null);
@@ -41,30 +61,29 @@ function record(object: JsonObject, depth: number): CedarRecord {
     if (value === undefined) continue;
     if (RESERVED_KEYS.has(key)) throw new Unmappable(`An object in the arguments has the reserved key "${key}".`);
     if (!key.isWellFormed()) throw new Unmappable('A key in the arguments is not valid Unicode.');
-    mapped[key] = cedarValue(value, depth + 1);
+    mapped[key] = cedarValue(value, place.property(key), depth + 1);
   }
   return mapped;
 }
 
-function cedarValue(value: Json, depth: number): CedarValueJson {
+function cedarValue(value: Json, place: Place, depth: number): CedarValueJson {
   if (typeof value === 'string') return value.isWellFormed() ? value : unreadable(value);
   if (typeof value === 'boolean') return value;
-  if (typeof value === 'number') return cedarNumber(value);
+  if (typeof value === 'number') return cedarNumber(value, place.number);
   if (value === null) return unreadable(value);
-  if (isList(value)) {
-    if (depth > MAX_DEPTH) throw new Unmappable(`The arguments are nested more than ${MAX_DEPTH} levels deep.`);
-    return value.map((item) => cedarValue(item, depth + 1));
-  }
-  return record(value, depth);
+  if (!isList(value)) return record(value, place, depth);
+  if (depth > MAX_DEPTH) throw new Unmappable(`The arguments are nested more than ${MAX_DEPTH} levels deep.`);
+  const { items, prefixLength } = place;
+  return value.map((item, index) => cedarValue(item, index < prefixLength ? place.item(index) : items, depth + 1));
 }
 
 const isList = (value: Json): value is readonly Json[] => Array.isArray(value);
 
-function cedarNumber(value: number): CedarValueJson {
+function cedarNumber(value: number, declared: NumberType): CedarValueJson {
   // `+ 0` turns -0 into 0: Cedar has one zero.
-  if (Number.isSafeInteger(value)) return value + 0;
-  const text = String(value);
-  return EXACT_DECIMAL.test(text) ? { __extn: { fn: 'decimal', arg: text } } : unreadable(value);
+  if (declared !== 'decimal' && Number.isSafeInteger(value)) return value + 0;
+  const text = Number.isInteger(value) ? `${value}.0` : String(value);
+  return declared !== 'long' && EXACT_DECIMAL.test(text) ? { __extn: { fn: 'decimal', arg: text } } : unreadable(value);
 }
 
 /** Two unreadable values are equal in policy when they are equal as JSON. */

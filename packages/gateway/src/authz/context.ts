@@ -1,21 +1,26 @@
 /**
  * What a policy finds in `context`. `arguments` holds everything that is sent, declared or not: a key left out would be a
  * key that no rule can forbid. `undeclared` names the top-level keys that the tool's schema does not declare, so that
- * `unless { context.undeclared.isEmpty() }` refuses them all.
+ * `unless { context.undeclared.isEmpty() }` refuses them all. Numbers have the type that the schema gives them.
  */
 
+import type { TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
 import type { Operation } from '../model/operation.ts';
 import type { ClientFacts } from '../model/request.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import type { Entry } from '../model/target.ts';
+import type { Entry, ToolEntry } from '../model/target.ts';
 import { judgeArguments } from './argument-kinds/judge-arguments.ts';
+import { Place } from './argument-types.ts';
 import { toCedarRecord, type CedarRecord } from './cedar-values.ts';
 import type { Reads } from './policy-words.ts';
 
 export type Facts = {
+  /** What is asked for: its schema says what the arguments are. */
+  readonly entry: Entry;
   readonly arguments: JsonObject;
-  readonly undeclared: readonly string[];
+  /** Where one proved itself. */
+  readonly workload: TypeAndId | undefined;
   readonly surface: string;
   readonly method: string;
 };
@@ -28,10 +33,15 @@ const NO_ARGUMENTS: JsonObject = Object.freeze({});
 export function contextOf(facts: Facts, reads: Reads, clock: () => number): Result<CedarRecord, string> {
   const context: CedarRecord = {};
   if (reads.arguments) {
-    const args = toCedarRecord(facts.arguments);
+    const { entry, arguments: sent } = facts;
+    const { argumentNames } = reads;
+    const args = toCedarRecord(sent, {
+      ...(argumentNames === 'all' ? {} : { only: argumentNames }),
+      ...(entry.kind === 'tool' ? { place: placeOf(entry) } : {}),
+    });
     if (!args.ok) return args;
     context.arguments = args.value;
-    context.undeclared = [...facts.undeclared];
+    if (reads.undeclared) context.undeclared = undeclaredKeys(entry, sent);
   }
   if (reads.method) {
     if (facts.method.length > MAX_METHOD_LENGTH || !facts.method.isWellFormed())
@@ -39,8 +49,17 @@ export function contextOf(facts: Facts, reads: Reads, clock: () => number): Resu
     context.method = facts.method;
   }
   if (reads.surface) context.surface = facts.surface;
+  if (reads.workload && facts.workload !== undefined) context.workload = { __entity: facts.workload };
   if (reads.now) context.now = { __extn: { fn: 'datetime', arg: new Date(clock()).toISOString() } };
   return ok(context);
+}
+
+/** What the schema says of the arguments, but for those that the operator declared: there policy sees our own reading. */
+function placeOf({ inputSchema, declared = [] }: ToolEntry): Place {
+  return Place.root(
+    inputSchema,
+    declared.map(({ steps }) => steps.map(({ name }) => name)),
+  );
 }
 
 /** What the client calls itself. Claimed, not verified. */
@@ -48,6 +67,10 @@ export function surfaceOf(client: ClientFacts): string {
   const name: unknown = client.info?.name;
   return typeof name === 'string' ? name.slice(0, MAX_SURFACE_LENGTH).toWellFormed() : '';
 }
+
+/** Of what is known by its method alone. */
+export const methodName = (operation: Operation): string =>
+  operation.kind === 'extension' ? operation.method : operation.kind === 'task' ? `tasks/${operation.verb}` : '';
 
 /** A completion suggests values while a form is being filled in: there are no arguments yet that a policy could judge. */
 export const asksWithoutArguments = (operation: Operation): boolean => operation.kind === 'complete-argument';
@@ -70,9 +93,10 @@ export function judgedArguments(entry: Entry, args: JsonObject): Result<JsonObje
   return entry.kind === 'tool' && entry.declared !== undefined ? judgeArguments(entry.declared, args) : ok(args);
 }
 
-export function undeclaredKeys(entry: Entry, args: JsonObject): readonly string[] {
+function undeclaredKeys(entry: Entry, args: JsonObject): string[] {
   const declared = declaredKeys(entry);
-  return Object.keys(args).filter((key) => !declared(key));
+  // A key that is not Unicode is one that Cedar cannot be told; its place is kept, so that the set is not empty.
+  return Object.keys(args).flatMap((key) => (declared(key) ? [] : [key.toWellFormed()]));
 }
 
 function declaredKeys(entry: Entry): (key: string) => boolean {

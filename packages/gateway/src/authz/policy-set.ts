@@ -6,10 +6,10 @@
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs';
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { err, ok, type Result } from '../model/result.ts';
-import type { Approver } from '../model/decision.ts';
-import { parseApprover } from './approver.ts';
+import { readAnnotations, type Annotated } from './annotations.ts';
 import { optimistic } from './optimistic.ts';
 import { cedarProblems, lineAndColumn, type PolicyProblem } from './policy-problem.ts';
+import { checkTypes } from './policy-types.ts';
 import { wordsOf, type Reads } from './policy-words.ts';
 
 /** One text of Cedar policies. */
@@ -20,7 +20,7 @@ export type PolicyText = {
   readonly text: string;
 };
 
-export type Policy = {
+export type Policy = Annotated & {
   /** Where it stands among all policies; slices are ordered by it. */
   readonly index: number;
   /** `@id("…")`, or the text's id. What decisions and records name. */
@@ -29,22 +29,25 @@ export type Policy = {
   readonly text: string;
   readonly json: PolicyJson;
   readonly reads: Reads;
+  /** Its conditions alone: whether its scope covers a question is found out without the engine (`scope-index.ts`). */
+  readonly judged: PolicyJson;
   /** How a permit that reads arguments is judged while they are unknown. */
   readonly optimistic?: PolicyJson;
-  /** Who must approve, from `@approval("…")`. */
-  readonly approval?: Approver;
-  /** `@description("…")`: what a person who has to approve is told. */
-  readonly description?: string;
   readonly source: string;
+  /** Where its text begins, from 1. */
   readonly line: number;
+  readonly column: number;
 };
 
 export type PolicySetLimits = { readonly maxPolicies: number; readonly maxTextLength: number };
 
+/** `warnings` are of policies that are taken, and most likely not what their author meant. */
+export type LoadedPolicies = { readonly policies: readonly Policy[]; readonly warnings: readonly PolicyProblem[] };
+
 export function loadPolicies(
   texts: readonly PolicyText[],
   limits: PolicySetLimits,
-): Result<readonly Policy[], readonly PolicyProblem[]> {
+): Result<LoadedPolicies, readonly PolicyProblem[]> {
   const problems: PolicyProblem[] = [];
   const policies: Policy[] = [];
   for (const text of texts) loadText(text, limits, policies, problems);
@@ -53,7 +56,14 @@ export function loadPolicies(
     problems.push({ source: 'policies', message });
   }
   refuseTwins(policies, problems);
-  return problems.length === 0 ? ok(policies) : err(problems);
+  if (policies.length > limits.maxPolicies) return err(problems);
+  // What is misspelt was told already; its type faults would only be the same news again.
+  const faulty = new Set(problems.map(({ policy }) => policy));
+  const types = checkTypes(policies.filter(({ id }) => !faulty.has(id)));
+  problems.push(...types.problems);
+  if (problems.length > 0) return err(byPlace(problems));
+  const empty = { source: 'policies', message: 'There is no policy at all, so nothing is allowed to anyone.' };
+  return ok({ policies, warnings: policies.length === 0 ? [empty] : types.warnings });
 }
 
 function loadText(
@@ -113,17 +123,15 @@ function readPolicy({ text, fallbackId, index, at }: Part, problems: PolicyProbl
   }
   const { json } = parsed;
   const id = json.annotations?.id ?? fallbackId;
-  // An annotation without a value has null here, whatever the type says.
-  const approval: string | null | undefined = json.annotations?.approval;
-  const description: string | null | undefined = json.annotations?.description;
   const words = wordsOf(json);
-  const faults = [...words.unknown];
-  if (id === '') faults.push('@id must not be empty');
-  if (approval !== undefined && json.effect === 'forbid')
-    faults.push('@approval belongs on a permit: a forbid cannot be approved');
-  const approver = typeof approval === 'string' ? parseApprover(approval) : undefined;
-  if (approval !== undefined && approver === undefined)
-    faults.push('@approval must say who approves: @approval("caller") or @approval("group:dba")');
+  const { annotated, faults: misannotated } = readAnnotations(json);
+  const faults = [
+    ...words.unknown,
+    ...scopeFaults(json),
+    ...(id === '' ? ['@id must not be empty'] : []),
+    ...misannotated,
+  ];
+  const judged = withoutScope(json);
   problems.push(...faults.map((fault) => ({ ...at, policy: id, message: /[.?!]$/.test(fault) ? fault : `${fault}.` })));
   return {
     index,
@@ -132,12 +140,42 @@ function readPolicy({ text, fallbackId, index, at }: Part, problems: PolicyProbl
     text,
     json,
     reads: words.reads,
-    ...(words.reads.arguments && json.effect === 'permit' ? { optimistic: optimistic(json) } : {}),
-    ...(approver === undefined ? {} : { approval: approver }),
-    ...(typeof description === 'string' && description !== '' ? { description } : {}),
-    source: at.source,
-    line: at.line,
+    judged,
+    ...(words.reads.arguments && json.effect === 'permit' ? { optimistic: optimistic(judged) } : {}),
+    ...annotated,
+    ...at,
   };
+}
+
+const SCOPE_FORMS: ReadonlySet<string> = new Set(['All', '==', 'in', 'is']);
+
+/** Scopes are not judged by the engine, so a form that we do not know must not be taken for one that covers everything. */
+const scopeFaults = ({ principal, action, resource }: PolicyJson): readonly string[] =>
+  [principal, action, resource].every(({ op }) => SCOPE_FORMS.has(op))
+    ? []
+    : ['its scope has a form that is not known'];
+
+const withoutScope = ({ effect, conditions }: PolicyJson): PolicyJson => ({
+  effect,
+  principal: { op: 'All' },
+  action: { op: 'All' },
+  resource: { op: 'All' },
+  conditions,
+});
+
+/** Texts as they were given, problems of one text by their places. */
+function byPlace(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
+  const sources = [...new Set(problems.map(({ source }) => source))];
+  const place = ({ source, line = 0, column = 0 }: PolicyProblem): readonly number[] => [
+    sources.indexOf(source),
+    line,
+    column,
+  ];
+  return problems.toSorted((left, right) => {
+    const [leftPlace, rightPlace] = [place(left), place(right)];
+    const index = leftPlace.findIndex((part, at) => part !== rightPlace[at]);
+    return index < 0 ? 0 : (leftPlace[index] ?? 0) - (rightPlace[index] ?? 0);
+  });
 }
 
 function refuseTwins(policies: readonly Policy[], problems: PolicyProblem[]): void {

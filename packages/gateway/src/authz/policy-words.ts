@@ -1,9 +1,11 @@
 /**
  * What a policy reads and names, found in its JSON form: what of `context` a decision depends on (so that it can be
- * remembered), and every word we do not know. A misspelt action in a `forbid` would otherwise simply never forbid.
+ * remembered), which attributes the engine has to be told, and every word we do not know. A misspelt action in a `forbid`
+ * would otherwise simply never forbid.
  */
 
 import { nearestName } from '../model/nearest-name.ts';
+import { PRINCIPAL_MODEL, RESOURCE_MODEL, type AttributeModel } from './entity-model.ts';
 import {
   ACTIONS,
   ANNOTATIONS,
@@ -11,33 +13,54 @@ import {
   ENTITY_TYPES,
   PRINCIPAL_ATTRIBUTES,
   RESOURCE_ATTRIBUTES,
+  WORKLOAD_ATTRIBUTES,
 } from './vocabulary.ts';
 
 /** What a policy's outcome can depend on: parts of `context`, and attributes of entities by their names. */
 export type Reads = {
+  /** Anything of the arguments, `undeclared` included. */
   readonly arguments: boolean;
+  /** The top-level arguments whose values are looked at; the engine is told no others. */
+  readonly argumentNames: ReadonlySet<string> | 'all';
+  readonly undeclared: boolean;
   readonly surface: boolean;
+  readonly workload: boolean;
   readonly method: boolean;
   readonly now: boolean;
-  /** Every name that stands behind a dot or `has`, of whatever it is asked. */
-  readonly attributes: ReadonlySet<string>;
+  /** Whether a condition asks what is `in` what. */
+  readonly hierarchy: boolean;
+  /** Names behind a dot or `has`: of either side, and of what is not known to be one of them. */
+  readonly attributes: {
+    readonly principal: ReadonlySet<string>;
+    readonly resource: ReadonlySet<string>;
+    readonly any: ReadonlySet<string>;
+  };
 };
 
 export type Words = { readonly reads: Reads; readonly unknown: readonly string[] };
 
 type Found = {
   arguments: boolean;
+  argumentNames: Set<string> | 'all';
+  undeclared: boolean;
   surface: boolean;
+  workload: boolean;
   method: boolean;
   now: boolean;
-  attributes: Set<string>;
+  hierarchy: boolean;
+  attributes: { principal: Set<string>; resource: Set<string>; any: Set<string> };
   problems: Set<string>;
 };
 
 const ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
-  principal: PRINCIPAL_ATTRIBUTES,
+  principal: [...PRINCIPAL_ATTRIBUTES, ...WORKLOAD_ATTRIBUTES],
   resource: RESOURCE_ATTRIBUTES,
   context: CONTEXT_ATTRIBUTES,
+};
+
+const MODELS: Readonly<Record<string, Readonly<Record<string, AttributeModel>>>> = {
+  principal: PRINCIPAL_MODEL,
+  resource: RESOURCE_MODEL,
 };
 
 /** @param policy A policy in Cedar's JSON form. */
@@ -61,12 +84,35 @@ export function readsArguments(expression: unknown): boolean {
   return found.arguments;
 }
 
+const FLAGS = ['arguments', 'undeclared', 'surface', 'workload', 'method', 'now', 'hierarchy'] as const;
+const SIDES = ['principal', 'resource', 'any'] as const;
+
+/** What several policies read together. In one pass: a slice can have a thousand of them while a list waits. */
+export function unionOf(all: readonly Reads[]): Reads {
+  const { problems: _, ...union } = nothingFound();
+  for (const reads of all) {
+    for (const flag of FLAGS) union[flag] ||= reads[flag];
+    for (const side of SIDES) for (const name of reads.attributes[side]) union.attributes[side].add(name);
+    if (reads.argumentNames === 'all') union.argumentNames = 'all';
+    else if (union.argumentNames !== 'all') for (const name of reads.argumentNames) union.argumentNames.add(name);
+  }
+  return union;
+}
+
+/** Whether two requests that differ only in `context` can be answered differently. */
+export const readsContext = (reads: Reads): boolean =>
+  reads.arguments || reads.surface || reads.workload || reads.method || reads.now;
+
 const nothingFound = (): Found => ({
   arguments: false,
+  argumentNames: new Set(),
+  undeclared: false,
   surface: false,
+  workload: false,
   method: false,
   now: false,
-  attributes: new Set(),
+  hierarchy: false,
+  attributes: { principal: new Set(), resource: new Set(), any: new Set() },
   problems: new Set(),
 });
 
@@ -108,42 +154,89 @@ function walk(node: unknown, found: Found): void {
     if (key === 'Value') walkValue(value, found);
     else if (key === 'Record' && isNode(value)) for (const name in value) walk(value[name], found);
     else if ((key === '.' || key === 'has') && isNode(value)) walkAttribute(value, found);
-    else if (key === 'is' && isNode(value)) {
+    else if ((key === '==' || key === '!=' || key === 'contains') && isNode(value)) {
+      checkValues(value.left, value.right, found);
+      checkValues(value.right, value.left, found);
+      walk(value, found);
+    } else if (key === 'is' && isNode(value)) {
       if (typeof value.entity_type === 'string') expectWord('entity type', value.entity_type, ENTITY_TYPES, found);
+      if (value.in !== undefined) found.hierarchy = true;
       walk(value.left, found);
       walk(value.in, found);
-    } else walk(value, found);
+    } else {
+      if (key === 'in') found.hierarchy = true;
+      walk(value, found);
+    }
   }
 }
 
+/** `resource.risk == "hihg"`: a value that an attribute never has. */
+function checkValues(attribute: unknown, values: unknown, found: Found): void {
+  const access = isNode(attribute) ? attribute['.'] : undefined;
+  if (!isNode(access) || !isNode(access.left) || !isText(access.left.Var) || !isText(access.attr)) return;
+  const { values: known } = MODELS[access.left.Var]?.[access.attr] ?? {};
+  if (known === undefined || !isNode(values)) return;
+  for (const element of Array.isArray(values.Set) ? values.Set : [values]) {
+    if (isNode(element) && isText(element.Value)) expectWord(access.attr, element.Value, known, found);
+  }
+}
+
+/** `resource.server.owner`, `context has arguments.amount`: what it begins with, and the names after it. */
 function walkAttribute(node: Node, found: Found): void {
-  const path = Array.isArray(node.attr) ? node.attr : [node.attr];
-  for (const name of path) if (typeof name === 'string') found.attributes.add(name);
-  const first: unknown = path[0];
-  const variable = isNode(node.left) && typeof node.left.Var === 'string' ? node.left.Var : undefined;
+  const path = Array.isArray(node.attr) ? node.attr.filter(isText) : [node.attr].filter(isText);
+  let { left } = node;
+  while (isNode(left) && isNode(left['.'])) {
+    const inner: Node = left['.'];
+    if (isText(inner.attr)) path.unshift(inner.attr);
+    ({ left } = inner);
+  }
+  const variable = isNode(left) && isText(left.Var) ? left.Var : undefined;
   const known = variable === undefined ? undefined : ATTRIBUTES[variable];
-  if (variable === undefined || known === undefined || typeof first !== 'string') {
-    walk(node.left, found);
+  const [first, ...rest] = path;
+  if (variable === undefined || known === undefined || first === undefined) {
+    for (const name of path) found.attributes.any.add(name);
+    walk(left, found);
     return;
   }
   expectWord(`attribute of ${variable}`, first, known, found);
-  if (variable !== 'context') return;
-  if (first === 'arguments' || first === 'undeclared') found.arguments = true;
-  else if (first === 'surface' || first === 'method' || first === 'now') found[first] = true;
-  else readEverything(found);
+  if (variable === 'principal' || variable === 'resource') found.attributes[variable].add(first);
+  else if (readContext(first, rest, found) === 'arguments') return;
+  for (const name of rest) found.attributes.any.add(name);
 }
+
+function readContext(first: string, rest: readonly string[], found: Found): string {
+  if (first === 'arguments') {
+    found.arguments = true;
+    const [name] = rest;
+    if (name === undefined) found.argumentNames = 'all';
+    else if (found.argumentNames !== 'all') found.argumentNames.add(name);
+  } else if (first === 'undeclared') {
+    found.arguments = true;
+    found.undeclared = true;
+  } else if (first === 'surface' || first === 'workload' || first === 'method' || first === 'now') found[first] = true;
+  else readEverything(found);
+  return first;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
 
 function walkValue(value: unknown, found: Found): void {
   if (Array.isArray(value)) for (const item of value) walkValue(item, found);
   else if (isNode(value)) {
     if ('__entity' in value) checkEntity(value, found);
     else for (const key in value) walkValue(value[key], found);
+  } else if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    // It was rounded on its way here, and what is rounded could permit; no argument can be as large either.
+    found.problems.add(`a number beyond ${Number.MAX_SAFE_INTEGER} cannot be compared; leave it out`);
   }
 }
 
 function readEverything(found: Found): void {
   found.arguments = true;
+  found.argumentNames = 'all';
+  found.undeclared = true;
   found.surface = true;
+  found.workload = true;
   found.method = true;
   found.now = true;
 }

@@ -25,13 +25,14 @@ let preparedPolicies = 0;
  * @param key Unique for these very policies.
  * @throws Error when Cedar refuses policies that it has parsed before.
  */
-export function preparedSet(key: string, policies: Readonly<Record<string, string | PolicyJson>>): string {
+export function preparedSet(key: string, read: () => Readonly<Record<string, PolicyJson>>): string {
   const held = slots.get(key);
   if (held !== undefined) {
     slots.delete(key);
     slots.set(key, held);
     return held.name;
   }
+  const policies = read();
   const count = Object.keys(policies).length;
   while (slots.size > 0 && (freeNames.length === 0 || preparedPolicies + count > MAX_POLICIES)) evictOldest();
   const name = freeNames.pop();

@@ -9,10 +9,19 @@ import { uidText, type Subject } from './entities.ts';
 import type { Policy } from './policy-set.ts';
 import type { ActionName } from './vocabulary.ts';
 
-export type ScopeIndex = {
-  /** In the order of the set. */
-  applicable(principal: Subject, action: ActionName, resource: Subject): readonly Policy[];
+export type Applicable = {
+  /** Those that speak of everything first, then by principal, then by resource: so the longest common part stands in front. */
+  readonly policies: readonly Policy[];
+  /** Permits that would cover the question, were it not asked by a workload alone. */
+  readonly withheld: readonly Policy[];
 };
+
+export type ScopeIndex = {
+  applicable(principal: Subject, action: ActionName, resource: Subject): Applicable;
+};
+
+/** What a workload alone may do on what the operator did not mark as harmless, by a permit that does not name workloads. */
+const OPEN_TO_WORKLOADS: ReadonlySet<ActionName> = new Set(['connect']);
 
 type Constraint = PolicyJson['principal'] | PolicyJson['resource'];
 
@@ -30,19 +39,33 @@ export function createScopeIndex(policies: readonly Policy[]): ScopeIndex {
   }
   return {
     applicable(principal, action, resource) {
-      const candidates = [...always];
-      for (const uid of resource.lineage) candidates.push(...(byResource.get(uid) ?? []));
-      for (const uid of principal.lineage) candidates.push(...(byPrincipal.get(uid) ?? []));
-      return candidates
-        .filter(
+      const found = [
+        always,
+        ...[...principal.lineage].map((uid) => byPrincipal.get(uid) ?? []),
+        ...[...resource.lineage].map((uid) => byResource.get(uid) ?? []),
+      ];
+      const covering = found.flatMap((drawn) =>
+        drawn.filter(
           ({ json }) =>
             matchesAction(json.action, action) &&
             matches(json.principal, principal) &&
             matches(json.resource, resource),
-        )
-        .sort((left, right) => left.index - right.index);
+        ),
+      );
+      // The second layer is missing, and nobody said that this workload needs none.
+      const isBarred = principal.type === 'Workload' && !resource.harmless && !OPEN_TO_WORKLOADS.has(action);
+      if (!isBarred) return { policies: covering, withheld: [] };
+      const counts = ({ effect, json }: Policy): boolean => effect === 'forbid' || namesWorkloads(json.principal);
+      return { policies: covering.filter(counts), withheld: covering.filter((policy) => !counts(policy)) };
     },
   };
+}
+
+/** `principal is Workload`, `principal == Workload::"…"`; a group can have anybody in it. */
+function namesWorkloads(constraint: Constraint): boolean {
+  if (constraint.op === 'is') return constraint.entity_type === 'Workload';
+  const entity = entityOf(constraint);
+  return entity !== undefined && plainUid(entity).type === 'Workload';
 }
 
 function drawer(drawers: Map<string, Policy[]>, uid: string): Policy[] {
@@ -84,8 +107,8 @@ function matches(constraint: Constraint, subject: Subject): boolean {
     case 'is':
       return constraint.entity_type === subject.type && (anchor === undefined || subject.lineage.has(anchor));
     default:
-      // A form that a newer Cedar brings: let the engine judge it.
-      return true;
+      // Refused when it was loaded.
+      return false;
   }
 }
 
@@ -99,6 +122,6 @@ function matchesAction(constraint: PolicyJson['action'], action: ActionName): bo
     case 'in':
       return 'entities' in constraint ? constraint.entities.some(isIt) : isIt(constraint.entity);
     default:
-      return true;
+      return false;
   }
 }

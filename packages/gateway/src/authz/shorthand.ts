@@ -19,6 +19,8 @@ export type AllowRule = {
   readonly tools?: readonly string[];
   readonly prompts?: readonly string[];
   readonly resources?: readonly string[];
+  /** Patterns over what the client calls itself. None: any client, and one that does not say what it is. */
+  readonly surfaces?: readonly string[];
 };
 
 export type ServerAllowance = { readonly server: string; readonly rules: readonly AllowRule[] };
@@ -59,6 +61,9 @@ function faultsOf(rule: AllowRule): string[] {
       }
     }
   }
+  if ((rule.surfaces ?? []).some((pattern) => pattern === '' || !pattern.isWellFormed())) {
+    faults.push('A pattern of surfaces is empty or not valid Unicode.');
+  }
   return faults;
 }
 
@@ -68,7 +73,7 @@ function compileRule(server: string, rule: AllowRule): string {
   const conditions = ['resource is Server', ...granted.map(({ list, type }) => namesOf(type, rule[list] ?? []))];
   return [
     `permit (${principalOf(rule.who)}, action in [${actions.join(', ')}], resource in Server::${cedarString(server)})`,
-    `when { ${conditions.join(' || ')} };`,
+    `when { ${conditions.join(' || ')} }${surfacesOf(rule.surfaces ?? [])};`,
   ].join('\n');
 }
 
@@ -81,13 +86,16 @@ function principalOf(who: AllowRule['who']): string {
 
 function namesOf(type: string, patterns: readonly string[]): string {
   if (patterns.includes('*')) return `resource is ${type}`;
-  const tests = patterns.map((pattern) =>
-    pattern.includes('*')
-      ? `resource.name like "${pattern.split('*').map(escape).join('*')}"`
-      : `resource.name == ${cedarString(pattern)}`,
-  );
-  return `(resource is ${type} && (${tests.join(' || ')}))`;
+  return `(resource is ${type} && (${patterns.map((pattern) => like('resource.name', pattern)).join(' || ')}))`;
 }
+
+const surfacesOf = (patterns: readonly string[]): string =>
+  patterns.length === 0 ? '' : `\nwhen { ${patterns.map((pattern) => like('context.surface', pattern)).join(' || ')} }`;
+
+const like = (what: string, pattern: string): string =>
+  pattern.includes('*')
+    ? `${what} like "${pattern.split('*').map(escape).join('*')}"`
+    : `${what} == ${cedarString(pattern)}`;
 
 /** A Cedar string literal that holds exactly `text`. */
 export const cedarString = (text: string): string => `"${escape(text)}"`;
