@@ -36,6 +36,7 @@ describe.skipIf(!hasOpenssl || process.platform !== 'linux')('X-Forwarded-Client
         'servers:',
         '  plain:',
         `    url: "${upstream.url}"`,
+        '    tools: { "*": { readOnly: true, risk: low } }',
         '    allow: [{ anyone: true, tools: [ok] }]',
       ].join('\n'),
     });

@@ -62,6 +62,7 @@ describe.skipIf(!hasOpenssl)('over TLS', () => {
       'servers:',
       '  plain:',
       `    url: "${upstream.url}"`,
+      '    tools: { "*": { readOnly: true, risk: low } }',
       '    allow: [{ anyone: true, tools: ["*"] }]',
     ].join('\n');
 

@@ -144,6 +144,12 @@ describe('the record of a call', () => {
     });
   });
 
+  it('tells what policies in observe mode would have changed', () => {
+    const observed = { effect: 'allow', policies: ['try'], approvals: ['group:dba'] } as const;
+    const decision = { effect: 'deny', grounds: { ...grounds, observed } } as const;
+    expect(parsed(outcomeRecord(outcome('r', { decision }), at, context))).toMatchObject({ unmapped: { observed } });
+  });
+
   it('is printable ASCII, one line, bounded and strict JSON, whatever names and arguments hold', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 2000 }),

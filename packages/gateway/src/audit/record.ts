@@ -73,7 +73,7 @@ export function outcomeRecord(event: AuditEvent, at: Position, context: RecordCo
     call(request, operation, responseOf(failure)),
     context.metadata,
     place(at, principal, request.id),
-    own + policyErrors(decision),
+    own + policyErrors(decision) + observedOf(decision),
     origin(request, principal),
   ];
 }
@@ -214,6 +214,19 @@ function policyErrors(decision: Decision | undefined): string {
     .slice(0, MAX_POLICY_ERRORS)
     .map((text) => quote(text))
     .join(',')}]`;
+}
+
+/** What policies in observe mode would have changed. */
+function observedOf(decision: Decision | undefined): string {
+  const observed = decision?.grounds.observed;
+  if (observed === undefined) return '';
+  const { effect, policies, approvals } = observed;
+  const list = (texts: readonly string[]): string =>
+    texts
+      .slice(0, MAX_POLICIES)
+      .map((text) => quote(text))
+      .join(',');
+  return `,"observed":{"effect":"${effect}","policies":[${list(policies)}],"approvals":[${list(approvals)}]}`;
 }
 
 function responseOf(failure: Failure | undefined): string {

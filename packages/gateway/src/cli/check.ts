@@ -24,6 +24,7 @@ export function check({ terminal, env }: CommandContext, { config: file }: Check
   const made = authorizerOf(loaded.value.config);
   const policyProblems = made.ok ? [] : made.error;
   if (!made.ok) terminal.out(describePolicyProblems(made.error, loaded.value.config, terminal));
+  if (made.ok) for (const warning of made.value.warnings) terminal.out(`warning: ${describeProblem(warning)}`);
   for (const missing of missingVariables(loaded.value)) terminal.out(missing);
   const { servers, disabledServers, policies } = loaded.value.config;
   const found = problems.length + policyProblems.length;

@@ -8,6 +8,7 @@ import { createAuthorizer, type CedarAuthorizer } from '../authz/cedar-authorize
 import { describeProblem, type PolicyProblem } from '../authz/policy-problem.ts';
 import type { Config } from '../config/config.ts';
 import type { Result } from '../model/result.ts';
+import type { Logger } from '../telemetry/logger.ts';
 
 /** The policies cannot be used; nothing was started. */
 export class PolicyError extends Error {
@@ -39,9 +40,13 @@ export function authorizerOf(
   });
 }
 
+export function logWarnings({ warnings }: CedarAuthorizer, logger: Logger): void {
+  for (const warning of warnings) logger.warn({}, describeProblem(warning));
+}
+
 /** The SQL parsers that the configuration's arguments are declared for: judging arguments does not wait. */
 export async function loadArgumentParsers(config: Config): Promise<void> {
-  const kinds = config.servers.flatMap(({ tools }) => tools.flatMap(({ declared = [] }) => declared));
+  const kinds = config.servers.flatMap(({ traits }) => traits.flatMap(({ declared = [] }) => declared));
   const dialects = new Set(kinds.flatMap(({ kind }) => (kind.kind === 'sql' ? [kind.dialect] : [])));
   await Promise.all([...dialects].map(loadSqlParser));
 }

@@ -132,6 +132,7 @@ function instrumentsInto(refused: FailureCode[], streams: { open: number }): Ins
     decided: nowhere,
     policiesReloaded: nowhere,
     policiesRefused: nowhere,
+    observed: nowhere,
     schemaRejected: nowhere,
     auditBacklog: nowhere,
     auditFailed: nowhere,

@@ -218,6 +218,7 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     policiesReloaded: silent,
     policiesRefused: silent,
     refused: (code) => void refused.push(code),
+    observed: silent,
     schemaRejected: silent,
     auditBacklog: silent,
     auditFailed: silent,

@@ -87,6 +87,7 @@ function finish(finished: Finished, outcome: Outcome, resultBytes: number | unde
   parts.audit.append(event);
   measure(request, event, trail, parts.instruments);
   if (failure !== undefined || parts.logCalls) log(request, event, trail, parts.logger);
+  logObserved(request, trail, parts.logger);
   if (trail.listed?.shown === 0 && trail.listed.hidden > 0) logEmptyList(request, trail, parts.logger);
 }
 
@@ -116,7 +117,11 @@ function measure(request: InboundRequest, event: AuditEvent, trail: RequestTrail
   const { operation, client } = request;
   const { failure } = event;
   if (failure !== undefined) instruments.refused(failure.code);
-  if (trail.decision !== undefined) instruments.decided(trail.decision.effect);
+  if (trail.decision !== undefined) {
+    instruments.decided(trail.decision.effect);
+    const { observed } = trail.decision.grounds;
+    if (observed !== undefined) instruments.observed(observed.effect);
+  }
   if (failure?.code === 'invalid-arguments' && trail.entry !== undefined) {
     instruments.schemaRejected(trail.entry.server.id);
   }
@@ -158,9 +163,36 @@ function reasonOf(failure: Failure | undefined, { decision }: RequestTrail): { r
     const reason = failure.reason ?? failure.message;
     return reason === undefined ? {} : { reason };
   }
-  const { policies, errors } = decision.grounds;
-  const because = policies.length > 0 ? `denied by ${policies.join(', ')}` : 'no policy allows it';
+  const { policies, errors, withheld } = decision.grounds;
+  const because = policies.length > 0 ? `denied by ${policies.join(', ')}` : nothingAllows(withheld);
   return { reason: errors.length > 0 ? `${because}; errors: ${errors.join('; ')}` : because };
+}
+
+/** A workload alone has rights that look as if they covered more: the operator is told why they do not. */
+const nothingAllows = (withheld: readonly string[] | undefined): string =>
+  withheld === undefined
+    ? 'no policy allows it'
+    : `no policy allows it to a workload alone; not counted, because it is not marked risk: low and readOnly: true: ${withheld.join(', ')}`;
+
+/** What the policies that are being tried out would have done. */
+function logObserved(request: InboundRequest, trail: RequestTrail, logger: Logger): void {
+  const { decision } = trail;
+  const observed = decision?.grounds.observed;
+  if (observed === undefined) return;
+  const { effect, policies, approvals } = observed;
+  const asks = approvals.length === 0 ? '' : `, after the approval of ${approvals.join(' and ')}`;
+  logger.info(
+    {
+      requestId: request.id,
+      principal: trail.principal?.name,
+      target: targetName(request, trail),
+      decided: decision?.effect,
+      observed: effect,
+      policies,
+      approvals,
+    },
+    `policies in observe mode would have ${effect === 'allow' ? 'allowed' : 'denied'} this${asks}: ${policies.join(', ')}`,
+  );
 }
 
 function targetName(request: InboundRequest, trail: RequestTrail): string {

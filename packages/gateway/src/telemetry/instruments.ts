@@ -30,6 +30,8 @@ export interface Instruments {
   /** `mcp.client.operation.duration`: us to upstream. */
   clientOperation(operation: ClientOperation): void;
   decided(effect: 'allow' | 'deny'): void;
+  /** Policies that only observe would have changed a decision; `effect` is what it would have been. */
+  observed(effect: 'allow' | 'deny'): void;
   refused(code: FailureCode): void;
   /** The policy files changed: the new set decides, or it cannot be used. */
   policiesReloaded(result: 'swapped' | 'refused'): void;

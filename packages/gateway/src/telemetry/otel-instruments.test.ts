@@ -73,6 +73,7 @@ describe('an operation', () => {
 describe('our own metrics', () => {
   it('carry the names that dashboards and alerts use', async () => {
     metrics.decided('deny');
+    metrics.observed('allow');
     metrics.refused('forbidden');
     metrics.schemaRejected('files');
     metrics.auditBacklog(7);
@@ -87,6 +88,8 @@ describe('our own metrics', () => {
     for (const line of [
       'sallyport_authorization_decisions_total{effect="allow"} 0',
       'sallyport_authorization_decisions_total{effect="deny"} 1',
+      'sallyport_authorization_observed_total{effect="allow"} 1',
+      'sallyport_authorization_observed_total{effect="deny"} 0',
       'sallyport_refusals_total{code="forbidden"} 1',
       'sallyport_schema_rejections_total{server="files"} 1',
       'sallyport_audit_backlog 7',

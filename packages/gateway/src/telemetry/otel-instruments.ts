@@ -188,7 +188,12 @@ function ownInstruments(meter: Meter): OwnInstruments {
     description: 'Changes of policy files, by what became of them.',
   });
   reloads.add(0, { result: 'refused' });
-  const decided = countedDecisions(meter);
+  const decided = countedByEffect(meter, 'sallyport.authorization.decisions', 'Decisions, by effect.');
+  const observed = countedByEffect(
+    meter,
+    'sallyport.authorization.observed',
+    'Decisions that policies in observe mode would have changed, by the effect they would have had.',
+  );
   const backlog = observedBacklog(meter);
   const states = observedStates(meter, 'sallyport.upstream.state', 'The state of each server: 1 is the present one.');
   const breakers = observedStates(
@@ -201,6 +206,7 @@ function ownInstruments(meter: Meter): OwnInstruments {
   });
   return {
     decided,
+    observed,
     refused: (code) => refusals.add(1, { code }),
     policiesReloaded: (result) => reloads.add(1, { result }),
     policiesRefused: observedRefusal(meter),
@@ -217,13 +223,11 @@ function ownInstruments(meter: Meter): OwnInstruments {
 }
 
 /** Counted by hand and read when somebody asks: one of them comes with every call. */
-function countedDecisions(meter: Meter): (effect: 'allow' | 'deny') => void {
+function countedByEffect(meter: Meter, name: string, description: string): (effect: 'allow' | 'deny') => void {
   const counts = { allow: 0, deny: 0 };
-  meter
-    .createObservableCounter('sallyport.authorization.decisions', { description: 'Decisions, by effect.' })
-    .addCallback((result) => {
-      for (const effect of ['allow', 'deny'] as const) result.observe(counts[effect], { effect });
-    });
+  meter.createObservableCounter(name, { description }).addCallback((result) => {
+    for (const effect of ['allow', 'deny'] as const) result.observe(counts[effect], { effect });
+  });
   return (effect) => {
     counts[effect] += 1;
   };
