@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: CPU per call and calls per second for a server asked directly, through nginx, through haproxy and
  * through Sallyport with everything on, in one run on one machine. Rounds alternate, so that a slow minute slows all of
- * them; the figures are medians. CPU per call is the robust one: rates depend on the cores that the load leaves.
+ * them; the figures are medians. CPU per call is the robust one: rates depend on the cores that the load leaves. With
+ * `--policy` instead: what a decision of policy costs (`policy.ts`), which needs neither Linux nor any of these.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,6 +15,7 @@ import { legacyCall, modernCall } from './calls.ts';
 import { ANSWER_TEXT } from './fixtures/messages.ts';
 import { load, tryCall, type Call } from './load.ts';
 import { cpuSeconds, isInstalled, residentMegabytes, start, stopAll, until } from './processes.ts';
+import { measurePolicy, policyTable } from './policy.ts';
 import { startHaproxy, startNginx } from './proxies.ts';
 import { writeReport, type Row } from './report.ts';
 import { startGateway, type Gateway } from './sallyport.ts';
@@ -23,6 +25,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     baseline: { type: 'boolean', default: false },
+    policy: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -168,6 +171,10 @@ async function bench(folder: string): Promise<void> {
 }
 
 async function main(): Promise<number> {
+  if (values.policy) {
+    say(policyTable(await measurePolicy()));
+    return 0;
+  }
   if (process.platform !== 'linux' || !isInstalled('wrk')) {
     say('The bench needs Linux (it reads /proc) and wrk. On Debian: apt-get install wrk nginx haproxy');
     return 1;
