@@ -1,7 +1,8 @@
-/** `npm run schema`: writes the generated pages of `docs/reference/` from the configuration schema. */
+/** `npm run schema`: writes the generated pages of `docs/reference/`, from the configuration schema and the entity model. */
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 
+import { MODEL_FILE, modelPage } from '../packages/gateway/src/authz/model-page.ts';
 import {
   EDITOR_SCHEMA_FILE,
   editorSchema,
@@ -13,6 +14,7 @@ mkdirSync('docs/reference', { recursive: true });
 for (const [file, text] of [
   [EDITOR_SCHEMA_FILE, `${JSON.stringify(editorSchema(), null, 2)}\n`],
   [REFERENCE_FILE, referencePage()],
+  [MODEL_FILE, modelPage()],
 ] as const) {
   writeFileSync(file, text);
   process.stdout.write(`wrote ${file}\n`);
