@@ -1,5 +1,6 @@
 /** `sallyport check`: is the configuration right, without starting anything. */
 
+import { describeProblem } from '../authz/policy-problem.ts';
 import { loadConfig } from '../config/load.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { formatProblem, isFatal } from '../config/problem.ts';

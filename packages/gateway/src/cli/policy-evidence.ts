@@ -12,7 +12,7 @@ import type { Asking, PolicyQuestion, Ruling } from './policy-question.ts';
 
 type Applicable = Explanation['applicable'][number];
 
-export type Evidence = Pick<Applicable, 'id' | 'effect' | 'source' | 'line' | 'text'> & {
+export type Evidence = Pick<Applicable, 'id' | 'effect' | 'mode' | 'source' | 'line' | 'text'> & {
   /** `depends`: on the arguments, which are not known. */
   readonly outcome: 'satisfied' | 'not satisfied' | 'depends' | 'error';
   readonly error?: string;
@@ -27,8 +27,8 @@ export function gatherEvidence(
   const rank = ({ outcome }: Evidence): number => ORDER.indexOf(outcome);
   return applicable
     .map((policy): Evidence => {
-      const { id, effect, source, line, text } = policy;
-      return { id, effect, source, line, text, ...judgedAlone(policy, question, clock) };
+      const { id, effect, mode, source, line, text } = policy;
+      return { id, effect, mode, source, line, text, ...judgedAlone(policy, question, clock) };
     })
     .toSorted((one, other) => rank(one) - rank(other));
 }
@@ -54,7 +54,8 @@ function judgedAlone(
   const { grounds } = made.value.explain(caller, entry, args);
   const [error] = grounds.errors;
   if (error !== undefined) return { outcome: 'error', error: error.replace(`${ALONE}: `, '') };
-  return { outcome: grounds.policies.includes(ALONE) ? 'satisfied' : 'not satisfied' };
+  const named = [...grounds.policies, ...(grounds.withheld ?? [])];
+  return { outcome: named.includes(ALONE) ? 'satisfied' : 'not satisfied' };
 }
 
 /** Under the name of its file, and enforced whatever its mode: whether it is satisfied is asked, not what follows. */

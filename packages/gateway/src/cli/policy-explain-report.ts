@@ -26,6 +26,9 @@ export function printExplanation(explanation: PolicyExplanation, entry: Entry, t
   const paint = isOpen(ruling) ? terminal.green : terminal.red;
   terminal.out(`${paint(rulingText(ruling))}  ${questionText(explanation)}`);
   for (const line of reasons(explanation)) terminal.out(`  ${line}`);
+  const { observed } = ruling.grounds;
+  if (observed !== undefined)
+    terminal.out(`  ${observed.policies.join(', ')} would make it ${observedText(observed)}.`);
   const decisive = evidence.filter(({ id }) => ruling.grounds.policies.includes(id));
   for (const policy of decisive) printPolicy(policy, terminal);
   const others = evidence.filter((policy) => !decisive.includes(policy));
@@ -40,6 +43,10 @@ export function printExplanation(explanation: PolicyExplanation, entry: Entry, t
     terminal.dim(`${traitsText(entry)}  policies ${policies.version.slice(0, 12)}, ${policies.count} in all`),
   );
   for (const note of notes) terminal.out(terminal.yellow(note));
+}
+
+function observedText({ effect, approvals }: NonNullable<Ruling['grounds']['observed']>): string {
+  return approvals.length === 0 ? effect : `${effect}, approved by ${approvals.join(', ')}`;
 }
 
 function questionText({ caller, subject, args }: PolicyExplanation): string {
@@ -61,6 +68,11 @@ function reasons({ ruling, evidence, nearest }: PolicyExplanation): readonly str
   if (effect === 'approval') return ['Allowed once that is given. It is asked for by the policies below.'];
   if (isOpen(ruling)) return grounds.policies.length > 0 ? [] : ['It depends on the arguments.'];
   if (grounds.policies.length > 0) return ['A forbid wins over every permit.'];
+  const { withheld = [] } = grounds;
+  if (withheld.length > 0) {
+    const why = 'a workload alone reaches only what is marked read-only and of low risk';
+    return [`${withheld.join(', ')} would permit it, but ${why}.`];
+  }
   const none = evidence.length === 0 ? 'No policy speaks of it' : 'No policy allows it';
   if (nearest.length === 0) return [`${none}, and no group would change that.`];
   const ways = nearest.map(({ group, policies }) => `${policies.join(', ')} needs group ${group}`);
@@ -83,8 +95,10 @@ const OUTCOMES: Readonly<Record<Evidence['outcome'], string>> = {
   error: 'cannot be evaluated',
 };
 
-const outcomeText = ({ outcome, error }: Evidence): string =>
-  error === undefined ? OUTCOMES[outcome] : `${OUTCOMES[outcome]}: ${error}`;
+function outcomeText({ outcome, error, mode }: Evidence): string {
+  const text = error === undefined ? OUTCOMES[outcome] : `${OUTCOMES[outcome]}: ${error}`;
+  return mode === 'observe' ? `${text} (only observed)` : text;
+}
 
 function traitsText({ kind, traits }: Entry): string {
   if (kind === 'server') return 'a server';

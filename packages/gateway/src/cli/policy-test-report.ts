@@ -14,6 +14,8 @@ export type CaseReport = {
   /** The determining policies, and where each stands. */
   readonly decided: readonly { readonly id: string; readonly place?: string }[];
   readonly errors: readonly string[];
+  /** Permits that did not count, because a workload alone asked for what is not harmless. */
+  readonly withheld: readonly string[];
 };
 
 export type FileReport = { readonly file: string; readonly cases: readonly CaseReport[] };
@@ -35,12 +37,17 @@ export function printReport(reports: readonly FileReport[], terminal: Terminal):
   terminal.out(failed === 0 ? terminal.green(summary) : terminal.red(summary));
 }
 
-function printFailure({ line, expected, got, decided, errors }: CaseReport, file: string, terminal: Terminal): void {
+function printFailure(
+  { line, expected, got, decided, errors, withheld }: CaseReport,
+  file: string,
+  terminal: Terminal,
+): void {
   const policies = decided.map(({ id, place }) => (place === undefined ? id : `${id} (${place})`));
   const rows = [
     ['expected', expected],
     ['got', got],
     ['decided by', policies.length === 0 ? 'no policy: nothing permits it' : policies.join(', ')],
+    ...(withheld.length === 0 ? [] : [['withheld', `${withheld.join(', ')}: a workload alone`]]),
     ...errors.map((error) => ['error', error]),
     ['case', `${file}:${line}`],
   ];

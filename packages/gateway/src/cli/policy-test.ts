@@ -119,6 +119,7 @@ async function runCase({ one, at, file, find, authorizer, asking }: CaseParts): 
     got: gotText(one, ruling),
     decided: ruling.grounds.policies.map((id) => ({ id, ...(places.has(id) ? { place: places.get(id) ?? '' } : {}) })),
     errors: [...(ruling.invalid === undefined ? [] : [ruling.invalid]), ...ruling.grounds.errors],
+    withheld: ruling.grounds.withheld ?? [],
   };
 }
 
@@ -150,26 +151,37 @@ function callerWords({ as, surface }: TestCase, where: string, { test, loaded }:
   );
 }
 
-function passes({ expect, by }: TestCase, ruling: Ruling): boolean {
+function passes({ expect, by, observed }: TestCase, ruling: Ruling): boolean {
   const effect = typeof expect === 'string' ? expect : 'approval';
   const approvals = typeof expect === 'string' ? [] : expect.approval;
   return (
     effect === ruling.effect &&
     sameNames(approvals, ruling.approvals) &&
-    (by === undefined || sameNames(by, ruling.grounds.policies))
+    (by === undefined || sameNames(by, ruling.grounds.policies)) &&
+    (observed === undefined || sameNames(observed, ruling.grounds.observed?.policies ?? []))
   );
 }
 
 const sameNames = (one: readonly string[], other: readonly string[]): boolean =>
   JSON.stringify(one.toSorted()) === JSON.stringify(other.toSorted());
 
-function expectationText({ expect, by }: TestCase): string {
+function expectationText({ expect, by, observed }: TestCase): string {
   const text = typeof expect === 'string' ? expect : rulingText({ effect: 'approval', approvals: expect.approval });
-  return by === undefined ? text : `${text}, decided by ${by.length === 0 ? 'no policy' : by.join(', ')}`;
+  return `${text}${decidedText(by)}${observedText(observed)}`;
 }
 
-function gotText({ by }: TestCase, ruling: Ruling): string {
-  const { policies } = ruling.grounds;
-  const decided = policies.length === 0 ? 'no policy' : policies.join(', ');
-  return by === undefined ? rulingText(ruling) : `${rulingText(ruling)}, decided by ${decided}`;
+/** Names what the case asks for, and no more. */
+function gotText({ by, observed }: TestCase, ruling: Ruling): string {
+  const { policies, observed: noticed } = ruling.grounds;
+  const decided = by === undefined ? '' : decidedText(policies);
+  return `${rulingText(ruling)}${decided}${observed === undefined ? '' : observedText(noticed?.policies ?? [])}`;
 }
+
+const decidedText = (policies: readonly string[] | undefined): string =>
+  policies === undefined ? '' : `, decided by ${namesOrNone(policies)}`;
+
+const observedText = (policies: readonly string[] | undefined): string =>
+  policies === undefined ? '' : `, observed by ${namesOrNone(policies)}`;
+
+const namesOrNone = (policies: readonly string[]): string =>
+  policies.length === 0 ? 'no policy' : policies.join(', ');

@@ -12,7 +12,7 @@ import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { judgeReload, samePolicies, type Reloaded } from './policy-reload.ts';
 import { watchPolicies, type Delay } from './policy-watch.ts';
-import { authorizerOf, unwrapPolicies } from './policy.ts';
+import { authorizerOf, logWarnings, unwrapPolicies } from './policy.ts';
 
 export type LivePolicies = {
   /** Ask once per request: a request is judged by one set. */
@@ -43,6 +43,7 @@ export function createLivePolicies({ loaded, logger, instruments, now }: LivePol
   const { file, env, overrides, config: started } = loaded;
   let inForce = started;
   let current = unwrapPolicies(authorizerOf(started));
+  logWarnings(current, logger);
   let sinceMs = now();
   let refused: ReportedPolicies['refused'];
   let restart: readonly string[] = [];
@@ -72,6 +73,7 @@ export function createLivePolicies({ loaded, logger, instruments, now }: LivePol
       sinceMs = now();
       instruments.policiesReloaded('swapped');
       logger.info({ version: made.version, before, policies: made.policyCount }, 'policies swapped');
+      logWarnings(made, logger);
     }
     noteRestart(reloaded.restart);
   }

@@ -121,7 +121,7 @@ export function modelServer(config: ServerConfig): Server {
 /** As the catalog knows it. */
 export const catalogServer = (server: ServerConfig): CatalogServer => ({
   server: modelServer(server),
-  traits: server.tools,
+  traits: server.traits,
   readOnly: server.readOnly,
 });
 
