@@ -81,7 +81,7 @@ describe('an observed policy', () => {
     const authorizer = authorizerFor(
       `${EVERYTHING}\n@id("try") @mode("observe") forbid (principal, action, resource);`,
     );
-    expect(authorizer.explain({ principal: alice, client: CLIENT }, write, {}).applicable).toEqual([
+    expect(authorizer.explain({ principal: alice, client: CLIENT }, write, {}).applicable).toMatchObject([
       { id: 'all', effect: 'permit', mode: 'enforce', source: 'test.cedar', line: 1 },
       { id: 'try', effect: 'forbid', mode: 'observe', source: 'test.cedar', line: 2 },
     ]);
