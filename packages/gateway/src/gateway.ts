@@ -7,6 +7,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
+import { setImmediate as yieldNow } from 'node:timers/promises';
 
 import { digestOf } from './audit/argument-digest.ts';
 import { createFileAuditLog, type FileAuditLogOptions } from './audit/file-audit-log.ts';
@@ -153,6 +154,7 @@ async function composeGateway(
       approvalWaitMs: config.approvals.waitMs,
       audit,
       send: upstreams.send,
+      yieldNow: () => yieldNow(),
       pageSize: LIST_PAGE_SIZE,
       instruments,
       logger,

@@ -8,7 +8,7 @@ import type { Entry } from '../model/target.ts';
 export const ACTIVITY = { read: 2, other: 99 } as const;
 
 /** Reads by the protocol's own definition. Prompts and resources run a server's code: there the operator's word decides. */
-const ALWAYS_READ: Readonly<Record<OperationKind, boolean>> = {
+const ALWAYS_READ: Readonly<Record<Exclude<OperationKind, 'administer'>, boolean>> = {
   discover: true,
   ping: true,
   list: true,
@@ -26,6 +26,7 @@ const ALWAYS_READ: Readonly<Record<OperationKind, boolean>> = {
 /** Everything that is not a read is recorded durably before it leaves. */
 export function isReadOnly(operation: Operation, entry: Entry | undefined): boolean {
   if (operation.kind === 'task') return operation.verb === 'get';
+  if (operation.kind === 'administer') return operation.act.name !== 'decideApproval';
   return ALWAYS_READ[operation.kind] || (entry?.traits.readOnly ?? false);
 }
 

@@ -61,6 +61,7 @@ export function outcomeRecord(event: AuditEvent, at: Position, context: RecordCo
   if (event.intentSequence !== undefined) own += `,"intent_sequence":${event.intentSequence}`;
   // With an intent the digest stands there, written before the call left.
   else own += argumentDigest(operation);
+  own += administrativeAct(operation);
   if (event.resultBytes !== undefined) own += `,"result_bytes":${event.resultBytes}`;
   if (failure !== undefined) own += `,"sent":"${failure.sent}"`;
   if (failure?.reason !== undefined) own += `,"reason":${quote(failure.reason)}`;
@@ -90,7 +91,7 @@ export function intentRecord(request: ApprovedRequest, at: Position, context: Re
     call(request, operation, ''),
     context.metadata,
     place(at, principal, request.id),
-    `,"unmapped":{"event":"intent"${argumentDigest(operation)}${request.approval === undefined ? '' : approvalOf(request.approval)}`,
+    `,"unmapped":{"event":"intent"${argumentDigest(operation)}${administrativeAct(operation)}${request.approval === undefined ? '' : approvalOf(request.approval)}`,
     origin(request, principal),
   ];
 }
@@ -285,4 +286,19 @@ const workloadOf = ({ id, credential }: Workload): string =>
 function argumentDigest(operation: Operation): string {
   const args = argumentsOf(operation);
   return args === undefined ? '' : `,"arguments":"${digestOf(args)}"`;
+}
+
+/** Which approval was read or decided, and how; or how much was asked about access. */
+function administrativeAct(operation: Operation): string {
+  if (operation.kind !== 'administer') return '';
+  const { act } = operation;
+  switch (act.name) {
+    case 'askAccess':
+    case 'askAccessOfOthers':
+      return `,"questions":${act.questions.length}`;
+    case 'readApprovals':
+      return act.id === undefined ? '' : `,"approval":${quote(act.id)}`;
+    case 'decideApproval':
+      return `,"approval":${quote(act.id)},"verdict":"${act.verdict}"`;
+  }
 }

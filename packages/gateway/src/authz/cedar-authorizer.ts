@@ -10,6 +10,7 @@ import { err, ok, type Result } from '../model/result.ts';
 import type { Entry } from '../model/target.ts';
 import type { Authorizer, Caller } from './authorizer.ts';
 import { BoundedCache } from './bounded-cache.ts';
+import { BUILT_IN_POLICIES } from './built-in-policies.ts';
 import { argumentsOf, asksWithoutArguments, judgedArguments, methodName, surfaceOf, type Facts } from './context.ts';
 import type { Subject } from './entities.ts';
 import { actionOf } from './operation-action.ts';
@@ -76,6 +77,7 @@ export type Explanation = {
 export interface CedarAuthorizer extends Authorizer {
   /** The decision and all that took part in it. Without `args`: whether the entry is admitted at all. Nothing is cached. */
   explain(caller: Caller, entry: Entry, args?: JsonObject): Explanation;
+  /** The operator's. */
   readonly policyCount: number;
   /** Of the policies in force: what their author most likely did not mean. */
   readonly warnings: readonly PolicyProblem[];
@@ -85,7 +87,7 @@ export interface CedarAuthorizer extends Authorizer {
 export function createAuthorizer(options: AuthorizerOptions): Result<CedarAuthorizer, readonly PolicyProblem[]> {
   const limits = { ...DEFAULT_AUTHORIZER_LIMITS, ...options.limits };
   const shorthand = compileShorthand(options.shorthand);
-  const texts = [...shorthand.texts, ...options.policies];
+  const texts = [...BUILT_IN_POLICIES, ...shorthand.texts, ...options.policies];
   const loaded = loadPolicies(texts, limits);
   const problems = [...shorthand.problems, ...(loaded.ok ? [] : loaded.error)];
   if (!loaded.ok || problems.length > 0) return err(problems);
@@ -169,7 +171,7 @@ function authorizerOf(
 
   return {
     version,
-    policyCount: policies.length,
+    policyCount: policies.length - BUILT_IN_POLICIES.length,
     warnings,
     admit: (caller, entry): Admission => {
       const { allowed, grounds } = finish(admission(caller, entry));

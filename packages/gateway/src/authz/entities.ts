@@ -5,7 +5,7 @@
 
 import type { CedarValueJson, EntityJson, TypeAndId } from '@cedar-policy/cedar-wasm/nodejs';
 import { DEFAULT_TENANT, type Principal, type TenantId, type Workload } from '../model/principal.ts';
-import { serverTraits, type Entry } from '../model/target.ts';
+import { GATEWAY_ID, serverTraits, type Entry } from '../model/target.ts';
 import { toCedarRecord } from './cedar-values.ts';
 import { TYPE_OF_KIND, type PrincipalAttribute, type ResourceAttribute, type WorkloadAttribute } from './vocabulary.ts';
 
@@ -155,19 +155,22 @@ function principalProblem(principal: Principal, unreadableClaims: boolean): stri
   return texts.every((text) => text.isWellFormed()) ? undefined : "The caller's identity is not valid Unicode.";
 }
 
-/** The entry and its server. `Tool::"files/read_text_file"` in `Server::"files"`. */
+/** The gateway itself, which administrative acts are about. */
+const GATEWAY_UID: TypeAndId = { type: 'Gateway', id: 'sallyport' };
+
+/** The entry and its server. `Tool::"files/read_text_file"` in `Server::"files"`; the gateway is `Gateway::"sallyport"`. */
 export function entrySubject(entry: Entry): Subject {
   const { server, traits } = entry;
-  const serverUid: TypeAndId = { type: 'Server', id: server.id };
-  const type = TYPE_OF_KIND[entry.kind];
+  const serverUid: TypeAndId = server.id === GATEWAY_ID ? GATEWAY_UID : { type: 'Server', id: server.id };
   const isServer = entry.kind === 'server';
+  const type = isServer ? serverUid.type : TYPE_OF_KIND[entry.kind];
   const uid: TypeAndId = isServer ? serverUid : { type, id: `${server.id}/${entry.name}` };
   const isUri = entry.kind === 'resource' || entry.kind === 'template';
   const own: EntityJson = {
     uid,
     attrs: {
       ...entryAttributes(entry, traits),
-      name: isServer ? server.id : entry.name,
+      name: isServer ? serverUid.id : entry.name,
       uri: isUri ? entry.name : '',
       listed: entry.kind !== 'resource' || entry.listed,
       template: entry.kind === 'template',

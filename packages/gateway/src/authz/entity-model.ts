@@ -58,6 +58,12 @@ export const ENTITY_MODEL: Readonly<Record<EntityType, EntityModel>> = {
     says: 'The OAuth client that a token was issued to: verified, unlike `context.surface`.',
   },
   Tenant: { as: 'other', in: [], id: '`acme`', says: 'Who shares nothing with others.' },
+  Gateway: {
+    as: 'resource',
+    in: [],
+    id: '`sallyport`',
+    says: 'The gateway itself, which administrative acts are about.',
+  },
   Server: { as: 'resource', in: [], id: '`files`', says: 'A server, for what is about it as a whole.' },
   Tool: { as: 'resource', in: ['Server'], id: '`files/read_file`', says: 'A tool, by the server’s own name.' },
   Prompt: { as: 'resource', in: ['Server'], id: '`files/summary`', says: 'A prompt, by the server’s own name.' },
@@ -137,6 +143,13 @@ export const ACTION_MODEL: Readonly<Record<ActionName, ActionModel>> = {
   getPrompt: { on: ['Prompt'], says: 'See a prompt, complete its arguments and get it.' },
   readResource: { on: ['Resource'], says: 'See a resource or a template and read it.' },
   callMethod: { on: ['Server'], says: 'A method that the gateway does not know, and tasks.' },
+  askAccess: { on: ['Gateway'], says: 'Ask beforehand what oneself may call. Built in: everyone may.' },
+  askAccessOfOthers: { on: ['Gateway'], says: 'Ask what somebody else may call, and which policy says so.' },
+  readApprovals: {
+    on: ['Gateway'],
+    says: 'Read the approvals that one asked for or may decide. Built in: everyone may.',
+  },
+  decideApproval: { on: ['Gateway'], says: 'Decide approvals that one is asked for. Built in: everyone may.' },
 };
 
 export const ANNOTATION_MODEL: Readonly<Record<AnnotationName, string>> = {

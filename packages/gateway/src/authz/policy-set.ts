@@ -18,6 +18,8 @@ export type PolicyText = {
   readonly id?: string;
   readonly file?: string;
   readonly text: string;
+  /** Ours (`built-in-policies.ts`). */
+  readonly builtIn?: true;
 };
 
 export type Policy = Annotated & {
@@ -33,6 +35,7 @@ export type Policy = Annotated & {
   readonly judged: PolicyJson;
   /** How a permit that reads arguments is judged while they are unknown. */
   readonly optimistic?: PolicyJson;
+  readonly builtIn?: true;
   readonly source: string;
   /** Where its text begins, from 1. */
   readonly line: number;
@@ -51,23 +54,24 @@ export function loadPolicies(
   const problems: PolicyProblem[] = [];
   const policies: Policy[] = [];
   for (const text of texts) loadText(text, limits, policies, problems);
-  if (policies.length > limits.maxPolicies) {
-    const message = `There are ${policies.length} policies; at most ${limits.maxPolicies} are taken.`;
+  const given = policies.filter(({ builtIn }) => builtIn !== true).length;
+  if (given > limits.maxPolicies) {
+    const message = `There are ${given} policies; at most ${limits.maxPolicies} are taken.`;
     problems.push({ source: 'policies', message });
   }
   refuseTwins(policies, problems);
-  if (policies.length > limits.maxPolicies) return err(problems);
+  if (given > limits.maxPolicies) return err(problems);
   // What is misspelt was told already; its type faults would only be the same news again.
   const faulty = new Set(problems.map(({ policy }) => policy));
   const types = checkTypes(policies.filter(({ id }) => !faulty.has(id)));
   problems.push(...types.problems);
   if (problems.length > 0) return err(byPlace(problems));
   const empty = { source: 'policies', message: 'There is no policy at all, so nothing is allowed to anyone.' };
-  return ok({ policies, warnings: policies.length === 0 ? [empty] : types.warnings });
+  return ok({ policies, warnings: given === 0 ? [empty] : types.warnings });
 }
 
 function loadText(
-  { id, file, text }: PolicyText,
+  { id, file, text, builtIn }: PolicyText,
   limits: PolicySetLimits,
   policies: Policy[],
   problems: PolicyProblem[],
@@ -103,7 +107,7 @@ function loadText(
     const fallbackId = texts.length === 1 ? base : `${base}[${position}]`;
     const at = { source, ...place.position };
     const policy = readPolicy({ text: policyText, fallbackId, index: policies.length, at }, problems);
-    if (policy !== undefined) policies.push(policy);
+    if (policy !== undefined) policies.push(builtIn === true ? { ...policy, builtIn } : policy);
   }
 }
 

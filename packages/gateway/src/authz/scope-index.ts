@@ -21,7 +21,7 @@ export type ScopeIndex = {
 };
 
 /** What a workload alone may do on what the operator did not mark as harmless, by a permit that does not name workloads. */
-const OPEN_TO_WORKLOADS: ReadonlySet<ActionName> = new Set(['connect']);
+const OPEN_TO_WORKLOADS: ReadonlySet<ActionName> = new Set(['connect', 'askAccess']);
 
 type Constraint = PolicyJson['principal'] | PolicyJson['resource'];
 

@@ -12,6 +12,7 @@ export const ENTITY_TYPES = [
   'Group',
   'Client',
   'Tenant',
+  'Gateway',
   'Server',
   'Tool',
   'Prompt',
@@ -22,7 +23,18 @@ export const ENTITY_TYPES = [
 
 export type EntityType = (typeof ENTITY_TYPES)[number];
 
-export const ACTIONS = ['connect', 'callTool', 'getPrompt', 'readResource', 'callMethod'] as const;
+export const ACTIONS = [
+  'connect',
+  'callTool',
+  'getPrompt',
+  'readResource',
+  'callMethod',
+  // Administrative acts. Their resource is Gateway::"sallyport".
+  'askAccess',
+  'askAccessOfOthers',
+  'readApprovals',
+  'decideApproval',
+] as const;
 
 export type ActionName = (typeof ACTIONS)[number];
 

@@ -12,7 +12,8 @@ import {
   toolItem,
 } from './catalog-fixture.ts';
 import { aggregateName } from './names.ts';
-import { createCatalog, GATEWAY_ID } from './snapshot.ts';
+import { GATEWAY_ID } from '../model/target.ts';
+import { createCatalog } from './snapshot.ts';
 
 const files = registered(
   'files',

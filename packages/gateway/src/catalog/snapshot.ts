@@ -6,7 +6,15 @@
 import { createHash } from 'node:crypto';
 import type { Operation } from '../model/operation.ts';
 import type { Discovery, Freshness } from '../model/outcome.ts';
-import type { Endpoint, Entry, ResourceEntry, ServerEntry, ServerId, Target } from '../model/target.ts';
+import {
+  GATEWAY_ID,
+  type Endpoint,
+  type Entry,
+  type ResourceEntry,
+  type ServerEntry,
+  type ServerId,
+  type Target,
+} from '../model/target.ts';
 import { aggregateOf, type Aggregate, type Gateway, type Owners } from './aggregate.ts';
 import type { Catalog, Problem, ServerStatus, Withheld } from './catalog.ts';
 import { serverEntryOf, unlistedResource, type RegisteredServer } from './offering.ts';
@@ -23,9 +31,6 @@ export type CatalogOptions = {
   /** Entries kept for URIs that callers asked for and no list names. */
   readonly maxUnlisted?: number;
 };
-
-/** No server's id: those have no `_`. Stands for the gateway itself where an operation is about the whole aggregate. */
-export const GATEWAY_ID = '_gateway';
 
 const EMPTY: readonly Entry[] = Object.freeze([]);
 const STALE: Freshness = Object.freeze({ ttlMs: 0, scope: 'private' });

@@ -1,5 +1,6 @@
 /** What a client asks for, in one language for every revision. The entrypoint decodes into it, an upstream encodes from it. */
 
+import { ADMINISTRATIVE_METHODS, type AdministrativeAct } from './administration.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Era } from './revision.ts';
 
@@ -43,7 +44,9 @@ export type Operation =
   | { readonly kind: 'task'; readonly verb: TaskVerb; readonly taskId: string; readonly params: JsonObject }
   | { readonly kind: 'notify'; readonly method: string; readonly params: JsonObject }
   | { readonly kind: 'end-session' }
-  | { readonly kind: 'extension'; readonly method: string; readonly params: JsonObject };
+  | { readonly kind: 'extension'; readonly method: string; readonly params: JsonObject }
+  /** Of the gateway itself. No MCP message decodes to it: the API and the pages make it. */
+  | { readonly kind: 'administer'; readonly act: AdministrativeAct };
 
 export type OperationKind = Operation['kind'];
 
@@ -80,5 +83,7 @@ export function methodOf(operation: Operation, era: Era): string {
     case 'notify':
     case 'extension':
       return operation.method;
+    case 'administer':
+      return ADMINISTRATIVE_METHODS[operation.act.name];
   }
 }

@@ -45,6 +45,9 @@ export const UNKNOWN_TRAITS: Traits = {
  */
 export type Sharing = 'shared' | 'principal' | 'session' | 'call';
 
+/** No server's id: those have no `_`. Stands for the gateway itself where an operation is about no server of its own. */
+export const GATEWAY_ID = '_gateway';
+
 export type Server = {
   readonly id: ServerId;
   /** Changes when the server's configuration changes; part of pool keys and continuations. */

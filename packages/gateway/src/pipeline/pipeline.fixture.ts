@@ -46,7 +46,10 @@ export type World = {
 };
 
 export type WorldOptions = Partial<
-  Pick<PipelineParts, 'validator' | 'pageSize' | 'limiter' | 'scopes' | 'approvals' | 'approvalWaitMs'>
+  Pick<
+    PipelineParts,
+    'validator' | 'pageSize' | 'limiter' | 'scopes' | 'approvals' | 'approvalWaitMs' | 'clockMs' | 'yieldNow'
+  >
 > & {
   readonly catalog?: () => Catalog;
   readonly authorizer?: () => Authorizer;
@@ -140,11 +143,12 @@ export function worldOf(options: WorldOptions = {}): World {
       calls.push(call);
       return send(call, how);
     },
+    yieldNow: options.yieldNow ?? (() => Promise.resolve()),
     pageSize: options.pageSize ?? 100,
     instruments: silentInstruments(refused),
     logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     logCalls: false,
-    clockMs: () => 0,
+    clockMs: options.clockMs ?? (() => 0),
     approvals,
     approvalLink: (id) => `https://gw.example.com/approvals/${id}`,
     approvalWaitMs: options.approvalWaitMs ?? 50,

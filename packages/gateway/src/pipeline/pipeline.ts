@@ -15,6 +15,7 @@ import type { Principal } from '../model/principal.ts';
 import type { AuthenticatedRequest, InboundRequest } from '../model/request.ts';
 import type { Entry } from '../model/target.ts';
 import type { Limiter } from '../quota/limiter.ts';
+import { administer, type Administered } from './administer.ts';
 import { admit } from './admit.ts';
 import { answer } from './answer.ts';
 import { approve, isApproved, type ApproveParts } from './approve.ts';
@@ -43,6 +44,8 @@ export type Handled = {
   readonly principal?: Principal;
   /** What the outcome is about, once a name was resolved: older clients need some of its results projected. */
   readonly entry?: Entry;
+  /** What an administrative act brought; its outcome is `complete` and empty. */
+  readonly administered?: Administered;
 };
 
 export interface Pipeline {
@@ -62,6 +65,8 @@ export type PipelineParts = RecordParts &
     readonly checkParamHeaders: ParamHeaderCheck;
     readonly audit: AuditLog;
     readonly send: Send;
+    /** Lets other work run, in the middle of long answers. */
+    readonly yieldNow: () => Promise<void>;
     /** Entries on one page of a list. */
     readonly pageSize: number;
   };
@@ -72,8 +77,14 @@ export function createPipeline(options: PipelineParts): Pipeline {
     async handle(request, exchange) {
       const trail = new RequestTrail();
       let outcome: Outcome;
+      let administered: Administered | undefined;
       try {
-        outcome = await run(request, exchange, trail, parts);
+        if (request.operation.kind === 'administer') {
+          administered = await administer(request, request.operation.act, trail, parts);
+          outcome = DONE;
+        } else {
+          outcome = await run(request, exchange, trail, parts);
+        }
       } catch (error) {
         outcome = { kind: 'failed', failure: error instanceof Refusal ? error.failure : internal(error) };
       }
@@ -83,10 +94,13 @@ export function createPipeline(options: PipelineParts): Pipeline {
         outcome: recorded,
         ...(principal === undefined ? {} : { principal }),
         ...(entry === undefined ? {} : { entry }),
+        ...(administered === undefined ? {} : { administered }),
       };
     },
   };
 }
+
+const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } };
 
 const internal = (cause: unknown) => ({ code: 'internal', sent: 'maybe', cause }) as const;
 

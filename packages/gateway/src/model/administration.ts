@@ -1,0 +1,68 @@
+/**
+ * What the gateway itself can be asked to do, beside passing calls on: may somebody call something, what waits for my word,
+ * and that word. These are operations like any other, so they are authenticated, judged by policy and recorded.
+ */
+
+import type { FailureCode } from './failure.ts';
+import type { JsonObject } from './json.ts';
+import type { Operation } from './operation.ts';
+import type { ServerId } from './target.ts';
+
+/** Somebody other than the caller, as the caller describes them: nothing of it is verified, nothing of it is a right. */
+export type AskedSubject = {
+  readonly kind: 'user' | 'workload';
+  readonly issuer: string;
+  readonly subject: string;
+  /** As policies name people of other tenants. Only the caller's own is ever answered for. */
+  readonly tenant?: string;
+  readonly name?: string;
+  readonly groups?: readonly string[];
+  readonly scopes?: readonly string[];
+  readonly clientId?: string;
+  readonly claims?: JsonObject;
+};
+
+/** May the subject do this? */
+export type AccessQuestion = {
+  /** Absent: the caller. */
+  readonly subject?: AskedSubject;
+  readonly server: ServerId;
+  /** With the server's own name for it. */
+  readonly operation: Extract<Operation, { kind: 'call-tool' | 'get-prompt' | 'read-resource' }>;
+  /** False: the arguments are not known yet, so the question is whether any could be allowed, as for a list. */
+  readonly argumentsKnown: boolean;
+  /** What the client would call itself. */
+  readonly surface?: string;
+};
+
+/** When to stop in the middle of many questions (OpenID AuthZEN 1.0, evaluations_semantic). */
+export type AskUntil = 'all' | 'first-deny' | 'first-permit';
+
+/** `decision` is whether a permit would be made; where there are `approvals`, the call then waits for them. */
+export type AccessAnswer = {
+  readonly decision: boolean;
+  /** How the call would be refused, and in which words. */
+  readonly reason?: FailureCode;
+  readonly message?: string;
+  /** Who would have to approve: `caller`, `group:dba`. */
+  readonly approvals: readonly string[];
+  /** Only for who may ask about others: the policies that determine the answer. */
+  readonly policies?: readonly string[];
+};
+
+export type AdministrativeAct =
+  | { readonly name: 'askAccess'; readonly questions: readonly AccessQuestion[]; readonly until: AskUntil }
+  | { readonly name: 'askAccessOfOthers'; readonly questions: readonly AccessQuestion[]; readonly until: AskUntil }
+  /** Without an id: what waits for the caller's word. */
+  | { readonly name: 'readApprovals'; readonly id?: string }
+  | { readonly name: 'decideApproval'; readonly id: string; readonly verdict: 'approved' | 'declined' };
+
+export type AdministrativeActName = AdministrativeAct['name'];
+
+/** What an act is called in records, metrics and logs, where calls have their MCP method. */
+export const ADMINISTRATIVE_METHODS = {
+  askAccess: 'access/evaluate',
+  askAccessOfOthers: 'access/evaluate',
+  readApprovals: 'approvals/read',
+  decideApproval: 'approvals/decide',
+} as const satisfies Record<AdministrativeActName, string>;
