@@ -4,6 +4,7 @@ import type { FailedAttempts } from '../authn/attempts.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import { createAuthenticator } from '../authn/bearer-authenticator.ts';
 import type { Config } from '../config/config.ts';
+import type { EgressPolicy } from '../egress/address-guard.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { Endpoint } from '../model/target.ts';
 import { createAddressLimiter } from '../quota/address-limiter.ts';
@@ -15,6 +16,16 @@ const FAILED_ATTEMPTS = { count: 60, periodMs: 60_000, burst: 30, text: '60/minu
 /** One count for each address, whatever kind of credential failed. */
 export const composeFailedAttempts = (): FailedAttempts =>
   createAddressLimiter({ ...FAILED_ATTEMPTS, now: () => performance.now() });
+
+/** An issuer that the operator named may be inside; where its metadata leads to must be outside. */
+export function egressPolicyOf({ identity }: Config): (url: string) => EgressPolicy {
+  const named = identity.issuers.flatMap(({ issuer, jwksUri }) => [
+    issuer,
+    ...(jwksUri === undefined ? [] : [jwksUri]),
+  ]);
+  const trusted = new Set(named.map((url) => new URL(url).origin));
+  return (url) => (trusted.has(new URL(url).origin) ? 'configured' : 'discovered');
+}
 
 export type AuthenticatorParts = {
   readonly config: Config;
@@ -29,8 +40,7 @@ export type AuthenticatorParts = {
 export function composeAuthenticator(parts: AuthenticatorParts): Authenticator {
   const { config, publicUrl, egress, storage, failedAttempts, logger } = parts;
   const { apiKeys, issuers, audience } = config.identity;
-  const named = issuers.flatMap(({ issuer, jwksUri }) => [issuer, ...(jwksUri === undefined ? [] : [jwksUri])]);
-  const trusted = new Set(named.map((url) => new URL(url).origin));
+  const policyOf = egressPolicyOf(config);
   const endpointUrl = (endpoint: Endpoint): string =>
     endpoint.kind === 'aggregate' ? `${publicUrl}/mcp` : `${publicUrl}/servers/${endpoint.server}/mcp`;
   return createAuthenticator({
@@ -41,9 +51,12 @@ export function composeAuthenticator(parts: AuthenticatorParts): Authenticator {
     audiences: (endpoint) =>
       audience === 'gateway' ? [endpointUrl(endpoint), publicUrl, `${publicUrl}/`] : [endpointUrl(endpoint)],
     fetchJson: async (url, signal) => {
-      // An issuer that the operator named may be inside; where its metadata leads to must be outside.
-      const policy = trusted.has(new URL(url).origin) ? 'configured' : 'discovered';
-      const { body } = await egress.fetchJson(url, { policy, maxBytes: 256 * 1024, timeoutMs: 900, signal });
+      const { body } = await egress.fetchJson(url, {
+        policy: policyOf(url),
+        maxBytes: 256 * 1024,
+        timeoutMs: 900,
+        signal,
+      });
       return body;
     },
     failedAttempts,

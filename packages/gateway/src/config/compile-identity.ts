@@ -1,12 +1,17 @@
 /** The part of the configuration that says who may call, as the program uses it. */
 
-import type { IdentityConfig, IssuerConfig } from './config.ts';
+import type { IdentityConfig, IssuerConfig, LoginConfig, ValueConfig } from './config.ts';
 import { isKeyHash } from './identity-schema.ts';
 import type { ParsedFile } from './schema.ts';
 
 type Parsed = ParsedFile['identity'];
 
-export function compileIdentity(identity: Parsed, absolute: (file: string) => string): IdentityConfig {
+/** @param located A reference with its path made absolute. */
+export function compileIdentity(
+  identity: Parsed,
+  absolute: (file: string) => string,
+  located: (value: ValueConfig) => ValueConfig,
+): IdentityConfig {
   const { audience, scopes, workloads } = identity;
   return {
     apiKeys: identity.apiKeys
@@ -16,7 +21,7 @@ export function compileIdentity(identity: Parsed, absolute: (file: string) => st
         hash: hash.slice('sha256:'.length),
         ...(expires === undefined ? {} : { expiresAtMs: Date.parse(expires) }),
       })),
-    issuers: identity.issuers.map(compileIssuer),
+    issuers: identity.issuers.map((issuer) => compileIssuer(issuer, located)),
     audience,
     scopes,
     workloads: {
@@ -29,19 +34,27 @@ export function compileIdentity(identity: Parsed, absolute: (file: string) => st
   };
 }
 
-function compileIssuer({
-  jwksUri,
-  tenant,
-  tenantClaim,
-  algorithms,
-  ...issuer
-}: Parsed['issuers'][number]): IssuerConfig {
-  const { clockSkew, ...rest } = issuer;
+function compileIssuer(
+  { jwksUri, tenant, tenantClaim, algorithms, clockSkew, login, ...issuer }: Parsed['issuers'][number],
+  located: (value: ValueConfig) => ValueConfig,
+): IssuerConfig {
   return {
-    ...rest,
+    ...issuer,
     clockSkewSeconds: clockSkew / 1000,
     ...(jwksUri === undefined ? {} : { jwksUri }),
     ...(tenantClaim === undefined ? { tenant: tenant ?? 'default' } : { tenantClaim }),
     ...(algorithms === undefined ? {} : { algorithms }),
+    ...(login === undefined ? {} : { login: compileLogin(login, located) }),
+  };
+}
+
+function compileLogin(
+  { session, clientSecret, ...login }: NonNullable<Parsed['issuers'][number]['login']>,
+  located: (value: ValueConfig) => ValueConfig,
+): LoginConfig {
+  return {
+    ...login,
+    sessionMs: session,
+    ...(clientSecret === undefined ? {} : { clientSecret: located(clientSecret) }),
   };
 }

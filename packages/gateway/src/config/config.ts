@@ -130,6 +130,16 @@ export type IssuerConfig = {
   readonly algorithms?: readonly string[];
   readonly clockSkewSeconds: number;
   readonly requireAccessTokenType: boolean;
+  readonly login?: LoginConfig;
+};
+
+/** How its users log in with a browser. */
+export type LoginConfig = {
+  readonly clientId: string;
+  /** A reference. Absent: a public client. */
+  readonly clientSecret?: ValueConfig;
+  readonly scopes: readonly string[];
+  readonly sessionMs: number;
 };
 
 /** A header or variable: the text itself, or where the credential broker finds it at run time. */

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 
 import * as z from 'zod';
 
-import { duration, filePath, name, scope } from './schema-words.ts';
+import { duration, filePath, name, scope, value } from './schema-words.ts';
 
 const KEY_HASH = /^sha256:[0-9a-f]{64}$/;
 
@@ -48,6 +48,26 @@ const protectedUrl = z
     message: 'must be https; http only on this machine.',
   });
 
+const login = z
+  .strictObject({
+    clientId: name.describe(
+      'The client that the gateway is registered as; its redirect URI is <publicUrl>/login/callback.',
+    ),
+    clientSecret: value
+      .refine(({ kind }) => kind !== 'literal', { message: 'stands in the file. Write env:NAME or file:/path/to/it.' })
+      .optional()
+      .describe('Its secret, as env:NAME or file:/path. Without one the gateway is a public client.'),
+    scopes: z
+      .array(name)
+      .default(['openid', 'profile'])
+      .describe('Scopes to ask for; `openid` always. Add the one that brings the groups, where the issuer has one.'),
+    session: duration
+      .prefault('15m')
+      .describe('How long a log-in in the browser is good for, from 1 minute to 12 hours.')
+      .refine((ms) => ms >= 60_000 && ms <= 43_200_000, { message: 'is not between 1m and 12h.' }),
+  })
+  .describe('Lets its users log in with a browser, to see and decide approvals. Needs a publicUrl over https.');
+
 const issuer = z
   .strictObject({
     issuer: protectedUrl.describe('The issuer identifier, exactly as it stands in `iss`.'),
@@ -70,6 +90,7 @@ const issuer = z
       .prefault('30s')
       .refine((ms) => ms <= 300_000, { message: 'is longer than five minutes.' })
       .describe("How far this issuer's clock may be from ours, at most 5m."),
+    login: login.optional(),
     requireAccessTokenType: z
       .boolean()
       .default(false)

@@ -2,8 +2,9 @@
 
 import { assertUrl } from './address-guard.ts';
 import type { EgressPolicy } from './address-guard.ts';
-import type { Egress, ExchangeController, ExchangeHandler, ResponseHeaders } from './egress.ts';
+import type { Egress, ResponseHeaders } from './egress.ts';
 import { EgressError, toEgressError } from './egress-error.ts';
+import { exchange, type Answer } from './exchange.ts';
 
 export type FetchJsonOptions = {
   readonly policy: EgressPolicy;
@@ -23,57 +24,7 @@ export type FetchedJson = {
   readonly url: string;
 };
 
-type Answer = { readonly status: number; readonly headers: ResponseHeaders; readonly bytes: Buffer };
-
-type Attempt = { readonly url: URL; readonly options: FetchJsonOptions; readonly signal: AbortSignal };
-
-function exchange(dispatch: Egress['dispatch'], attempt: Attempt): Promise<Answer> {
-  const { url, options, signal } = attempt;
-  return new Promise((resolve, reject) => {
-    let controller: ExchangeController | undefined;
-    let status = 0;
-    let headers: ResponseHeaders = {};
-    let size = 0;
-    const pieces: Uint8Array[] = [];
-    const abort = (): void => {
-      const error = signal.reason instanceof Error ? signal.reason : new Error('aborted');
-      controller?.abort(error);
-      reject(error);
-    };
-    const settle = (): void => signal.removeEventListener('abort', abort);
-    signal.addEventListener('abort', abort, { once: true });
-    const handler: ExchangeHandler = {
-      onRequestStart: (started) => {
-        controller = started;
-        if (signal.aborted) abort();
-      },
-      onResponseStart: (_controller, responseStatus, responseHeaders) => {
-        status = responseStatus;
-        headers = responseHeaders;
-      },
-      onResponseData: (running, piece) => {
-        size += piece.length;
-        if (size > options.maxBytes) {
-          const tooLarge = `${url.host} answered with more than ${options.maxBytes} bytes`;
-          running.abort(new EgressError('unexpected-answer', tooLarge));
-        } else {
-          pieces.push(piece);
-        }
-      },
-      onResponseEnd: () => {
-        settle();
-        resolve({ status, headers, bytes: Buffer.concat(pieces, size) });
-      },
-      onResponseError: (_controller, error) => {
-        settle();
-        reject(signal.aborted ? error : toEgressError(error, controller !== undefined));
-      },
-    };
-    const headerList = ['accept', 'application/json', 'accept-encoding', 'identity'];
-    const path = url.pathname + url.search;
-    dispatch(options.policy, { origin: url.origin, path, method: 'GET', headers: headerList }, handler);
-  });
-}
+const HEADERS = ['accept', 'application/json', 'accept-encoding', 'identity'];
 
 const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status);
 
@@ -103,7 +54,8 @@ async function follow(dispatch: Egress['dispatch'], first: URL, options: FetchJs
   let url = first;
   for (let redirects = 0; ; redirects += 1) {
     assertUrl(options.policy, url);
-    const answer = await exchange(dispatch, { url, options, signal });
+    const { policy, maxBytes } = options;
+    const answer = await exchange(dispatch, { url, policy, maxBytes, signal, method: 'GET', headers: [...HEADERS] });
     if (!isRedirect(answer.status)) return parseAnswer(answer, url);
     if (redirects >= (options.maxRedirects ?? 0)) {
       throw new EgressError(

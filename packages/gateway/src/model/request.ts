@@ -14,6 +14,19 @@ import type { Secret } from './secret.ts';
 import type { Endpoint, Target } from './target.ts';
 import type { ApprovalFact } from './trail.ts';
 
+/**
+ * Who logged in with the identity provider, as a cookie carries it under our seal. Its claims were verified when it was made,
+ * and are mapped to a principal each time it is used.
+ */
+export type BrowserSession = {
+  /** Names the session where its end is remembered. */
+  readonly id: string;
+  readonly issuer: string;
+  /** What the mapping reads: `sub`, the name, groups, tenant. */
+  readonly claims: JsonObject;
+  readonly expiresAtMs: number;
+};
+
 /** Credentials as presented, unverified. */
 export type PresentedCredentials = {
   /** From `Authorization: Bearer`. Empty when the header is there and is no bearer token. */
@@ -27,6 +40,8 @@ export type PresentedCredentials = {
   readonly certificateFault?: string;
   /** `X-Forwarded-Client-Cert`, verbatim. Whether its sender may be believed is decided by the peer's address. */
   readonly forwardedCertificate?: string;
+  /** Opened from our seal. Our own pages and API pass it on; an MCP endpoint never does. */
+  readonly browser?: BrowserSession;
 };
 
 /** Who the client says it is, and how it speaks. Self-reported but for `address`: never a ground for a decision. */

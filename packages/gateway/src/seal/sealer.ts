@@ -4,7 +4,17 @@ import type { JsonObject } from '../model/json.ts';
 import type { Result } from '../model/result.ts';
 
 /** What a sealed value is for. Part of the associated data: a cursor never opens as a session. */
-export type SealPurpose = 'session' | 'cursor' | 'request-state' | 'task' | 'request-id' | 'event-id' | 'approval';
+export type SealPurpose =
+  | 'session'
+  | 'cursor'
+  | 'request-state'
+  | 'task'
+  | 'request-id'
+  | 'event-id'
+  | 'approval'
+  | 'browser-login'
+  | 'browser-session'
+  | 'csrf';
 
 export type SealFault = 'malformed' | 'unknown-key' | 'forged' | 'expired';
 
