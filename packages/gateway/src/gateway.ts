@@ -15,6 +15,7 @@ import { CatalogStore } from './catalog/catalog-store.ts';
 import { statusReport, toolSchemas, type StatusReport } from './catalog/status-report.ts';
 import { createAttempts } from './authn/attempts.ts';
 import { approvalLinks, composeApprovals } from './composition/approvals.ts';
+import { composeBrowser } from './composition/browser.ts';
 import { loadCertificates } from './composition/certificates.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
@@ -138,10 +139,12 @@ async function composeGateway(
   const listen = await withFreePort(config.listen);
   const scheme = config.tls === undefined ? 'http' : 'https';
   const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
+  const browser = composeBrowser({ config, publicUrl, egress, env, logger });
   const entrypoint = createEntrypoint({
     pipeline: createPipeline({
-      authenticator: certificates.layered(
-        composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, logger }),
+      // Pages are for people with a browser, who bring no certificate.
+      authenticator: browser.accepting(
+        certificates.layered(composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, logger })),
       ),
       catalog: () => store.current,
       scopes: config.identity.scopes,
@@ -166,6 +169,7 @@ async function composeGateway(
     publicUrl,
     allowedHosts: config.allowedHosts,
     allowedOrigins: config.allowedOrigins,
+    login: browser.login,
     authorizationServers: config.identity.issuers.map(({ issuer }) => issuer),
     requiredScopes: config.identity.scopes.required,
     audience: config.identity.audience,

@@ -8,7 +8,6 @@ import type {
   Config,
   DisabledServer,
   LimitConfig,
-  LoginConfig,
   PolicySource,
   ServerConfig,
   StorageConfig,

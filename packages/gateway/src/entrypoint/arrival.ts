@@ -13,6 +13,7 @@ import type { EncodedAnswer, ServerCodec } from '../protocol/codec.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
 import type { JsonRpcId } from '../protocol/json-rpc.ts';
 import type { McpHeaders } from '../protocol/mcp-headers.ts';
+import { respondProblem } from './api/respond.ts';
 import type { InboundHeaders } from './inbound-headers.ts';
 import { bearerToken } from './inbound-headers.ts';
 import type { EntrypointParts } from './parts.ts';
@@ -42,6 +43,12 @@ export type EndpointArrival = Arrival & { readonly route: Extract<Route, { kind:
 
 export const isForEndpoint = (arrival: Arrival): arrival is EndpointArrival => arrival.route?.kind === 'mcp';
 
+/** A request for the gateway's own API or pages. */
+export type OwnArrival = Arrival & { readonly route: Extract<Route, { kind: 'api' | 'page' }> };
+
+export const isForUs = (arrival: Arrival): arrival is OwnArrival =>
+  arrival.route?.kind === 'api' || arrival.route?.kind === 'page';
+
 export type RefusedAs = {
   /** How the client speaks, as far as it is known. Default: legacy. */
   readonly era?: Era;
@@ -67,6 +74,11 @@ export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHI
   };
   if (FAILURES[failure.code].fault === 'caller') logger.info(fields, 'refused at the door');
   else logger.warn(fields, 'refused at the door');
+  if (isForUs(arrival)) {
+    const allow = failure.code === 'method-not-allowed' ? allowHeader(arrival) : [];
+    respondProblem(arrival, failure, { headers: allow, unread: as.unread === true });
+    return Promise.resolve();
+  }
   const encoded = refusalCodec(as.era).encodeFailure(failure, { id: as.id ?? null, requestId: arrival.id });
   const answer = as.status === undefined ? encoded : { ...encoded, status: as.status };
   const headers = failure.code === 'method-not-allowed' ? allowHeader(arrival) : [];
@@ -137,10 +149,11 @@ function scopesOf({ data }: Failure): readonly string[] {
 }
 
 /** RFC 9110 section 15.5.6. Streams and session ends exist only for legacy sessions, which the request did not name. */
-const allowHeader = ({ request }: Arrival): readonly string[] => [
-  'Allow',
-  request.method === 'GET' || request.method === 'DELETE' ? 'POST' : 'GET, POST, DELETE, OPTIONS',
-];
+function allowHeader(arrival: Arrival): readonly string[] {
+  const { method } = arrival.request;
+  if (isForUs(arrival)) return ['Allow', method === 'POST' ? 'GET, HEAD' : 'POST'];
+  return ['Allow', method === 'GET' || method === 'DELETE' ? 'POST' : 'GET, POST, DELETE, OPTIONS'];
+}
 
 const NOTHING_PRESENTED: PresentedCredentials = {};
 

@@ -5,6 +5,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
+import type { BrowserLogin } from '../authn/browser-login.ts';
 import { failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -12,9 +13,10 @@ import { classify } from '../protocol/classify.ts';
 import type { Sealer } from '../seal/sealer.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { receiveApi } from './api/receive-api.ts';
 import { admitArrival } from './admit-arrival.ts';
 import type { Arrival, EndpointArrival } from './arrival.ts';
-import { isForEndpoint, refuse, respondEmpty } from './arrival.ts';
+import { isForEndpoint, isForUs, refuse, respondEmpty } from './arrival.ts';
 import { answerClientError } from './client-error.ts';
 import { preflightHeaders } from './cross-origin.ts';
 import type { OpenRequests } from './drain.ts';
@@ -27,6 +29,8 @@ import type { ListenAddress } from './listen.ts';
 import { listen } from './listen.ts';
 import { createListener } from './listener.ts';
 import { OpenQuestions } from './open-questions.ts';
+import { createBrowser } from './pages/browser.ts';
+import { receivePage } from './pages/receive-page.ts';
 import type { EntrypointParts } from './parts.ts';
 import { receivePost } from './receive-post.ts';
 import { receiveSessionEnd, receiveSessionStream } from './receive-session.ts';
@@ -52,6 +56,8 @@ export type EntrypointOptions = {
   readonly audience: 'endpoint' | 'gateway';
   /** Without it the listener speaks plain HTTP. */
   readonly tls?: TlsOptions;
+  /** Where people can log in with a browser. Undefined: nowhere, and the pages say so. */
+  readonly login?: BrowserLogin | undefined;
   readonly limits?: Partial<EntrypointLimits>;
   readonly logger: Logger;
   readonly instruments: Instruments;
@@ -94,6 +100,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     sessionIds: createSessionIds({ ...options, lifetimeMs: limits.sessionLifetimeMs }),
     metadata: createResourceMetadata({ publicUrl, authorizationServers, scopes, audience }),
     isDraining: () => closing !== undefined,
+    browser: createBrowser(options),
     streamSlots: createStreamSlots(limits),
     openCalls: new Set(),
     openStreams: new Set(),
@@ -167,9 +174,11 @@ function attach(
 async function dispatch(arrival: Arrival, requests: number): Promise<void> {
   const { parts, request, headers } = arrival;
   if (request.method === 'OPTIONS') return respondEmpty(arrival, 204, preflightHeaders(headers.requestedHeaders));
-  if (!isForEndpoint(arrival)) return answerMetadata(arrival);
+  if (arrival.route?.kind === 'metadata') return answerMetadata(arrival);
   if (parts.isDraining()) return refuse(arrival, failure('draining', { retryAfterMs: 1_000 }));
   if (requests > parts.limits.maxConcurrent) return refuse(arrival, failure('overloaded', { retryAfterMs: 1_000 }));
+  if (isForUs(arrival)) return arrival.route.kind === 'api' ? receiveApi(arrival) : receivePage(arrival);
+  if (!isForEndpoint(arrival)) return refuse(arrival, failure('not-found'));
   return request.method === 'POST' ? receivePost(arrival) : receiveBodiless(arrival);
 }
 

@@ -12,6 +12,7 @@ import type { CallExchange } from './call-exchange.ts';
 import type { OpenQuestions } from './open-questions.ts';
 import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
+import type { Browser } from './pages/browser.ts';
 import type { ResourceMetadata } from './resource-metadata.ts';
 import type { SessionIds } from './session-ids.ts';
 import type { StreamSlots } from './stream-slots.ts';
@@ -23,6 +24,9 @@ export type EntrypointParts = {
   readonly sessions: LegacySessions;
   readonly limits: EntrypointLimits;
   readonly metadata: ResourceMetadata;
+  readonly browser: Browser;
+  /** Scheme, host and port, no trailing slash. */
+  readonly publicUrl: string;
   readonly logger: Logger;
   readonly instruments: Instruments;
   readonly now: () => number;

@@ -9,10 +9,34 @@ import type { Endpoint } from '../model/target.ts';
 export type Route =
   | { readonly kind: 'mcp'; readonly path: string; readonly endpoint: Endpoint }
   /** Metadata of the resource at `path` (RFC 9728); `path` is empty for the root. */
-  | { readonly kind: 'metadata'; readonly path: string };
+  | { readonly kind: 'metadata'; readonly path: string }
+  /** The gateway's own API, for programs. */
+  | { readonly kind: 'api'; readonly place: ApiPlace }
+  /** Its own pages, for people. */
+  | { readonly kind: 'page'; readonly place: PagePlace };
+
+export type ApiPlace =
+  | { readonly name: 'evaluation' | 'evaluations' | 'authzen-configuration' | 'approvals' }
+  | { readonly name: 'approval' | 'decision'; readonly id: string };
+
+export type PagePlace =
+  | { readonly name: 'login' | 'login-callback' | 'logout' | 'logged-out' | 'approvals' }
+  | { readonly name: 'approval'; readonly id: string };
 
 const AGGREGATE_PATH = '/mcp';
 const AGGREGATE: Route = { kind: 'mcp', path: AGGREGATE_PATH, endpoint: { kind: 'aggregate' } };
+const APPROVAL_PATH = /^(?<place>\/approvals|\/api\/v1\/approvals)\/(?<id>[A-Za-z0-9_-]{1,64})(?<rest>\/decision)?$/;
+const OWN_PLACES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ['/access/v1/evaluation', { kind: 'api', place: { name: 'evaluation' } }],
+  ['/access/v1/evaluations', { kind: 'api', place: { name: 'evaluations' } }],
+  ['/.well-known/authzen-configuration', { kind: 'api', place: { name: 'authzen-configuration' } }],
+  ['/api/v1/approvals', { kind: 'api', place: { name: 'approvals' } }],
+  ['/login', { kind: 'page', place: { name: 'login' } }],
+  ['/login/callback', { kind: 'page', place: { name: 'login-callback' } }],
+  ['/logout', { kind: 'page', place: { name: 'logout' } }],
+  ['/logged-out', { kind: 'page', place: { name: 'logged-out' } }],
+  ['/approvals', { kind: 'page', place: { name: 'approvals' } }],
+]);
 const SERVER_PATH = /^\/servers\/([a-z0-9-]{1,64})\/mcp$/;
 
 /** Undefined when there is nothing at this path. A query is allowed and ignored. */
@@ -24,7 +48,14 @@ export function routeOf(requestTarget: string): Route | undefined {
     const known = resource === '' || endpointAt(resource) !== undefined;
     return known ? { kind: 'metadata', path: resource } : undefined;
   }
-  return endpointAt(path);
+  return endpointAt(path) ?? OWN_PLACES.get(path) ?? approvalAt(path);
+}
+
+function approvalAt(path: string): Route | undefined {
+  const { place, id = '', rest } = APPROVAL_PATH.exec(path)?.groups ?? {};
+  if (place === undefined) return undefined;
+  if (place === '/approvals') return rest === undefined ? { kind: 'page', place: { name: 'approval', id } } : undefined;
+  return { kind: 'api', place: { name: rest === undefined ? 'approval' : 'decision', id } };
 }
 
 function endpointAt(path: string): Route | undefined {
