@@ -55,7 +55,7 @@ const answerSimply: Answering = ({ operation }) =>
 /** Starts an entrypoint. `alice-key` and `bob-key` are valid credentials. */
 export async function start(
   answering: Answering = answerSimply,
-  chosen: Partial<EntrypointOptions> = {},
+  { port: at = 0, ...chosen }: Partial<EntrypointOptions> & { readonly port?: number } = {},
 ): Promise<Running> {
   const seen: InboundRequest[] = [];
   const refused: FailureCode[] = [];
@@ -84,7 +84,7 @@ export async function start(
     digestArguments: (args) => JSON.stringify(args),
     ...chosen,
   });
-  const { port } = await entrypoint.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = await entrypoint.listen({ host: '127.0.0.1', port: at });
   return { entrypoint, port, seen, refused, logged, streams, clock };
 }
 

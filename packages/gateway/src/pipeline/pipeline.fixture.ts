@@ -26,12 +26,13 @@ import type { Endpoint } from '../model/target.ts';
 import { checkParamHeaders } from '../protocol/param-headers.ts';
 import { createLimiter, type LimitRule } from '../quota/memory-limiter.ts';
 import type { LogFields } from '../telemetry/logger.ts';
-import { createPipeline, type Exchange, type Handled, type PipelineParts } from './pipeline.ts';
+import { createPipeline, type Exchange, type Handled, type Pipeline, type PipelineParts } from './pipeline.ts';
 
 /** A part that was asked. `admitAll` is left out: looking for names to suggest is no step. */
 export type Step = 'authenticate' | 'admit' | 'consume' | 'validate' | 'authorize' | 'intend' | 'send' | 'append';
 
 export type World = {
+  readonly pipeline: Pipeline;
   readonly steps: Step[];
   readonly events: AuditEvent[];
   readonly refused: FailureCode[];
@@ -48,7 +49,15 @@ export type World = {
 export type WorldOptions = Partial<
   Pick<
     PipelineParts,
-    'validator' | 'pageSize' | 'limiter' | 'scopes' | 'approvals' | 'approvalWaitMs' | 'clockMs' | 'yieldNow'
+    | 'validator'
+    | 'pageSize'
+    | 'limiter'
+    | 'scopes'
+    | 'approvals'
+    | 'approvalWaitMs'
+    | 'authenticator'
+    | 'clockMs'
+    | 'yieldNow'
   >
 > & {
   readonly catalog?: () => Catalog;
@@ -98,7 +107,14 @@ export const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value:
 const GROUPS: Readonly<Record<string, readonly string[]>> = { alice: ['staff'], bob: [], dora: ['dba'], dan: ['dba'] };
 
 export function worldOf(options: WorldOptions = {}): World {
-  const { steps, events, refused, lines, calls, decisions }: Omit<World, 'handle' | 'approvals' | 'clock'> = {
+  const {
+    steps,
+    events,
+    refused,
+    lines,
+    calls,
+    decisions,
+  }: Omit<World, 'handle' | 'pipeline' | 'approvals' | 'clock'> = {
     steps: [],
     events: [],
     refused: [],
@@ -116,7 +132,7 @@ export function worldOf(options: WorldOptions = {}): World {
   const validator = options.validator ?? createArgumentValidator();
   const send = options.send ?? (() => Promise.resolve(DONE));
   const pipeline = createPipeline({
-    authenticator: {
+    authenticator: options.authenticator ?? {
       authenticate({ presented }) {
         asked('authenticate');
         return { ...verified(presented.bearer), ...options.caller };
@@ -155,7 +171,7 @@ export function worldOf(options: WorldOptions = {}): World {
   });
   const handle: World['handle'] = (operation, facts) =>
     pipeline.handle({ ...INBOUND, receivedAtMs: clock.nowMs, operation, ...facts }, exchange());
-  return { steps, events, refused, lines, calls, decisions, approvals, clock, handle };
+  return { pipeline, steps, events, refused, lines, calls, decisions, approvals, clock, handle };
 }
 
 /** The real ones, on a store in memory: fifteen minutes long, three at once. */

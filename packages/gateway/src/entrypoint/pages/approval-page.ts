@@ -4,7 +4,7 @@ import type { Approval, ApprovalDecision, ApprovalNeed } from '../../authz/appro
 import { approverText } from '../../model/decision.ts';
 import type { Principal } from '../../model/principal.ts';
 import { argumentsView, type ArgumentsView } from './arguments-view.ts';
-import { html, seen, type Html } from './html.ts';
+import { markup, seen, type Html } from './html.ts';
 import type { Page } from './layout.ts';
 import { standingOf, type Standing } from './standing.ts';
 import { spanOf, timeOf } from './times.ts';
@@ -20,12 +20,12 @@ export type ApprovalPageParts = {
 export function approvalPage({ approval, viewer, nowMs, token }: ApprovalPageParts): Page {
   const standing = standingOf(approval, viewer, nowMs);
   const args = argumentsView(approval.arguments);
-  const body = html`${notice(approval, standing, nowMs)}
+  const body = markup`${notice(approval, standing, viewer, nowMs)}
     <h1>${seen(approval.requestedBy.name)} asks to call <code>${seen(approval.address)}</code></h1>
     <ul class="chips">
       <li class="chip ${approval.risk}">${RISKS[approval.risk]}</li>
       <li class="chip">${KINDS[approval.kind]}</li>
-      ${standing.kind === 'yours' ? html`<li class="chip">${spanOf(approval.expiresAtMs - nowMs)} left</li>` : undefined}
+      ${standing.kind === 'yours' ? markup`<li class="chip">${spanOf(approval.expiresAtMs - nowMs)} left</li>` : undefined}
     </ul>
     <section class="card">
       <h2>Why it needs approval</h2>
@@ -56,10 +56,10 @@ const KINDS: Readonly<Record<Approval['kind'], string>> = {
 };
 
 function needView({ by, policy, description, decision }: ApprovalNeed): Html {
-  const who = by.kind === 'caller' ? 'whoever asks' : html`somebody in group ${seen(by.group)}`;
-  const state = decision === undefined ? html`Waits for ${who}` : said(decision);
-  const reason = description === undefined ? html`Policy wants a person to approve this.` : seen(description);
-  return html`<li>
+  const who = by.kind === 'caller' ? 'whoever asks' : markup`somebody in group ${seen(by.group)}`;
+  const state = decision === undefined ? markup`Waits for ${who}` : said(decision);
+  const reason = description === undefined ? markup`Policy wants a person to approve this.` : seen(description);
+  return markup`<li>
     <p>${reason}</p>
     <p class="state">${state} · policy <code>${seen(policy)}</code></p>
   </li>`;
@@ -68,12 +68,12 @@ function needView({ by, policy, description, decision }: ApprovalNeed): Html {
 const WAYS = { client: 'through their client', api: 'over the API', browser: 'in the browser' } as const;
 
 const said = ({ by, how, verdict, decidedAtMs }: ApprovalDecision): Html =>
-  html`${verdict === 'approved' ? 'Approved' : 'Declined'} by <b>${seen(by.name)}</b> ${WAYS[how]},
+  markup`${verdict === 'approved' ? 'Approved' : 'Declined'} by <b>${seen(by.name)}</b> ${WAYS[how]},
     ${timeOf(decidedAtMs)}`;
 
 function facts({ requestedBy, address, createdAtMs, expiresAtMs, requestId, argumentsDigest }: Approval): Html {
   const slash = address.indexOf('/');
-  return html`<dl class="facts">
+  return markup`<dl class="facts">
     <dt>Asked for by</dt>
     <dd>${seen(requestedBy.name)} <small>(${seen(requestedBy.subject)} at ${seen(requestedBy.issuer)})</small></dd>
     <dt>Server</dt>
@@ -94,7 +94,7 @@ function facts({ requestedBy, address, createdAtMs, expiresAtMs, requestId, argu
 function decideForm({ id, requestedBy, needs }: Approval, { cut }: ArgumentsView, token: string): Html {
   const others = needs.filter(({ decision }) => decision === undefined).length > 1;
   const warning = cut
-    ? html`<div class="notice warn">
+    ? markup`<div class="notice warn">
         <strong>Not everything is on this page</strong>
         <p>
           The arguments are too long to show. Read them over the API before you approve:
@@ -102,7 +102,7 @@ function decideForm({ id, requestedBy, needs }: Approval, { cut }: ArgumentsView
         </p>
       </div>`
     : undefined;
-  return html`${warning}
+  return markup`${warning}
     <form method="post" action="/approvals/${id}">
       <input type="hidden" name="token" value="${token}" />
       <div class="decide">
@@ -117,28 +117,28 @@ function decideForm({ id, requestedBy, needs }: Approval, { cut }: ArgumentsView
     </form>`;
 }
 
-function notice(approval: Approval, standing: Standing, nowMs: number): Html {
-  const caller = seen(approval.requestedBy.name);
+function notice(approval: Approval, standing: Standing, viewer: Principal, nowMs: number): Html {
+  const caller = viewer.key === approval.requester ? 'You' : seen(approval.requestedBy.name);
   switch (standing.kind) {
     case 'yours':
-      return html`<p class="lead">Waits for your word</p>`;
+      return markup`<p class="lead">Waits for your word</p>`;
     case 'approved':
       return banner(
         'good',
         'Approved',
-        html`<p>
+        markup`<p>
           ${caller} can make this call now, once, within ${spanOf(approval.expiresAtMs - nowMs)}. A client that waits
           for it goes on by itself; otherwise the same call has to be made again. There is nothing left to do here.
         </p>`,
       );
     case 'declined':
-      return banner('bad', 'Declined', html`<p>The call was not made. Whoever asked is told so.</p>`);
+      return banner('bad', 'Declined', markup`<p>The call was not made. Whoever asked is told so.</p>`);
     case 'used':
       return banner(
         'good',
         'Approved and used',
-        html`<p>
-          The call was made${approval.usedAtMs === undefined ? undefined : html`, ${timeOf(approval.usedAtMs)}`}. This
+        markup`<p>
+          The call was made${approval.usedAtMs === undefined ? undefined : markup`, ${timeOf(approval.usedAtMs)}`}. This
           approval is good for nothing more.
         </p>`,
       );
@@ -146,7 +146,7 @@ function notice(approval: Approval, standing: Standing, nowMs: number): Html {
       return banner(
         'warn',
         'Expired',
-        html`<p>
+        markup`<p>
           It was good until ${timeOf(approval.expiresAtMs)}, and no call was made with it. If the call is still wanted,
           it has to be made again; it asks for a new approval.
         </p>`,
@@ -155,15 +155,15 @@ function notice(approval: Approval, standing: Standing, nowMs: number): Html {
       return banner(
         'warn',
         'You asked for this yourself',
-        html`<p>Somebody else has to approve it: ${wanted(approval)}. Send them the address of this page.</p>`,
+        markup`<p>Somebody else has to approve it: ${wanted(approval)}. Send them the address of this page.</p>`,
       );
     case 'waiting':
-      return banner('', 'Waits for others', html`<p>It still needs the word of ${wanted(approval)}.</p>`);
+      return banner('', 'Waits for others', markup`<p>It still needs the word of ${wanted(approval)}.</p>`);
   }
 }
 
 const banner = (tone: 'good' | 'bad' | 'warn' | '', heading: string, body: Html): Html =>
-  html`<div class="notice ${tone}" role="status"><strong>${heading}</strong>${body}</div>`;
+  markup`<div class="notice ${tone}" role="status"><strong>${heading}</strong>${body}</div>`;
 
 function wanted({ needs }: Approval): Html {
   const open = needs.filter(({ decision }) => decision === undefined).map(({ by }) => approverText(by));

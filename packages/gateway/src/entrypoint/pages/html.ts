@@ -11,7 +11,7 @@ export class Html {
 type Part = Html | string | number | readonly Html[] | undefined;
 
 /** Undefined stands for nothing. */
-export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
+export function markup(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   let text = strings[0] ?? '';
   for (const [index, part] of parts.entries()) text += textOf(part) + (strings[index + 1] ?? '');
   return new Html(text);

@@ -2,7 +2,7 @@
 
 import type { OwnArrival } from '../arrival.ts';
 import { respondOwn } from '../api/respond.ts';
-import { Html, html, seen } from './html.ts';
+import { Html, markup, seen } from './html.ts';
 import { PAGE_HEADERS, STYLE } from './style.ts';
 
 export type Page = {
@@ -44,7 +44,7 @@ export function redirect(arrival: OwnArrival, location: string, cookies: readonl
 }
 
 const documentOf = ({ title, body, viewer }: Page): Html =>
-  html`<!doctype html>
+  markup`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
@@ -66,7 +66,7 @@ const documentOf = ({ title, body, viewer }: Page): Html =>
 
 /** The form has no token: its origin is checked, and all that a forged one could do is to log somebody out. */
 const viewerBar = (name: string): Html =>
-  html`<div class="viewer">
+  markup`<div class="viewer">
     <span>Logged in as <b>${seen(name)}</b></span>
     <form class="inline" method="post" action="/logout"><button class="quiet">Log out</button></form>
   </div>`;

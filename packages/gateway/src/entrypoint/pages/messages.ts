@@ -1,20 +1,20 @@
 /** Pages that only say something: what happened, and what to do next. */
 
 import type { DecisionFault } from '../../authz/approvals.ts';
-import { html, seen, type Html } from './html.ts';
+import { markup, seen, type Html } from './html.ts';
 import type { Page } from './layout.ts';
 
 const message = (status: number, title: string, body: Html): Page => ({
   status,
   title,
-  body: html`<section class="card">
+  body: markup`<section class="card">
     <h1>${title}</h1>
     ${body}
   </section>`,
 });
 
 const logInAgain = (returnTo: string, label: string): Html =>
-  html`<p><a class="button primary" href="${loginPath(returnTo)}">${label}</a></p>`;
+  markup`<p><a class="button primary" href="${loginPath(returnTo)}">${label}</a></p>`;
 
 export const loginPath = (returnTo: string, issuer?: number): string =>
   `/login?return=${encodeURIComponent(returnTo)}${issuer === undefined ? '' : `&issuer=${issuer}`}`;
@@ -24,7 +24,7 @@ export const noSuchApproval = (): Page =>
   message(
     404,
     'There is no such approval for you',
-    html`<p>
+    markup`<p>
         It does not exist, it is gone, or it is not for you to see. If somebody sent you this address, ask them who has
         to approve.
       </p>
@@ -35,7 +35,7 @@ export const noLogin = (): Page =>
   message(
     503,
     'Nobody can log in here yet',
-    html`<p>
+    markup`<p>
         Approvals are decided after a log-in with the identity provider, and none is set up for it. The operator adds a
         <code>login</code> to an issuer in <code>sallyport.yaml</code>:
       </p>
@@ -56,7 +56,7 @@ export const providerDown = (returnTo: string): Page =>
   message(
     503,
     'The identity provider cannot be reached',
-    html`<p>Nobody can log in at the moment, and nothing was decided. Approvals keep waiting until they expire.</p>
+    markup`<p>Nobody can log in at the moment, and nothing was decided. Approvals keep waiting until they expire.</p>
       ${logInAgain(returnTo, 'Try again')}`,
   );
 
@@ -64,7 +64,7 @@ export const approvalsDown = (): Page =>
   message(
     503,
     'Approvals cannot be read at the moment',
-    html`<p>
+    markup`<p>
         Their store does not answer. Nothing was decided, and no call that needs an approval is made meanwhile. Try
         again shortly.
       </p>
@@ -75,7 +75,7 @@ export const loginDenied = (returnTo: string): Page =>
   message(
     403,
     'You did not log in',
-    html`<p>The identity provider says that the log-in was not completed.</p>
+    markup`<p>The identity provider says that the log-in was not completed.</p>
       ${logInAgain(returnTo, 'Log in')}`,
   );
 
@@ -84,7 +84,7 @@ export const loginInvalid = (returnTo: string): Page =>
   message(
     400,
     'This log-in cannot be used',
-    html`<p>It was begun in another browser, came back twice, or took longer than ten minutes.</p>
+    markup`<p>It was begun in another browser, came back twice, or took longer than ten minutes.</p>
       ${logInAgain(returnTo, 'Log in')}`,
   );
 
@@ -92,7 +92,7 @@ export const sessionTooLarge = (): Page =>
   message(
     400,
     'Too much is known about you',
-    html`<p>
+    markup`<p>
       Your groups do not fit into a cookie. Ask the operator to let <code>groupsClaim</code> name a claim with fewer of
       them, or the identity provider to send only those that matter here.
     </p>`,
@@ -102,7 +102,7 @@ export const sessionEnded = (returnTo: string): Page =>
   message(
     401,
     'Your log-in has ended',
-    html`<p>Nothing was decided. Log in again, and the page shows what you were asked.</p>
+    markup`<p>Nothing was decided. Log in again, and the page shows what you were asked.</p>
       ${logInAgain(returnTo, 'Log in')}`,
   );
 
@@ -110,7 +110,7 @@ export const notFromHere = (): Page =>
   message(
     403,
     'This did not come from the page',
-    html`<p>Nothing was decided. Open the approval again and decide there.</p>
+    markup`<p>Nothing was decided. Open the approval again and decide there.</p>
       <p><a href="/approvals">What waits for my word</a></p>`,
   );
 
@@ -118,7 +118,7 @@ export const loggedOut = (): Page =>
   message(
     200,
     'You are logged out',
-    html`<p>This browser can decide nothing any more. You may still be logged in at the identity provider.</p>
+    markup`<p>This browser can decide nothing any more. You may still be logged in at the identity provider.</p>
       <p><a class="button" href="/approvals">Log in again</a></p>`,
   );
 
@@ -126,7 +126,7 @@ export const refused = (status: number, detail: string): Page =>
   message(
     status,
     'That is not possible',
-    html`<p>${detail}</p>
+    markup`<p>${detail}</p>
       <p><a href="/approvals">What waits for my word</a></p>`,
   );
 
@@ -149,18 +149,18 @@ export function decisionRefused(fault: Exclude<DecisionFault, 'unknown'>, id: st
   return message(
     409,
     title,
-    html`<p>${text}</p>
+    markup`<p>${text}</p>
       <p><a class="button" href="/approvals/${id}">See the approval</a></p>`,
   );
 }
 
 export const chooseIssuer = (issuers: readonly string[], returnTo: string): Page => ({
   title: 'Log in',
-  body: html`<h1>Where do you log in?</h1>
+  body: markup`<h1>Where do you log in?</h1>
     <ul class="list">
       ${issuers.map(
         (issuer, index) =>
-          html`<li>
+          markup`<li>
             <a href="${loginPath(returnTo, index)}"><span class="what">${seen(issuer)}</span></a>
           </li>`,
       )}

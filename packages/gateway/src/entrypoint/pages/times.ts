@@ -1,10 +1,10 @@
 /** Times as pages write them. In UTC, because nothing on the page could ask the browser for its zone. */
 
-import { Html, html } from './html.ts';
+import { Html, markup } from './html.ts';
 
 export function timeOf(ms: number): Html {
   const iso = new Date(ms).toISOString();
-  return html`<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC</time>`;
+  return markup`<time datetime="${iso}">${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC</time>`;
 }
 
 /** `9 minutes`, rounded down: nobody is promised more time than there is. */
