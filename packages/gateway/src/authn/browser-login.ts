@@ -180,12 +180,23 @@ async function discover(issuer: LoginIssuer, { fetch }: BrowserLoginOptions): Pr
 /** Every server knows `client_secret_basic` (RFC 6749 section 2.3.1), unless it says that it wants another way. */
 function authenticationOf(issuer: LoginIssuer): ClientAuth {
   return async (server, client, body, headers) => {
-    const secret = await issuer.clientSecret?.();
+    const secret = await secretOf(issuer);
     const methods = server.token_endpoint_auth_methods_supported;
     const posts = methods?.includes('client_secret_post') === true && !methods.includes('client_secret_basic');
     const authenticate = secret === undefined ? None() : posts ? ClientSecretPost(secret) : ClientSecretBasic(secret);
     return authenticate(server, client, body, headers);
   };
+}
+
+/** The operator's to mend, and nothing that whoever logs in could do anything about. */
+class NoSecretError extends Error {}
+
+async function secretOf({ clientSecret }: LoginIssuer): Promise<string | undefined> {
+  try {
+    return await clientSecret?.();
+  } catch (cause) {
+    throw new NoSecretError('the secret of the client cannot be read', { cause });
+  }
 }
 
 /** Of the id token; what it lacks of groups, tenant or name, the user info endpoint is asked for. */
@@ -212,7 +223,7 @@ async function claimsFrom(
 /** The error is the identity provider's being away, and no fault of whoever logs in. */
 function isOutage(error: unknown): boolean {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
-    if (at instanceof EgressError) return true;
+    if (at instanceof EgressError || at instanceof NoSecretError) return true;
     // Statuses: the response stands as the cause of openid-client's own error.
     if (at.cause instanceof Response && at.cause.status >= 500) return true;
   }

@@ -14,7 +14,7 @@ import { withBrowserSessions } from '../authn/browser-principal.ts';
 import { authorizerFor } from '../authz/authorizer-fixture.ts';
 import { keptApprovals, type KeptApprovals } from '../authz/approvals.fixture.ts';
 import { catalogOf, registered, toolItem } from '../catalog/catalog-fixture.ts';
-import { startIdentityProvider, type IdentityProvider } from '../dev/identity-provider.ts';
+import { startIdentityProvider, TEST_USERS, type IdentityProvider } from '../dev/identity-provider.ts';
 import { createEgress } from '../egress/egress.ts';
 import { createWebFetch } from '../egress/web-fetch.ts';
 import { createAddressLimiter } from '../quota/address-limiter.ts';
@@ -40,6 +40,10 @@ export type DeskOptions = {
   readonly login?: boolean;
   readonly loginWith?: Partial<LoginIssuer>;
   readonly allowedOrigins?: readonly string[];
+  /** Of the identity provider, for the client `confidential`. */
+  readonly secret?: string;
+  /** More issuers to log in at, after the first. */
+  readonly more?: readonly LoginIssuer[];
 };
 
 const POLICIES = [
@@ -61,7 +65,15 @@ export const DB_CATALOG = catalogOf(
 export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const provider = await startIdentityProvider({ port: 0, publicUrl: url });
+  const provider = await startIdentityProvider({
+    port: 0,
+    publicUrl: url,
+    ...(options.secret === undefined ? {} : { clients: [confidential(options.secret, url)] }),
+    users: [
+      ...TEST_USERS,
+      { name: 'many', password: 'many', groups: Array.from({ length: 200 }, (_, at) => `organisation-unit-${at}`) },
+    ],
+  });
   const egress = createEgress();
   const clock = { nowMs: Date.now() };
   const now = (): number => clock.nowMs;
@@ -74,6 +86,7 @@ export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
     sessionMs: 900_000,
     ...options.loginWith,
   };
+  const issuers = [issuer, ...(options.more ?? [])];
   const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const bearer = createAuthenticator({
     apiKeys: Object.entries(keys).map(([name, key]) => ({
@@ -93,10 +106,10 @@ export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
     catalog: constant(DB_CATALOG),
     authorizer: constant(authorizerFor(options.policies ?? POLICIES)),
     approvals,
-    authenticator: withBrowserSessions(bearer, { issuers: [issuer], now, log }),
+    authenticator: withBrowserSessions(bearer, { issuers, now, log }),
   });
   const login = createBrowserLogin({
-    issuers: [issuer],
+    issuers,
     publicUrl: url,
     fetch: createWebFetch(egress, { policyOf: () => 'configured', maxBytes: 100_000, timeoutMs: 2_000 }),
     now,
@@ -126,6 +139,14 @@ export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
     },
   };
 }
+
+const confidential = (secret: string, url: string) => ({
+  client_id: 'confidential',
+  client_secret: secret,
+  token_endpoint_auth_method: 'client_secret_basic' as const,
+  redirect_uris: [`${url}/login/callback`],
+  scope: 'openid profile groups',
+});
 
 async function freePort(): Promise<number> {
   const probe = createServer();

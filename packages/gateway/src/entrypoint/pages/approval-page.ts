@@ -34,7 +34,7 @@ export function approvalPage({ approval, viewer, nowMs, token }: ApprovalPagePar
       </ul>
     </section>
     <section class="card">
-      <h2>Arguments that will be sent</h2>
+      <h2>Arguments, exactly</h2>
       ${args.html}
     </section>
     <section class="card">
@@ -74,19 +74,19 @@ const said = ({ by, how, verdict, decidedAtMs }: ApprovalDecision): Html =>
 function facts({ requestedBy, address, createdAtMs, expiresAtMs, requestId, argumentsDigest }: Approval): Html {
   const slash = address.indexOf('/');
   return markup`<dl class="facts">
-    <dt>Asked for by</dt>
+    <dt>Asked by</dt>
     <dd>${seen(requestedBy.name)} <small>(${seen(requestedBy.subject)} at ${seen(requestedBy.issuer)})</small></dd>
     <dt>Server</dt>
     <dd><code>${seen(slash === -1 ? address : address.slice(0, slash))}</code></dd>
-    <dt>Name there</dt>
+    <dt>Name on it</dt>
     <dd><code>${seen(slash === -1 ? '' : address.slice(slash + 1))}</code></dd>
-    <dt>Asked for</dt>
+    <dt>Asked at</dt>
     <dd>${timeOf(createdAtMs)}</dd>
     <dt>Good until</dt>
     <dd>${timeOf(expiresAtMs)}</dd>
     <dt>Request</dt>
     <dd><code>${seen(requestId)}</code></dd>
-    <dt>Arguments</dt>
+    <dt>Digest of the arguments</dt>
     <dd><code>sha256:${argumentsDigest}</code></dd>
   </dl>`;
 }
@@ -138,7 +138,7 @@ function notice(approval: Approval, standing: Standing, viewer: Principal, nowMs
         'good',
         'Approved and used',
         markup`<p>
-          The call was made${approval.usedAtMs === undefined ? undefined : markup`, ${timeOf(approval.usedAtMs)}`}. This
+          The call was made${approval.usedAtMs === undefined ? undefined : markup` at ${timeOf(approval.usedAtMs)}`}. This
           approval is good for nothing more.
         </p>`,
       );

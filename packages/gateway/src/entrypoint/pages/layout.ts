@@ -67,6 +67,6 @@ const documentOf = ({ title, body, viewer }: Page): Html =>
 /** The form has no token: its origin is checked, and all that a forged one could do is to log somebody out. */
 const viewerBar = (name: string): Html =>
   markup`<div class="viewer">
-    <span>Logged in as <b>${seen(name)}</b></span>
+    <span><span class="as">Logged in as </span><b>${seen(name)}</b></span>
     <form class="inline" method="post" action="/logout"><button class="quiet">Log out</button></form>
   </div>`;

@@ -37,7 +37,7 @@ describe('a log-in', () => {
     const [, seen] = await visitorAs('carol');
     expect(seen).toMatchObject({ status: 200, url: page() });
     expect(seen.text).toContain('alice asks to call <code>db/drop_table</code>');
-    expect(seen.text).toContain('Logged in as <b>carol</b>');
+    expect(seen.text).toContain('Logged in as </span><b>carol</b>');
     expect(seen.text).toContain('Changes to production tables need a database administrator.');
   });
 

@@ -80,6 +80,7 @@ pre.setting { white-space: pre-wrap; background: var(--sunken); border: 1px soli
   main { padding: 1.4rem 1rem 3rem; } .bar { padding: .7rem 1rem; } h1 { font-size: 1.35rem; } .card { padding: 1rem; border-radius: 12px; }
   .facts { grid-template-columns: 1fr; gap: .1rem; } .facts dd { margin-bottom: .6rem; }
   .decide button { flex: 1 1 8rem; }
+  .as { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; white-space: nowrap; }
 }
 @media (prefers-reduced-motion: no-preference) { button, .button, .list a { transition: border-color .12s, filter .12s; } }
 @media (forced-colors: active) { .chip, .value, .notice { border: 1px solid; } }
