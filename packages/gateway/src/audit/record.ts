@@ -297,8 +297,8 @@ function administrativeAct(operation: Operation): string {
     case 'askAccessOfOthers':
       return `,"questions":${act.questions.length}`;
     case 'readApprovals':
-      return act.id === undefined ? '' : `,"approval":${quote(act.id)}`;
+      return act.id === undefined ? '' : `,"approval":{"id":${quote(act.id)}}`;
     case 'decideApproval':
-      return `,"approval":${quote(act.id)},"verdict":"${act.verdict}"`;
+      return `,"approval":{"id":${quote(act.id)},"verdict":"${act.verdict}"}`;
   }
 }
