@@ -16,8 +16,8 @@ export function cookieOf(rawHeaders: readonly string[], name: string): string | 
 }
 
 /**
- * How cookies are named and guarded. `__Host-` binds one to this very host, over https only (RFC 6265bis section 4.1.3);
- * browsers refuse the prefix over http, which is taken on loopback alone.
+ * How cookies are named and guarded. `__Host-` binds one to this very host, over https only (RFC 6265bis section 4.1.3).
+ * Chromium 156 was seen to take it over http from loopback as well, but not every browser does: there the name is plain.
  */
 export type CookieRules = { readonly prefix: '__Host-' | ''; readonly secure: boolean };
 
