@@ -8,7 +8,17 @@ import { catalogOf, item, registered, toolItem } from '../catalog/catalog-fixtur
 import type { AccessAnswer, AccessQuestion } from '../model/administration.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Operation } from '../model/operation.ts';
-import { AGGREGATE, as, constant, failureOf, filesCatalog, PAY, worldOf, type World } from './pipeline.fixture.ts';
+import {
+  AGGREGATE,
+  as,
+  constant,
+  failureOf,
+  filesCatalog,
+  PAY,
+  worldOf,
+  type World,
+  type WorldOptions,
+} from './pipeline.fixture.ts';
 
 const ask = (
   questions: readonly AccessQuestion[],
@@ -147,16 +157,15 @@ describe('many questions at once', () => {
   });
 });
 
-/** How far enforcement lets the call come. */
-async function enforced(world: World, operation: Operation, who: string): Promise<string> {
-  const before = world.calls.length;
+/** How far enforcement lets the call come. In a world of its own: an approval that waits is remembered for the next call. */
+async function enforced(options: WorldOptions, operation: Operation, who: string): Promise<string> {
+  const world = worldOf(options);
   const handled = await world.handle(operation, { ...as(who), client: LEGACY });
-  if (world.calls.length > before) return 'called';
-  if (handled.outcome.kind === 'input-required') return 'waits';
+  if (world.calls.length > 0) return 'called';
   const failure = failureOf(handled);
-  if (failure?.code === 'approval-required') return 'waits';
-  // What stood behind `authorize` had a permit.
-  return failure?.message?.includes('with an approval') === true ? 'waits' : (failure?.code ?? 'none');
+  return handled.outcome.kind === 'input-required' || failure?.code === 'approval-required'
+    ? 'waits'
+    : (failure?.code ?? 'none');
 }
 
 /** Mirrored headers are the transport's matter, and a legacy client sends none. */
@@ -234,7 +243,8 @@ describe('the pre-flight answer and enforcement', () => {
         async (texts, asked) => {
           const authorizer = constant(authorizerFor(texts.join('\n')));
           for (const who of ['alice', 'bob']) {
-            const world = worldOf({ authorizer, catalog: constant(filesCatalog()) });
+            const options = { authorizer, catalog: constant(filesCatalog()) };
+            const world = worldOf(options);
             const questions = asked.map((operation) => ({ server: 'files', operation, argumentsKnown: true }));
             const handled = await world.handle(ask(questions), { endpoint: AGGREGATE, ...as(who), client: LEGACY });
             expect(world.calls, 'asking calls nothing').toEqual([]);
@@ -242,7 +252,7 @@ describe('the pre-flight answer and enforcement', () => {
             if (handled.administered?.kind !== 'access') continue; // A policy forbade the asking itself.
             const told = handled.administered.answers.map(said);
             const done: string[] = [];
-            for (const operation of asked) done.push(await enforced(world, operation, who));
+            for (const operation of asked) done.push(await enforced(options, operation, who));
             expect(told, texts.join('\n')).toEqual(done);
             for (const one of told) seen.add(one);
           }
