@@ -96,7 +96,8 @@ async function decide(
   parts: PipelineParts,
 ): Promise<Administered> {
   const { approvals, audit } = parts;
-  const { intent } = await recordIntent(request, audit, trail);
+  // Nobody's approval is needed to give one: what would demand it was refused above.
+  const { intent } = await recordIntent({ ...request, approval: undefined }, audit, trail);
   const by = intent.permit.principal;
   // Read from the credential that was verified, not from anything the request says: a token can never claim a browser.
   const how = by.credential.kind === 'browser' ? 'browser' : 'api';
