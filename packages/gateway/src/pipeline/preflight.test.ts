@@ -4,6 +4,7 @@ import { assert, asyncProperty, array, constantFrom, integer, oneof, record, typ
 import { describe, expect, it } from 'vitest';
 
 import { authorizerFor } from '../authz/authorizer-fixture.ts';
+import { BUILT_IN_POLICIES } from '../authz/built-in-policies.ts';
 import { catalogOf, item, registered, toolItem } from '../catalog/catalog-fixture.ts';
 import type { AccessAnswer, AccessQuestion } from '../model/administration.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -304,4 +305,50 @@ it('a prompt and a resource can be asked about as well', async () => {
     ]),
   );
   expect(given.map(({ decision }) => decision)).toEqual([true, false]);
+});
+
+describe('an administrative act', () => {
+  const decide: Operation = { kind: 'administer', act: { name: 'decideApproval', id: 'x', verdict: 'approved' } };
+
+  it.each([
+    [
+      'for a group',
+      'forbid (principal in Group::"staff", action == Action::"decideApproval", resource == Gateway::"sallyport");',
+    ],
+    [
+      'but in the browser',
+      'forbid (principal, action == Action::"decideApproval", resource) unless { principal.credential == "browser" };',
+    ],
+    ['altogether', 'forbid (principal, action, resource);'],
+    ['with an error', 'forbid (principal, action, resource) when { principal.claims.missing };'],
+  ])('is forbidden by the operator, before anything is intended or looked up: %s', async (_, text) => {
+    const world = worldOf({ authorizer: constant(authorizerFor(text)) });
+    expect(failureOf(await world.handle(decide, { endpoint: AGGREGATE }))?.code).toBe('forbidden');
+    expect(world.steps).not.toContain('intend');
+    expect(world.events.map(({ outcome }) => outcome)).toEqual(['refused']);
+  });
+
+  it('is about the gateway: no endpoint of a server stands for it', async () => {
+    const world = worldOf({ authorizer: constant(authorizerFor('permit (principal, action, resource);')) });
+    expect(failureOf(await world.handle(decide))?.code).toBe('forbidden');
+  });
+
+  it('takes a place in the limits of whoever asks', async () => {
+    const rules = [{ per: 'principal', count: 1, periodMs: 60_000, burst: 1, text: '1/minute per principal' }] as const;
+    const world = worldOf({ rules });
+    await answers(world, ask([mayCall('read', {})]));
+    const second = await world.handle(ask([mayCall('read', {})]), { endpoint: AGGREGATE });
+    expect(failureOf(second)?.code).toBe('quota-exceeded');
+  });
+
+  it('is for nobody without a credential', async () => {
+    const handled = await worldOf().handle(decide, { endpoint: AGGREGATE, presented: {} });
+    expect(failureOf(handled)?.code).toBe('unauthenticated');
+  });
+});
+
+it('our permits are about administrative acts alone, and an id of ours cannot be taken', () => {
+  for (const { text } of BUILT_IN_POLICIES) expect(text).toContain('resource == Gateway::"sallyport"');
+  const taken = '@id("builtin.read-approvals") @approval("caller") permit (principal, action, resource);';
+  expect(() => authorizerFor(taken)).toThrow(/id is taken/u);
 });
