@@ -79,7 +79,11 @@ export const LOGIN_CALLBACK_PATH = '/login/callback';
 /** Metadata is believed this long. */
 const REMEMBER_MS = 10 * 60_000;
 
-type Discovered = { readonly configuration: Promise<Configuration>; readonly untilMs: number };
+type Discovered = {
+  readonly configuration: Promise<Configuration>;
+  readonly secret: ReadSecret;
+  readonly untilMs: number;
+};
 
 /** @throws RangeError when a log-in there could be read by others. */
 export function createBrowserLogin(options: BrowserLoginOptions): BrowserLogin {
@@ -95,14 +99,16 @@ export function createBrowserLogin(options: BrowserLoginOptions): BrowserLogin {
   /** One for each issuer of the configuration. */
   const discovered = new Map<string, Discovered>();
 
-  function configurationOf(issuer: LoginIssuer): Promise<Configuration> {
+  function discoveredOf(issuer: LoginIssuer): Discovered {
     const known = discovered.get(issuer.issuer);
-    if (known !== undefined && known.untilMs > now()) return known.configuration;
-    const configuration = discover(issuer, options);
-    discovered.set(issuer.issuer, { configuration, untilMs: now() + REMEMBER_MS });
+    if (known !== undefined && known.untilMs > now()) return known;
+    const secret: ReadSecret = { current: undefined };
+    const configuration = discover(issuer, secret, options);
+    const found = { configuration, secret, untilMs: now() + REMEMBER_MS };
+    discovered.set(issuer.issuer, found);
     // A failure is not remembered: the next person tries again.
     configuration.catch(() => discovered.delete(issuer.issuer));
-    return configuration;
+    return found;
   }
 
   const unavailable = (issuer: string, error: unknown): never => {
@@ -116,7 +122,7 @@ export function createBrowserLogin(options: BrowserLoginOptions): BrowserLogin {
       const issuer = byName.get(name);
       if (issuer === undefined) return undefined;
       try {
-        const configuration = await configurationOf(issuer);
+        const configuration = await discoveredOf(issuer).configuration;
         const pending = {
           issuer: name,
           state: randomState(),
@@ -141,7 +147,9 @@ export function createBrowserLogin(options: BrowserLoginOptions): BrowserLogin {
       const issuer = byName.get(pending.issuer);
       if (issuer === undefined) return err('invalid');
       try {
-        const configuration = await configurationOf(issuer);
+        const { configuration: discovering, secret } = discoveredOf(issuer);
+        const configuration = await discovering;
+        secret.current = await secretOf(issuer);
         const claims = await claimsFrom(configuration, new URL(`${redirectUri}?${query}`), pending, issuer);
         const session = {
           id: options.newId(),
@@ -164,8 +172,12 @@ export function createBrowserLogin(options: BrowserLoginOptions): BrowserLogin {
 }
 
 /** The issuer's metadata. Identical to the name we know it by (RFC 8414 section 3.3), byte for byte. */
-async function discover(issuer: LoginIssuer, { fetch }: BrowserLoginOptions): Promise<Configuration> {
-  const configuration = await discovery(new URL(issuer.issuer), issuer.clientId, undefined, authenticationOf(issuer), {
+async function discover(
+  issuer: LoginIssuer,
+  secret: ReadSecret,
+  { fetch }: BrowserLoginOptions,
+): Promise<Configuration> {
+  const configuration = await discovery(new URL(issuer.issuer), issuer.clientId, undefined, authenticationOf(secret), {
     [customFetch]: (url, { method, headers, body, signal }) =>
       fetch(url, { method, headers, body, ...(signal === undefined ? {} : { signal }) }),
     // openid-client would leave the signature of an id token to the TLS connection it came over.
@@ -177,16 +189,20 @@ async function discover(issuer: LoginIssuer, { fetch }: BrowserLoginOptions): Pr
   return configuration;
 }
 
+/** The secret as it was read for the latest log-in. openid-client authenticates without waiting for anything. */
+type ReadSecret = { current: string | undefined };
+
 /** Every server knows `client_secret_basic` (RFC 6749 section 2.3.1), unless it says that it wants another way. */
-function authenticationOf(issuer: LoginIssuer): ClientAuth {
-  return async (server, client, body, headers) => {
-    const secret = await secretOf(issuer);
+const authenticationOf =
+  (secret: ReadSecret): ClientAuth =>
+  (server, client, body, headers) => {
+    const { current } = secret;
     const methods = server.token_endpoint_auth_methods_supported;
     const posts = methods?.includes('client_secret_post') === true && !methods.includes('client_secret_basic');
-    const authenticate = secret === undefined ? None() : posts ? ClientSecretPost(secret) : ClientSecretBasic(secret);
-    return authenticate(server, client, body, headers);
+    const authenticate =
+      current === undefined ? None() : posts ? ClientSecretPost(current) : ClientSecretBasic(current);
+    authenticate(server, client, body, headers);
   };
-}
 
 /** The operator's to mend, and nothing that whoever logs in could do anything about. */
 class NoSecretError extends Error {}

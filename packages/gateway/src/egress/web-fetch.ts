@@ -24,6 +24,7 @@ export type WebFetch = (url: string, init: WebFetchInit) => Promise<Response>;
 
 /** Rejects with an EgressError. */
 export function createWebFetch(egress: Egress, { policyOf, maxBytes, timeoutMs }: WebFetchOptions): WebFetch {
+  const dispatch: Egress['dispatch'] = (policy, request, handler) => egress.dispatch(policy, request, handler);
   return async (text, { method, headers, body, signal: given }) => {
     const url = new URL(text);
     const policy = policyOf(text);
@@ -31,7 +32,7 @@ export function createWebFetch(egress: Egress, { policyOf, maxBytes, timeoutMs }
     const signal = given === undefined ? timeout : AbortSignal.any([timeout, given]);
     try {
       assertUrl(policy, url);
-      const answer = await exchange(egress.dispatch, {
+      const answer = await exchange(dispatch, {
         url,
         policy,
         maxBytes,

@@ -5,7 +5,6 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 
 import { apiKeyDigest, createApiKey } from '../authn/api-key.ts';
 import { createAuthenticator } from '../authn/bearer-authenticator.ts';
@@ -151,9 +150,10 @@ const confidential = (secret: string, url: string) => ({
 async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
+  const bound = probe.address();
   await new Promise((resolve) => probe.close(resolve));
-  return port;
+  if (bound === null || typeof bound === 'string') throw new Error('no port');
+  return bound.port;
 }
 
 export type Seen = { readonly status: number; readonly url: string; readonly headers: Headers; readonly text: string };

@@ -9,7 +9,7 @@ import { isJsonObject, type Json, type JsonObject } from '../../model/json.ts';
 import { err, ok, type Result } from '../../model/result.ts';
 
 /** As AuthZEN names them, in MCP's words and in those of policies. */
-const ACTIONS: ReadonlyMap<Json | undefined, Asked> = new Map<Json | undefined, Asked>([
+const ACTIONS: ReadonlyMap<string, Asked> = new Map<string, Asked>([
   ['tools/call', 'tool'],
   ['callTool', 'tool'],
   ['prompts/get', 'prompt'],
@@ -25,7 +25,7 @@ const MAX_LIST = 1_000;
 
 export function parseEvaluation(evaluation: JsonObject): Result<AccessQuestion, string> {
   const { subject, action, resource, context = {} } = evaluation;
-  const kind = isJsonObject(action) ? ACTIONS.get(action.name) : undefined;
+  const kind = isJsonObject(action) && isText(action.name) ? ACTIONS.get(action.name) : undefined;
   if (kind === undefined) return err(`action.name must be one of ${[...ACTIONS.keys()].join(', ')}.`);
   if (!isJsonObject(resource) || resource.type !== kind) return err(`resource.type must be "${kind}" for this action.`);
   const [server, name] = addressOf(resource.id);

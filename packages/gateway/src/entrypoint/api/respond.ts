@@ -23,7 +23,10 @@ export function respondOwn({ request, response, parts, cors, route }: Arrival, a
   const closes = answer.unread === true || parts.isDraining();
   const body = Buffer.from(answer.body);
   response.writeHead(answer.status, [
-    ...['Content-Type', answer.type, 'Content-Length', String(body.length)],
+    'Content-Type',
+    answer.type,
+    'Content-Length',
+    String(body.length),
     ...GUARDED,
     // Pages are read by people; no other origin has a use for them.
     ...(route?.kind === 'page' ? [] : cors),

@@ -100,7 +100,7 @@ function nested(value: Json, room: Room, depth: number): Html {
   }
   if (!isJsonObject(value)) {
     room.left -= 8;
-    return markup`<span class="n">${String(value)}</span>`;
+    return markup`<span class="n">${JSON.stringify(value)}</span>`;
   }
   const entry = ([key, item]: [string, Json | undefined]): Html => {
     room.left -= key.length;
