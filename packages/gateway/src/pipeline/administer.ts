@@ -16,7 +16,7 @@ import { answerQuestions } from './answer-questions.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import { consumeQuota } from './consume-quota.ts';
-import type { PipelineParts } from './pipeline.ts';
+import type { Exchange, PipelineParts } from './pipeline.ts';
 import { recordIntent } from './record-intent.ts';
 import type { RequestTrail } from './request-trail.ts';
 import { resolve } from './resolve.ts';
@@ -40,8 +40,8 @@ const FAULTS: Readonly<Record<DecisionFault, readonly [FailureCode, string]>> = 
 export async function administer(
   inbound: InboundRequest,
   act: AdministrativeAct,
-  trail: RequestTrail,
-  parts: PipelineParts,
+  exchange: Exchange,
+  { trail, parts }: { readonly trail: RequestTrail; readonly parts: PipelineParts },
 ): Promise<Administered> {
   const catalog = parts.catalog();
   const authorizer = parts.authorizer();
@@ -56,7 +56,7 @@ export async function administer(
   switch (act.name) {
     case 'askAccess':
     case 'askAccessOfOthers': {
-      const asked = { request: admitted, act, tellPolicies: mayAskAboutOthers(admitted, act, authorizer) };
+      const asked = { request: admitted, act, exchange, tellPolicies: mayAskAboutOthers(admitted, act, authorizer) };
       return { kind: 'access', answers: await answerQuestions(asked, { ...parts, catalog, authorizer }) };
     }
     case 'readApprovals':

@@ -9,17 +9,19 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { ArgumentValidator } from '../guard/argument-validator.ts';
 import type { AccessAnswer, AccessQuestion, AdministrativeAct } from '../model/administration.ts';
 import { approverText } from '../model/decision.ts';
-import { failureMessage, FAILURES, Refusal, type Failure, type FailureCode } from '../model/failure.ts';
+import { failureMessage, FAILURES, refuse, Refusal, type Failure, type FailureCode } from '../model/failure.ts';
 import type { ClientFacts, RequestMeta, ResolvedRequest } from '../model/request.ts';
 import { principalOf } from './access-subject.ts';
 import { admit } from './admit.ts';
 import { RequestTrail } from './request-trail.ts';
+import type { Exchange } from './pipeline.ts';
 import { resolve } from './resolve.ts';
 import { validate } from './validate.ts';
 
 export type Asked = {
   readonly request: ResolvedRequest;
   readonly act: Extract<AdministrativeAct, { name: 'askAccess' | 'askAccessOfOthers' }>;
+  readonly exchange: Pick<Exchange, 'signal' | 'timeoutMs'>;
   readonly tellPolicies: boolean;
 };
 
@@ -37,18 +39,25 @@ const SLICE_MS = 3;
 
 export async function answerQuestions(asked: Asked, parts: AnswerParts): Promise<readonly AccessAnswer[]> {
   const { questions, until } = asked.act;
+  const { signal, timeoutMs } = asked.exchange;
   const answers: AccessAnswer[] = [];
+  const endsMs = parts.clockMs() + timeoutMs;
   let sliceEndsMs = parts.clockMs() + SLICE_MS;
   for (const question of questions) {
     const answer = await answerOne(question, asked, parts);
     answers.push(answer);
     if (until === (answer.decision ? 'first-permit' : 'first-deny')) break;
-    if (parts.clockMs() < sliceEndsMs) continue;
+    const nowMs = parts.clockMs();
+    if (nowMs < sliceEndsMs) continue;
+    if (signal.aborted) throw refuse('cancelled');
+    if (nowMs >= endsMs) throw refuse('overloaded', { message: TOO_LONG });
     await parts.yieldNow();
     sliceEndsMs = parts.clockMs() + SLICE_MS;
   }
   return answers;
 }
+
+const TOO_LONG = 'So many questions were not answered in time. Ask fewer at once.';
 
 /** Headers belong to the transport of the call itself; whoever asks beforehand sends none. */
 const noHeadersToCheck = (): undefined => undefined;

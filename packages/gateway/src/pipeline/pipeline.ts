@@ -80,7 +80,7 @@ export function createPipeline(options: PipelineParts): Pipeline {
       let administered: Administered | undefined;
       try {
         if (request.operation.kind === 'administer') {
-          administered = await administer(request, request.operation.act, trail, parts);
+          administered = await administer(request, request.operation.act, exchange, { trail, parts });
           outcome = DONE;
         } else {
           outcome = await run(request, exchange, trail, parts);

@@ -156,6 +156,15 @@ describe('many questions at once', () => {
     expect(await answers(world, ask(Array.from({ length: 100 }, () => mayCall('read', {}))))).toHaveLength(100);
     expect(yields).toBeGreaterThan(20);
   });
+
+  it('end with the time of the request', async () => {
+    let nowMs = 0;
+    const world = worldOf({ clockMs: () => (nowMs += 1_000) });
+    const handled = await world.handle(ask(Array.from({ length: 100 }, () => mayCall('read', {}))), {
+      endpoint: AGGREGATE,
+    });
+    expect(failureOf(handled)).toMatchObject({ code: 'overloaded', message: expect.stringContaining('Ask fewer') });
+  });
 });
 
 /** How far enforcement lets the call come. In a world of its own: an approval that waits is remembered for the next call. */

@@ -10,15 +10,14 @@ import { addressOf, type OwnArrival } from '../arrival.ts';
 /** The gateway itself: no server's endpoint. */
 const WHOLE: Endpoint = { kind: 'aggregate' };
 
-/** Nothing is streamed, and nobody can end it: each part of it has its own time limit. */
-const EXCHANGE: Omit<Exchange, 'timeoutMs'> = {
-  channel: { wantsProgress: false, notify: () => undefined },
-  signal: new AbortController().signal,
-};
+const CHANNEL: Exchange['channel'] = { wantsProgress: false, notify: () => undefined };
 
 export function runAct(arrival: OwnArrival, act: AdministrativeAct, presented: PresentedCredentials): Promise<Handled> {
-  const { parts, id, receivedAtMs, startedMs } = arrival;
+  const { parts, id, receivedAtMs, startedMs, response } = arrival;
   const { timeoutMs } = parts.limits;
+  // Ends long answers when nobody waits for them any more. A decision is made whole, whoever waits.
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
   return parts.pipeline.handle(
     {
       id,
@@ -31,6 +30,6 @@ export function runAct(arrival: OwnArrival, act: AdministrativeAct, presented: P
       meta: { vendor: {} },
       sealedFor: [],
     },
-    { ...EXCHANGE, timeoutMs },
+    { channel: CHANNEL, signal: gone.signal, timeoutMs },
   );
 }
