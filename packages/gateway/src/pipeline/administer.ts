@@ -15,6 +15,7 @@ import { admit } from './admit.ts';
 import { answerQuestions } from './answer-questions.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize } from './authorize.ts';
+import type { ScopeCheck } from './check-scopes.ts';
 import { consumeQuota } from './consume-quota.ts';
 import type { Exchange, PipelineParts } from './pipeline.ts';
 import { recordIntent } from './record-intent.ts';
@@ -36,12 +37,14 @@ const FAULTS: Readonly<Record<DecisionFault, readonly [FailureCode, string]>> = 
   'needs-browser': ['forbidden', 'This call is of high risk: decide after a log-in in the browser.'],
 };
 
+export type AdministerParts = PipelineParts & { readonly checkScopes: ScopeCheck };
+
 /** @throws Refusal, like every step. */
 export async function administer(
   inbound: InboundRequest,
   act: AdministrativeAct,
   exchange: Exchange,
-  { trail, parts }: { readonly trail: RequestTrail; readonly parts: PipelineParts },
+  { trail, parts }: { readonly trail: RequestTrail; readonly parts: AdministerParts },
 ): Promise<Administered> {
   const catalog = parts.catalog();
   const authorizer = parts.authorizer();

@@ -1,6 +1,6 @@
 /**
  * The pre-flight question: would this call get a permit? Answered by the very steps that a call takes (`resolve`, `admit`,
- * `validate`, `authorize`), so it cannot come to differ from what is enforced. No quota is taken for the tool, nothing is
+ * scopes, `pin`, `validate`, `authorize`), so it cannot come to differ from what is enforced. No quota is taken for the tool, nothing is
  * intended, nothing leaves; the permits that are made on the way are dropped here.
  */
 
@@ -13,6 +13,8 @@ import { failureMessage, FAILURES, refuse, Refusal, type Failure, type FailureCo
 import type { ClientFacts, RequestMeta, ResolvedRequest } from '../model/request.ts';
 import { principalOf } from './access-subject.ts';
 import { admit } from './admit.ts';
+import type { ScopeCheck } from './check-scopes.ts';
+import { pin } from './pin.ts';
 import { RequestTrail } from './request-trail.ts';
 import type { Exchange } from './pipeline.ts';
 import { resolve } from './resolve.ts';
@@ -28,6 +30,7 @@ export type Asked = {
 export type AnswerParts = {
   readonly catalog: Catalog;
   readonly authorizer: Authorizer;
+  readonly checkScopes: ScopeCheck;
   readonly validator: ArgumentValidator;
   readonly clockMs: () => number;
   /** Lets other work run. */
@@ -65,7 +68,7 @@ const noHeadersToCheck = (): undefined => undefined;
 async function answerOne(
   question: AccessQuestion,
   { request, tellPolicies }: Asked,
-  { catalog, authorizer, validator }: AnswerParts,
+  { catalog, authorizer, checkScopes, validator }: AnswerParts,
 ): Promise<AccessAnswer> {
   const trail = new RequestTrail();
   const told = (answer: Omit<AccessAnswer, 'policies'>): AccessAnswer =>
@@ -73,17 +76,21 @@ async function answerOne(
   try {
     const resolved = await resolve(asCalled(question, request), catalog, authorizer, trail);
     const admitted = await admit(resolved, catalog, authorizer, trail);
+    checkScopes(admitted);
     if (!question.argumentsKnown) {
       const { grounds } = authorizer.admit(admitted, admitted.target.entries[0]);
       return tellPolicies
         ? { decision: true, approvals: [], policies: grounds.policies }
         : { decision: true, approvals: [] };
     }
-    await validate(admitted, validator, noHeadersToCheck);
-    const decision = authorizer.authorize(admitted);
+    const pinned = pin(admitted, trail);
+    await validate(pinned, validator, noHeadersToCheck);
+    const decision = authorizer.authorize(pinned);
     trail.note({ kind: 'decided', decision });
-    if (decision.effect === 'deny')
-      return told({ decision: false, approvals: [], ...wordsFor({ code: 'forbidden', sent: 'no' }) });
+    if (decision.effect === 'deny') {
+      const message = decision.told === undefined ? {} : { message: decision.told };
+      return told({ decision: false, approvals: [], ...wordsFor({ code: 'forbidden', sent: 'no', ...message }) });
+    }
     return told({ decision: true, approvals: decision.permit.obligations.map(({ by }) => approverText(by)) });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;

@@ -1,7 +1,7 @@
 /**
- * Between admission and quota: does the token carry the scopes that this needs? After `admit`, so that what is hidden stays hidden: only for
- * what policy lets the caller use is it said that a wider token would help. Scopes bind OAuth tokens; API keys and
- * workloads carry none, and policy alone governs those.
+ * Between admission and quota: does the token carry the scopes that this needs? After `admit`, so that what is hidden stays
+ * hidden: only for what policy lets the caller use is it said that a wider token would help. Scopes bind OAuth tokens; API
+ * keys and workloads carry none, and policy alone governs those.
  */
 
 import { refuse } from '../model/failure.ts';

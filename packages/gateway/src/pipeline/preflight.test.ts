@@ -3,7 +3,7 @@
 import { assert, asyncProperty, array, constantFrom, integer, oneof, record, type Arbitrary } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { authorizerFor } from '../authz/authorizer-fixture.ts';
+import { authorizerFor, problemsOf } from '../authz/authorizer-fixture.ts';
 import { BUILT_IN_POLICIES } from '../authz/built-in-policies.ts';
 import { catalogOf, item, registered, toolItem } from '../catalog/catalog-fixture.ts';
 import type { AccessAnswer, AccessQuestion } from '../model/administration.ts';
@@ -14,7 +14,6 @@ import {
   as,
   constant,
   failureOf,
-  filesCatalog,
   PAY,
   worldOf,
   type World,
@@ -216,16 +215,21 @@ const conditions = constantFrom(
   ' when { context.surface == "" }',
   ' when { principal.claims.level > 3 }',
 );
+/** Scopes that no request fits are refused when they are loaded. */
+const isTaken = (text: string): boolean => problemsOf(text).length === 0;
+
 const policy: Arbitrary<string> = record({
   effect: constantFrom('permit', 'permit', '@approval("group:dba") permit', '@approval("caller") permit', 'forbid'),
   principal: principals,
   action: actions,
   resource: resources,
   condition: conditions,
-}).map(
-  ({ effect, principal, action, resource, condition }) =>
-    `${effect} (${principal}, ${action}, ${resource})${condition};`,
-);
+})
+  .map(
+    ({ effect, principal, action, resource, condition }) =>
+      `${effect} (${principal}, ${action}, ${resource})${condition};`,
+  )
+  .filter(isTaken);
 
 const args: Arbitrary<JsonObject> = oneof(
   record({ amount: integer({ min: -5, max: 200 }) }),
@@ -234,13 +238,31 @@ const args: Arbitrary<JsonObject> = oneof(
 );
 
 const operations: Arbitrary<AccessQuestion['operation']> = oneof(
-  record({ name: constantFrom('read', 'pay', 'none', 'Read'), arguments: args }).map(
+  record({ name: constantFrom('read', 'pay', 'refund', 'scoped', 'none', 'Read'), arguments: args }).map(
     ({ name, arguments: given }) => ({ kind: 'call-tool', name, arguments: given }) as const,
   ),
   record({ name: constantFrom('summary', 'none') }).map(
     ({ name }) => ({ kind: 'get-prompt', name, arguments: {} }) as const,
   ),
   constantFrom('file:///a.txt', 'file:///b.txt', 'not a uri').map((uri) => ({ kind: 'read-resource', uri }) as const),
+);
+
+/** Beside the usual ones, a tool whose amount the operator pinned, and one that takes a scope that nobody has. */
+const FILES_AND_MORE = catalogOf(
+  registered(
+    'files',
+    {
+      tools: ['read', 'pay', 'refund', 'scoped'].map((name) =>
+        toolItem(name, name === 'pay' || name === 'refund' ? { inputSchema: PAY } : {}),
+      ),
+      prompts: [item({ name: 'summary' })],
+      resources: [item({ name: 'a', uri: 'file:///a.txt' })],
+    },
+    [
+      { of: 'tools', pattern: 'refund', traits: {}, pins: { amount: 150 } },
+      { of: 'tools', pattern: 'scoped', traits: { scopes: ['files.scoped'] } },
+    ],
+  ),
 );
 
 describe('the pre-flight answer and enforcement', () => {
@@ -253,7 +275,7 @@ describe('the pre-flight answer and enforcement', () => {
         async (texts, asked) => {
           const authorizer = constant(authorizerFor(texts.join('\n')));
           for (const who of ['alice', 'bob']) {
-            const options = { authorizer, catalog: constant(filesCatalog()) };
+            const options = { authorizer, catalog: constant(FILES_AND_MORE) };
             const world = worldOf(options);
             const questions = asked.map((operation) => ({ server: 'files', operation, argumentsKnown: true }));
             const handled = await world.handle(ask(questions), { endpoint: AGGREGATE, ...as(who), client: LEGACY });
