@@ -288,7 +288,7 @@ describe('high risk', () => {
   const carol = (): Principal => person('carol', [], issuer.url);
 
   test('is never confirmed by a client, and is by its caller after a log-in', async () => {
-    const token = await issuer.token({ audience: gateway.url, subject: 'carol' });
+    const token = await issuer.token({ audience: `${gateway.url}/servers/reactor/mcp`, subject: 'carol' });
     const args = fresh();
     const ask = (more = {}): Promise<HttpAnswer> => {
       const request = modern('tools/call', { name: 'ok', arguments: args, ...more, _meta: CAPABLE });

@@ -51,6 +51,8 @@ describe.skipIf(!hasOpenssl)('over TLS', () => {
   const configured = (clientCertificates: string): string =>
     [
       `  issuers: [{ issuer: "${idp.url}" }, { issuer: "${idp.url}/acme", jwksUri: "${idp.url}/keys", tenant: acme }]`,
+      // Every row of the table fails from one address.
+      '  failedAttempts: 10000/minute',
       '  workloads:',
       '    trustDomains:',
       `      - { name: example.org, bundle: "${files}/example.pem" }`,

@@ -99,7 +99,7 @@ async function composeGateway(
   await loadArgumentParsers(config);
   const instruments = createInstruments({ version: SALLYPORT.version });
   opened.defer(() => instruments.close());
-  const failedAttempts = composeFailedAttempts();
+  const failedAttempts = composeFailedAttempts(config);
   const certificates = await loadCertificates(config, createAttempts(failedAttempts, logger), logger);
   const policies = createLivePolicies({ loaded, logger, instruments, now: Date.now });
   opened.defer(() => policies.close());

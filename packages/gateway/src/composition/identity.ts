@@ -11,11 +11,12 @@ import { createAddressLimiter } from '../quota/address-limiter.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Storage } from './storage.ts';
 
-const FAILED_ATTEMPTS = { count: 60, periodMs: 60_000, burst: 30, text: '60/minute failed attempts per address' };
-
 /** One count for each address, whatever kind of credential failed. */
-export const composeFailedAttempts = (): FailedAttempts =>
-  createAddressLimiter({ ...FAILED_ATTEMPTS, now: () => performance.now() });
+export function composeFailedAttempts({ identity }: Config): FailedAttempts {
+  const { count, periodMs, text } = identity.failedAttempts;
+  const burst = Math.ceil(count / 2);
+  return createAddressLimiter({ count, periodMs, burst, text, now: () => performance.now() });
+}
 
 /** An issuer that the operator named may be inside; where its metadata leads to must be outside. */
 export function egressPolicyOf({ identity }: Config): (url: string) => EgressPolicy {

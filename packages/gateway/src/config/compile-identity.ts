@@ -12,7 +12,7 @@ export function compileIdentity(
   absolute: (file: string) => string,
   located: (value: ValueConfig) => ValueConfig,
 ): IdentityConfig {
-  const { audience, scopes, workloads } = identity;
+  const { audience, scopes, workloads, failedAttempts } = identity;
   return {
     apiKeys: identity.apiKeys
       .filter((key) => isKeyHash(key.hash))
@@ -24,6 +24,7 @@ export function compileIdentity(
     issuers: identity.issuers.map((issuer) => compileIssuer(issuer, located)),
     audience,
     scopes,
+    failedAttempts: { ...failedAttempts, text: `${failedAttempts.text} failed attempts per address` },
     workloads: {
       trustDomains: workloads.trustDomains.map(({ bundle, ...domain }) => ({
         ...domain,

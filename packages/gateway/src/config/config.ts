@@ -85,6 +85,8 @@ export type IdentityConfig = {
   readonly audience: 'endpoint' | 'gateway';
   readonly scopes: ScopesConfig;
   readonly workloads: WorkloadsConfig;
+  /** Per address. */
+  readonly failedAttempts: { readonly count: number; readonly periodMs: number; readonly text: string };
 };
 
 export type ScopesConfig = {

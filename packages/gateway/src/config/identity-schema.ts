@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 
 import * as z from 'zod';
 
-import { duration, filePath, name, scope, value } from './schema-words.ts';
+import { duration, filePath, name, rate, scope, value } from './schema-words.ts';
 
 const KEY_HASH = /^sha256:[0-9a-f]{64}$/;
 
@@ -183,6 +183,9 @@ export const identitySchema = z
       ),
     scopes,
     workloads,
+    failedAttempts: rate
+      .prefault('60/minute')
+      .describe('How many credentials may fail from one address. More where many callers come through one proxy.'),
   })
   .prefault({})
   .describe('Who may call. Without it nobody can.');

@@ -9,16 +9,7 @@ import { catalogOf, item, registered, toolItem } from '../catalog/catalog-fixtur
 import type { AccessAnswer, AccessQuestion } from '../model/administration.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Operation } from '../model/operation.ts';
-import {
-  AGGREGATE,
-  as,
-  constant,
-  failureOf,
-  PAY,
-  worldOf,
-  type World,
-  type WorldOptions,
-} from './pipeline.fixture.ts';
+import { AGGREGATE, as, constant, failureOf, PAY, worldOf, type World, type WorldOptions } from './pipeline.fixture.ts';
 
 const ask = (
   questions: readonly AccessQuestion[],
