@@ -36,6 +36,7 @@ async function worldOf(...settings: readonly string[]) {
   const issuers = idps.map(({ url }, index) => `{ issuer: "${url}"${settings[index] ?? ''} }`);
   const gateway = await startTestGateway({
     yaml: [
+      '  failedAttempts: 10000/minute',
       `  issuers: [${issuers.join(', ')}]`,
       'servers:',
       `  plain: { url: "${upstream.url}", allow: [{ anyone: true, tools: ["*"] }] }`,
