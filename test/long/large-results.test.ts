@@ -26,9 +26,12 @@ beforeAll(async () => {
 beforeEach(async () => {
   const allow = 'allow: [{ anyone: true, tools: ["*"] }]';
   gateway = await startGatewayProcess({
-    yaml: ['servers:', `  large: { url: "${upstream.url}", ${allow} }`, 'requests: { maxBufferedResult: 1MiB }'].join(
-      '\n',
-    ),
+    yaml: [
+      'servers:',
+      `  large: { url: "${upstream.url}", ${allow} }`,
+      'requests: { maxBufferedResult: 1MiB }',
+      'loopBreaker: off',
+    ].join('\n'),
   });
 });
 
