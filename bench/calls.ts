@@ -7,7 +7,7 @@ const COMMON = { 'Content-Type': 'application/json', Accept: 'application/json, 
 const clientInfo = { name: 'bench', version: '1.0.0' };
 const args = { path: 'notes/2026/november/meeting.md', lines: 40 };
 
-type Target = { readonly url: string; readonly tool: 'read_note' | 'write_note'; readonly key?: string };
+type Target = { readonly url: string; readonly tool: string; readonly key?: string };
 
 const authorization = (key: string | undefined): Readonly<Record<string, string>> =>
   key === undefined ? {} : { Authorization: `Bearer ${key}` };

@@ -19,12 +19,14 @@ import { measurePolicy, policyTable } from './policy.ts';
 import { startHaproxy, startNginx } from './proxies.ts';
 import { writeReport, type Row } from './report.ts';
 import { startGateway, type Gateway } from './sallyport.ts';
+import { measureStarts, startsTable } from './starts.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     baseline: { type: 'boolean', default: false },
+    starts: { type: 'boolean', default: false },
     policy: { type: 'boolean', default: false },
   },
 });
@@ -181,7 +183,8 @@ async function main(): Promise<number> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
   try {
-    await bench(folder);
+    if (values.starts) say(startsTable(await measureStarts(folder)));
+    else await bench(folder);
     return 0;
   } catch (error) {
     say(error instanceof Error ? error.message : String(error));

@@ -19,21 +19,33 @@ export type Gateway = Running & { readonly origin: string; readonly key: string 
 export type GatewayOptions = { readonly folder: string; readonly modernPort: number; readonly legacyPort: number };
 
 export async function startGateway({ folder, modernPort, legacyPort }: GatewayOptions): Promise<Gateway> {
-  mkdirSync(folder, { recursive: true });
   const main = build();
-  const { key, line } = createKey(main);
+  const { key, line } = createKey(main, 'bench');
+  const gateway = await startConfigured(main, folder, ({ port, operationsPort }) =>
+    config({ line, port, operationsPort, modernPort, legacyPort }),
+  );
+  return { ...gateway, key };
+}
+
+/** The built gateway on a configuration of its own. */
+export async function startConfigured(
+  main: string,
+  folder: string,
+  configFor: (ports: { readonly port: number; readonly operationsPort: number }) => string,
+): Promise<Omit<Gateway, 'key'>> {
+  mkdirSync(folder, { recursive: true });
   const [port, operationsPort] = [await freePort(), await freePort()];
   const file = join(folder, 'sallyport.yaml');
-  writeFileSync(file, config({ line, port, operationsPort, modernPort, legacyPort }));
+  writeFileSync(file, configFor({ port, operationsPort }));
   const command = [process.execPath, ...FLAGS, main, 'serve', '--config', file];
   const gateway = start({ role: 'measured', command, cwd: folder });
   await until(() => isReady(operationsPort), 'the gateway', gateway);
-  return { ...gateway, origin: `http://127.0.0.1:${port}`, key };
+  return { ...gateway, origin: `http://127.0.0.1:${port}` };
 }
 
 /** The key stands on standard output, the line for the configuration among the words on standard error. */
-function createKey(main: string): { key: string; line: string } {
-  const args = [main, 'key', 'create', 'bench', '--group', 'bench'];
+export function createKey(main: string, name: string): { key: string; line: string } {
+  const args = [main, 'key', 'create', name, '--group', 'bench', '--print-config'];
   const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   const line = /^\s*- (\{.*\})$/m.exec(stderr)?.[1];
   if (line === undefined) throw new Error(`"sallyport key create" printed no configuration line.\n${stderr}`);

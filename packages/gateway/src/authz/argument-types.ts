@@ -44,8 +44,10 @@ export class Place {
     return new Place(schema, spread([schema], schema), replaced);
   }
 
-  /** Of which the schema says nothing. */
-  static readonly open = new Place({}, NOTHING, []);
+  /** A place of which the schema says nothing. */
+  static open(): Place {
+    return new Place({}, NOTHING, []);
+  }
 
   get number(): NumberType {
     let number: NumberType = 'open';
@@ -59,7 +61,7 @@ export class Place {
   property(key: string): Place {
     if (this.#parts.length === 0) return this;
     const below = this.#replaced.filter(([first]) => first === key).map((path) => path.slice(1));
-    if (below.some((path) => path.length === 0)) return Place.open;
+    if (below.some((path) => path.length === 0)) return Place.open();
     const found = this.#parts.flatMap(({ properties, patternProperties, additionalProperties }): readonly unknown[] => {
       if (isJsonObject(properties) && Object.hasOwn(properties, key)) return [properties[key]];
       // Which pattern matches is not looked at: running an upstream's expressions here is not worth the difference.
@@ -90,7 +92,7 @@ export class Place {
 
   #at(schemas: readonly unknown[], replaced: readonly Path[]): Place {
     const parts = spread(schemas, this.#root);
-    return parts.length === 0 ? Place.open : new Place(this.#root, parts, replaced);
+    return parts.length === 0 ? Place.open() : new Place(this.#root, parts, replaced);
   }
 }
 

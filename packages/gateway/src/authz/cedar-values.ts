@@ -31,7 +31,7 @@ export type RecordOptions = {
 /** The record, or the reason why policy must not judge it. The reason holds no value of the caller's. */
 export function toCedarRecord(
   object: JsonObject,
-  { only, place = Place.open }: RecordOptions = {},
+  { only, place = Place.open() }: RecordOptions = {},
 ): Result<CedarRecord, string> {
   try {
     return ok(record(only === undefined ? object : picked(object, only), place, 0));
