@@ -26,7 +26,8 @@ export function pinned(role: keyof typeof CORES, command: readonly string[]): re
 export type Running = { readonly pid: number; readonly output: () => string; stop(): Promise<void> };
 
 export type StartOptions = {
-  readonly role: keyof typeof CORES;
+  /** `anywhere`: on whatever core is free, its own children included. */
+  readonly role: keyof typeof CORES | 'anywhere';
   readonly command: readonly string[];
   readonly cwd?: string;
 };
@@ -35,7 +36,7 @@ const running = new Set<ChildProcess>();
 
 /** Starts a process whose output is kept, for error messages. */
 export function start({ role, command, cwd }: StartOptions): Running {
-  const [file = '', ...args] = pinned(role, command);
+  const [file = '', ...args] = role === 'anywhere' ? command : pinned(role, command);
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(cwd !== undefined && { cwd }) });
   running.add(child);
   let output = '';

@@ -32,13 +32,14 @@ export async function startConfigured(
   main: string,
   folder: string,
   configFor: (ports: { readonly port: number; readonly operationsPort: number }) => string,
+  role: 'measured' | 'anywhere' = 'measured',
 ): Promise<Omit<Gateway, 'key'>> {
   mkdirSync(folder, { recursive: true });
   const [port, operationsPort] = [await freePort(), await freePort()];
   const file = join(folder, 'sallyport.yaml');
   writeFileSync(file, configFor({ port, operationsPort }));
   const command = [process.execPath, ...FLAGS, main, 'serve', '--config', file];
-  const gateway = start({ role: 'measured', command, cwd: folder });
+  const gateway = start({ role, command, cwd: folder });
   await until(() => isReady(operationsPort), 'the gateway', gateway);
   return { ...gateway, origin: `http://127.0.0.1:${port}` };
 }

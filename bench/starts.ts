@@ -32,7 +32,12 @@ export type StartRow = {
 export async function measureStarts(folder: string): Promise<readonly StartRow[]> {
   const main = build();
   const people = Array.from({ length: PEOPLE }, (_, index) => createKey(main, `person-${index}`));
-  const gateway = await startConfigured(main, join(folder, 'gateway'), (ports) => config(ports, people, folder));
+  const gateway = await startConfigured(
+    main,
+    join(folder, 'gateway'),
+    (ports) => config(ports, people, folder),
+    'anywhere',
+  );
   const key = people[0]?.key ?? '';
   const call = async (server: string, as: string): Promise<number> => {
     const { url, headers, body } = modernCall({
