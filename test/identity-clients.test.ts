@@ -60,7 +60,8 @@ describe('a registration', () => {
       '/reg',
       'POST',
       { 'content-type': 'application/json' },
-      JSON.stringify({ redirect_uris: [`${origin}/oauth/callback`], token_endpoint_auth_method: 'none' }),
+      // As it was seen to send it: it asks for the scopes that the resource names, which are none here.
+      JSON.stringify({ redirect_uris: [`${origin}/oauth/callback`], token_endpoint_auth_method: 'none', scope: '' }),
     );
     const { client_id: clientId } = JSON.parse(registered.text) as Json;
     const traded = await ask(

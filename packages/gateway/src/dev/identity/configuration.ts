@@ -1,5 +1,7 @@
 /** What `oidc-provider` is told: which flows there are (one: code with PKCE), for what tokens are, and what they say. */
 
+import { randomUUID } from 'node:crypto';
+
 import type {
   Adapter,
   AdapterFactory,
@@ -66,7 +68,7 @@ export function createConfiguration(parts: ConfigurationParts, invalidTarget: In
       dPoP: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
-      registration: { enabled: true, issueRegistrationAccessToken: false },
+      registration: { enabled: true, issueRegistrationAccessToken: false, idFactory: registeredId },
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       clientIdMetadataDocument: { enabled: true, ack: 'draft-02', allowFetch: (_ctx, id) => id.length <= 500 },
       resourceIndicators: resourceIndicators(parts, invalidTarget),
@@ -108,6 +110,16 @@ const FLOWS: Configuration = {
   rotateRefreshToken: true,
   expiresWithSession: (_ctx, source) => !source.scopes.has('offline_access'),
 };
+
+/**
+ * The id of a client that registers, and the last moment before its registration is judged. The MCP Inspector sends
+ * `scope: ""` to a resource that names no scopes; an empty member says nothing, and is taken for one that is not there.
+ */
+function registeredId(ctx: KoaContextWithOIDC): string {
+  const { body = {} } = ctx.oidc;
+  for (const [name, value] of Object.entries(body)) if (value === '') delete body[name];
+  return randomUUID();
+}
 
 function whoPeopleAre(users: Users): Configuration {
   return {
