@@ -15,7 +15,8 @@ import {
   type CedarAuthorizer,
 } from '../packages/gateway/src/authz/cedar-authorizer.ts';
 import { describeProblem } from '../packages/gateway/src/authz/policy-problem.ts';
-import { DEFAULT_TENANT, principalKey, type Principal } from '../packages/gateway/src/model/principal.ts';
+import { somebody } from '../packages/gateway/src/model/principal.fixture.ts';
+import type { Principal } from '../packages/gateway/src/model/principal.ts';
 import type { ClientFacts, ResolvedRequest } from '../packages/gateway/src/model/request.ts';
 import { UNKNOWN_TRAITS, type ToolEntry } from '../packages/gateway/src/model/target.ts';
 
@@ -60,18 +61,7 @@ const unscoped = (count: number): string =>
     (_, index) => `permit (principal, action, resource) when { resource.name == "tool-${index}" && !resource.listed };`,
   ).join('\n') + '\npermit (principal, action, resource) when { resource.name like "tool-*" };';
 
-const person = (name: string): Principal => ({
-  key: principalKey(DEFAULT_TENANT, 'api-key', name),
-  tenant: DEFAULT_TENANT,
-  kind: 'user',
-  issuer: 'api-key',
-  subject: name,
-  name,
-  groups: ['everyone', 'group-1', 'group-2'],
-  scopes: [],
-  credential: { kind: 'api-key' },
-  claims: {},
-});
+const person = (name: string): Principal => somebody(name, { groups: ['everyone', 'group-1', 'group-2'] });
 
 const tools: readonly ToolEntry[] = Array.from({ length: TOOLS }, (_, index) => {
   const name = `tool-${index}`;

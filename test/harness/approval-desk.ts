@@ -9,7 +9,8 @@ import type { WatchedApprovals } from '../../packages/gateway/src/authz/create-a
 import { composeApprovals } from '../../packages/gateway/src/composition/approvals.ts';
 import { openStorage } from '../../packages/gateway/src/composition/storage.ts';
 import { loadConfig, type LoadedConfig } from '../../packages/gateway/src/config/load.ts';
-import { principalKey, type Principal } from '../../packages/gateway/src/model/principal.ts';
+import { somebody } from '../../packages/gateway/src/model/principal.fixture.ts';
+import type { Principal } from '../../packages/gateway/src/model/principal.ts';
 import { loadKeyRing } from '../../packages/gateway/src/seal/key-ring.ts';
 import type { Logger } from '../../packages/gateway/src/telemetry/logger.ts';
 
@@ -18,18 +19,8 @@ const ignore = (): void => undefined;
 export const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 /** Somebody after a log-in in the browser. */
-export const person = (name: string, groups: readonly string[], issuer = 'api-key'): Principal => ({
-  key: principalKey('default', issuer, name),
-  tenant: 'default',
-  kind: 'user',
-  issuer,
-  subject: name,
-  name,
-  groups,
-  scopes: [],
-  credential: { kind: 'browser' },
-  claims: {},
-});
+export const person = (name: string, groups: readonly string[], issuer = 'api-key'): Principal =>
+  somebody(name, { issuer, groups, credential: { kind: 'browser' } });
 
 export type Desk = {
   readonly approvals: WatchedApprovals;

@@ -2,23 +2,12 @@
 
 import type { Permit } from '../model/decision.ts';
 import type { JsonObject } from '../model/json.ts';
-import type { Principal } from '../model/principal.ts';
+import { somebody } from '../model/principal.fixture.ts';
 import type { ApprovedRequest, InboundRequest } from '../model/request.ts';
 import { UNKNOWN_TRAITS, type ToolEntry } from '../model/target.ts';
 import type { AuditEvent } from './audit-log.ts';
 
-export const alice: Principal = {
-  key: '7:default/7:api-key/alice',
-  tenant: 'default',
-  kind: 'user',
-  issuer: 'api-key',
-  subject: 'alice',
-  name: 'alice',
-  groups: ['engineering'],
-  scopes: [],
-  credential: { kind: 'api-key' },
-  claims: { email: 'alice@example.com' },
-};
+export const alice = somebody('alice', { groups: ['engineering'], claims: { email: 'alice@example.com' } });
 
 export function tool(name: string, readOnly: boolean): ToolEntry {
   return {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { Refusal, type FailureCode } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
+import { somebody } from '../model/principal.fixture.ts';
 import { principalKey, type Principal } from '../model/principal.ts';
 import type { PresentedCredentials } from '../model/request.ts';
 import { Secret } from '../model/secret.ts';
@@ -18,19 +19,7 @@ const AGENT = 'spiffe://example.org/agent';
 const PROXY = '10.1.2.3';
 const HASH = '00ff'.repeat(16);
 
-const userOf = (name: string, tenant: string): Principal =>
-  deepFrozen({
-    key: principalKey(tenant, 'api-key', name),
-    tenant,
-    kind: 'user',
-    issuer: 'api-key',
-    subject: name,
-    name,
-    groups: [],
-    scopes: [],
-    credential: { kind: 'api-key' },
-    claims: {},
-  });
+const userOf = (name: string, tenant: string): Principal => deepFrozen(somebody(name, { tenant }));
 
 const USERS: Readonly<Record<string, Principal>> = {
   alice: userOf('alice', 'default'),

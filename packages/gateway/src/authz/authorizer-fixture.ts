@@ -1,9 +1,9 @@
 /** Entries, callers and requests for the tests of this folder. */
 
 import { createHash } from 'node:crypto';
+import type { Principal } from '../model/principal.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Operation } from '../model/operation.ts';
-import { DEFAULT_TENANT, principalKey, type Principal } from '../model/principal.ts';
 import type { ClientFacts, ResolvedRequest } from '../model/request.ts';
 import {
   UNKNOWN_TRAITS,
@@ -49,23 +49,7 @@ export function problemsOf(given: string | Partial<AuthorizerOptions>): readonly
   return created.ok ? [] : created.error.map(describeProblem);
 }
 
-export function principal(name: string, given: Partial<Principal> = {}): Principal {
-  const tenant = given.tenant ?? DEFAULT_TENANT;
-  const issuer = given.issuer ?? 'api-key';
-  return {
-    key: principalKey(tenant, issuer, name),
-    tenant,
-    kind: 'user',
-    issuer,
-    subject: name,
-    name,
-    groups: [],
-    scopes: [],
-    credential: { kind: 'api-key' },
-    claims: {},
-    ...given,
-  };
-}
+export { somebody as principal } from '../model/principal.fixture.ts';
 
 const base = (server: string, name: string, traits: Partial<Traits>) => ({
   server: { id: server, version: '1', owner: 'platform', sharing: 'shared' as const },

@@ -6,25 +6,14 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { Refusal } from '../model/failure.ts';
-import type { Principal } from '../model/principal.ts';
+import { somebody } from '../model/principal.fixture.ts';
 import type { Credential, CredentialBroker } from './broker.ts';
 import { createSecretResolver } from './secret-resolver.ts';
 import { createStaticBroker, type CredentialSources } from './static-broker.ts';
 
 const VALUE = 'sk-live-4f9c2e7a';
 const never = new AbortController().signal;
-const principal: Principal = {
-  key: 'k',
-  tenant: 'default',
-  kind: 'user',
-  issuer: 'api-key',
-  subject: 'alice',
-  name: 'alice',
-  groups: [],
-  scopes: [],
-  credential: { kind: 'api-key' },
-  claims: {},
-};
+const alice = somebody('alice');
 
 let folder = '';
 let warnings: string[] = [];
@@ -51,7 +40,7 @@ function brokerFor(sources: Partial<CredentialSources>, env: Record<string, stri
   return createStaticBroker({ servers: { files: { headers: {}, env: {}, ...sources } }, resolver, clockMs });
 }
 
-const obtain = async (broker: CredentialBroker): Promise<Credential> => broker.obtain(principal, 'files', never);
+const obtain = async (broker: CredentialBroker): Promise<Credential> => broker.obtain(alice, 'files', never);
 
 const fileSource = (path: string) => ({ kind: 'file', path, prefix: '' }) as const;
 
@@ -77,7 +66,7 @@ describe('a static credential', () => {
     await writeFile(path, VALUE);
     const broker = brokerFor({ headers: { 'X-Api-Key': fileSource(path) } });
     const first = await obtain(broker);
-    expect(broker.obtain(principal, 'files', never)).toBe(first);
+    expect(broker.obtain(alice, 'files', never)).toBe(first);
     nowMs += 5000;
     expect(await obtain(broker)).toBe(first);
   });
@@ -133,7 +122,7 @@ describe('a static credential', () => {
   it('is not waited for by a caller that has gone', async () => {
     const broker = brokerFor({ env: { TOKEN: { kind: 'env', name: 'TOKEN', prefix: '' } } }, { TOKEN: VALUE });
     const gone = AbortSignal.abort();
-    await expect(async () => broker.obtain(principal, 'files', gone)).rejects.toMatchObject({
+    await expect(async () => broker.obtain(alice, 'files', gone)).rejects.toMatchObject({
       failure: { code: 'cancelled' },
     });
   });

@@ -12,8 +12,7 @@ import type { FailureCode } from '../model/failure.ts';
 import { failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Outcome } from '../model/outcome.ts';
-import type { Principal } from '../model/principal.ts';
-import { principalKey } from '../model/principal.ts';
+import { somebody } from '../model/principal.fixture.ts';
 import type { InboundRequest } from '../model/request.ts';
 import type { Exchange, Pipeline } from '../pipeline/pipeline.ts';
 import { createSealer } from '../seal/aead-sealer.ts';
@@ -99,7 +98,7 @@ function pipelineOf(answering: Answering, seen: InboundRequest[]): Pipeline {
         const code = presented === '' ? 'unauthenticated' : 'invalid-credential';
         return { outcome: { kind: 'failed', failure: failure(code) } };
       }
-      const principal = principalNamed(name);
+      const principal = somebody(name);
       if (request.sealedFor.some((key) => key !== principal.key)) {
         const code = request.client.session === undefined ? 'invalid-state' : 'unknown-session';
         return { outcome: { kind: 'failed', failure: failure(code) }, principal };
@@ -110,19 +109,6 @@ function pipelineOf(answering: Answering, seen: InboundRequest[]): Pipeline {
 }
 
 const CREDENTIALS: Readonly<Record<string, string>> = { 'alice-key': 'alice', 'bob-key': 'bob' };
-
-const principalNamed = (name: string): Principal => ({
-  key: principalKey('default', 'api-key', name),
-  tenant: 'default',
-  kind: 'user',
-  issuer: 'api-key',
-  subject: name,
-  name,
-  groups: [],
-  scopes: [],
-  credential: { kind: 'api-key' },
-  claims: {},
-});
 
 function instrumentsInto(refused: FailureCode[], streams: { open: number }): Instruments {
   const nowhere = (): void => undefined;

@@ -1,29 +1,15 @@
 import { array, assert, integer, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { principalKey, type Principal } from '../model/principal.ts';
+import { somebody } from '../model/principal.fixture.ts';
+import type { Principal } from '../model/principal.ts';
 import { UNKNOWN_TRAITS, type Entry, type ToolEntry } from '../model/target.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Counted, QuotaVerdict } from './limiter.ts';
 import { createLimiter, type LimitRule } from './memory-limiter.ts';
 
-function principal(subject: string, options: { tenant?: string; clientId?: string; issuer?: string } = {}): Principal {
-  const tenant = options.tenant ?? 'default';
-  const issuer = options.issuer ?? 'https://idp.example';
-  return {
-    key: principalKey(tenant, issuer, subject),
-    tenant,
-    kind: 'user',
-    issuer,
-    subject,
-    name: subject,
-    groups: [],
-    scopes: [],
-    ...(options.clientId === undefined ? {} : { clientId: options.clientId }),
-    credential: { kind: 'jwt' },
-    claims: {},
-  };
-}
+const principal = (subject: string, given: Partial<Principal> = {}): Principal =>
+  somebody(subject, { issuer: 'https://idp.example', credential: { kind: 'jwt' }, ...given });
 
 function tool(server: string, name: string): ToolEntry {
   return {

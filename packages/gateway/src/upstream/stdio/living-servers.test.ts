@@ -2,15 +2,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  collectLog,
-  testCall,
-  callTool,
-  NO_CREDENTIAL,
-  sendOptions,
-  testPrincipal,
-  testServer,
-} from '../testing/test-kit.ts';
+import { somebody } from '../../model/principal.fixture.ts';
+import { collectLog, testCall, callTool, NO_CREDENTIAL, sendOptions, testServer } from '../testing/test-kit.ts';
 import { connectorFor, FIXTURES, toolText } from '../testing/stdio-servers.ts';
 import { systemClock } from '../clock.ts';
 import { DEFAULT_LISTING_LIMITS, fetchListing } from '../listing.ts';
@@ -106,7 +99,7 @@ describe('a server process behind the pool', () => {
     const upstreams = serve([SCRIPTED]);
     const server = testServer({ sharing: 'principal' });
     const pidFor = (name: string): Promise<string> =>
-      toolText(upstreams.send(callTool('pid', {}, { server, principal: testPrincipal(name) }), sendOptions()));
+      toolText(upstreams.send(callTool('pid', {}, { server, principal: somebody(name) }), sendOptions()));
     const [alice, bob, aliceAgain] = [await pidFor('alice'), await pidFor('bob'), await pidFor('alice')];
     expect(bob).not.toBe(alice);
     expect(aliceAgain).toBe(alice);
@@ -126,7 +119,7 @@ describe('a server process behind the pool', () => {
   it('was started before anyone asked, where the operator wants spares, and none is left behind', async () => {
     const upstreams = serve([SCRIPTED], { spares: { min: 2, max: 2 } });
     const ask = (name: string): Promise<string> => {
-      const of = { server: testServer({ sharing: 'principal' }), principal: testPrincipal(name) };
+      const of = { server: testServer({ sharing: 'principal' }), principal: somebody(name) };
       return toolText(upstreams.send(callTool('pid', {}, of), sendOptions()));
     };
     await ask('alice');
@@ -150,7 +143,7 @@ describe('a server process behind the pool', () => {
     let most = 0;
     const texts = await Promise.all(
       Array.from({ length: 8 }, async (_, index) => {
-        const call = callTool('echo', { text: `${index}` }, { server, principal: testPrincipal(`person ${index}`) });
+        const call = callTool('echo', { text: `${index}` }, { server, principal: somebody(`person ${index}`) });
         const text = await toolText(upstreams.send(call, sendOptions()));
         most = Math.max(most, liveGroupIds().length);
         return text;

@@ -1,6 +1,6 @@
 /** For the tests of this folder: time that stands still, upstreams that do what they are told, and calls with a cast permit. */
 
-import { principalKey } from '../../model/principal.ts';
+import { somebody } from '../../model/principal.fixture.ts';
 import type { Principal } from '../../model/principal.ts';
 import type { Call, SendOptions } from '../../model/call.ts';
 import type { Intent } from '../../model/decision.ts';
@@ -96,21 +96,6 @@ export function testServer(over: Partial<Server> = {}): Server {
   return { id: 'files', version: 'v1', sharing: 'shared', ...over };
 }
 
-export function testPrincipal(name = 'alice'): Principal {
-  return {
-    key: principalKey('default', 'api-key', name),
-    tenant: 'default',
-    kind: 'user',
-    issuer: 'api-key',
-    subject: name,
-    name,
-    groups: [],
-    scopes: [],
-    credential: { kind: 'api-key' },
-    claims: {},
-  };
-}
-
 const entryBase = (server: Server, name: string): Omit<ServerEntry, 'kind'> => ({
   server,
   name,
@@ -133,7 +118,7 @@ export type CallOptions = { readonly server?: Server; readonly principal?: Princ
 
 export function testCall(
   operation: Operation,
-  { server = testServer(), principal = testPrincipal() }: CallOptions = {},
+  { server = testServer(), principal = somebody('alice') }: CallOptions = {},
 ): Call {
   const entry: Entry =
     operation.kind === 'call-tool'
