@@ -1,48 +1,20 @@
-/** The frame of every page: markup that escapes what is put into it, one style sheet, and headers that allow nothing else. */
+/** The frame of every page: one style sheet, and headers that allow nothing else. */
 
 import { createHash } from 'node:crypto';
 
-/** Markup that is safe to send. Only {@link html} makes it. */
-export class Markup {
-  readonly #text: string;
-
-  constructor(text: string) {
-    this.#text = text;
-  }
-
-  toString(): string {
-    return this.#text;
-  }
-}
-
-type Part = string | Markup | undefined | readonly Markup[];
-
-/** A template whose values are escaped, for text and for quoted attributes alike; markup inside it stays markup. */
-export function html(strings: TemplateStringsArray, ...values: readonly Part[]): Markup {
-  const parts = strings.map((text, index) => text + (index < values.length ? inserted(values[index]) : ''));
-  return new Markup(parts.join(''));
-}
-
-function inserted(value: Part): string {
-  if (value === undefined) return '';
-  if (typeof value === 'string') return escaped(value);
-  return value instanceof Markup ? value.toString() : value.join('');
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
+import { Html, markup } from '../../entrypoint/pages/html.ts';
 
 /**
  * What clients call themselves is shown to a person who decides by it: characters that turn the reading direction or that
  * nobody sees (Unicode classes Cc and Cf) are shown as a replacement character.
  */
-const escaped = (text: string): string =>
-  text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD').replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+const readable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '\uFFFD');
+
+/** A template of these pages: as {@link markup}, and nothing in it is unseen. */
+export const html = (
+  strings: TemplateStringsArray,
+  ...parts: readonly (Html | string | readonly Html[] | undefined)[]
+): Html => markup(strings, ...parts.map((part) => (typeof part === 'string' ? readable(part) : part)));
 
 const STYLE = `
 :root { color-scheme: light dark; --paper: #f3f5f7; --card: #ffffff; --ink: #1f2328; --soft: #57606a; --line: #d5dae0;
@@ -94,7 +66,7 @@ footer form { display: inline }
 `;
 
 /** Made outside of a template: the hash in the headers is of exactly these characters. */
-const STYLE_ELEMENT = new Markup(`<style>${STYLE}</style>`);
+const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
 
 /** The arch of a gate, with its door ajar. */
 const MARK = html`<svg viewBox="0 0 24 24" fill="none" aria-hidden="true">
@@ -103,7 +75,7 @@ const MARK = html`<svg viewBox="0 0 24 24" fill="none" aria-hidden="true">
   <path d="M2 21h20" stroke="currentColor" stroke-width="2" stroke-linecap="round" />
 </svg>`;
 
-export type Page = { readonly title: string; readonly body: Markup; readonly foot?: Markup };
+export type Page = { readonly title: string; readonly body: Html; readonly foot?: Html };
 
 export function renderPage({ title, body, foot }: Page): string {
   const page = html`<!doctype html>
@@ -121,7 +93,7 @@ export function renderPage({ title, body, foot }: Page): string {
         </main>
       </body>
     </html> `;
-  return page.toString();
+  return page.text;
 }
 
 const STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;

@@ -1,6 +1,7 @@
 /** What a person sees: log in, consent, and what went wrong. */
 
-import { html, renderPage, type Markup } from './page.ts';
+import type { Html } from '../../entrypoint/pages/html.ts';
+import { html, renderPage } from './page.ts';
 
 /** Who asks, and for what. All of it comes from the client, and is shown as such. */
 export type AskedFor = {
@@ -93,14 +94,14 @@ export function errorPage(problem: string, advice: string): string {
 const purpose = ({ resource }: AskedFor): string =>
   resource === undefined ? 'know who you are' : 'call tools through this gateway';
 
-const row = (term: string, description: Markup): Markup =>
+const row = (term: string, description: Html): Html =>
   html`<div>
     <dt>${term}</dt>
     <dd>${description}</dd>
   </div>`;
 
 /** An address that may break after each slash, and not just anywhere. */
-const address = (url: string): Markup =>
+const address = (url: string): Html =>
   html`<code>${url.split('/').map((part, index) => (index === 0 ? html`${part}` : html`/<wbr />${part}`))}</code>`;
 
 /** Scopes that everybody knows, in words; others as they are written. */
@@ -112,7 +113,7 @@ const WORDS: ReadonlyMap<string, string> = new Map([
   ['offline_access', 'Stay connected for 14 days'],
 ]);
 
-function scopes({ scopes: asked }: AskedFor): Markup {
+function scopes({ scopes: asked }: AskedFor): Html {
   const items = asked.map((scope) => {
     const words = WORDS.get(scope);
     return words === undefined
@@ -127,7 +128,7 @@ function scopes({ scopes: asked }: AskedFor): Markup {
 }
 
 /** A name proves nothing; where the answer goes and whose document it is are what a person can judge. */
-const whoSaysSo = ({ clientUrl }: AskedFor): Markup =>
+const whoSaysSo = ({ clientUrl }: AskedFor): Html =>
   clientUrl === undefined
     ? html`<small>The client chose its name itself.</small>`
     : html`<small>The client is described at ${clientUrl}</small>`;
