@@ -220,6 +220,12 @@ describe('a problem', () => {
     ]);
   });
 
+  it('of a pattern under policies says that a folder is meant', () => {
+    expect(fatal('policies: ["./policies/*.cedar"]')).toMatchObject([
+      { path: 'policies[0]', message: expect.stringContaining('Name the folder: all its .cedar files count.') },
+    ]);
+  });
+
   it('comes with all others, in the order of the file', () => {
     const problems = fatal('lisen: x\nlog: { level: loud }\ndrain: soon');
     expect(problems.map((problem) => problem.line)).toEqual([1, 2, 3]);

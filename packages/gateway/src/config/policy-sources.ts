@@ -67,6 +67,8 @@ function policyFiles(place: string): Result<readonly string[], string> {
     if (names.length > MAX_POLICY_FILES) return err(`holds more than ${MAX_POLICY_FILES} policy files.`);
     return ok(names.map((name) => path.join(place, name)));
   } catch {
+    if (place.includes('*'))
+      return err(`${place} is taken by its letters. Name the folder: all its .cedar files count.`);
     return err(`${place} cannot be read. Create the folder, or remove the entry.`);
   }
 }
