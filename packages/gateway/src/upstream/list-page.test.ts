@@ -38,6 +38,15 @@ describe('a page of a list', () => {
     );
   });
 
+  it.each([
+    ['alone', '{"name":"a","x":{"__proto__":{"admin":true}}}'],
+    ['behind a number that is too large', '{"name":"a","x":[{"size":9007199254740992,"__proto__":null}]}'],
+    ['behind a key that stands twice', '{"name":"a","name":"a","x":{"__proto__":{}}}'],
+    ['twice', '{"name":"a","__proto__":{},"__proto__":{}}'],
+  ])('leaves out a definition with a key "__proto__", %s', (_, text) => {
+    expect(read(`{"tools":[${text}]}`)).toMatchObject({ value: { items: [], malformed: 1 } });
+  });
+
   it('writes a definition anew that could be read in two ways', () => {
     const page = read('{"tools":[{"name":"a","description":"harmless","description":"what counts"}]}');
     expect(page).toMatchObject({

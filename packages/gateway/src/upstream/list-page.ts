@@ -81,10 +81,18 @@ function readItem(identity: string, bytes: Uint8Array, span: Span): ListedItem |
   const isReadable = fault === 'duplicate-key' || fault === 'unsafe-number';
   const definition = strict.ok ? strict.value : isReadable ? parse(text) : undefined;
   if (!isJsonObject(definition)) return undefined;
+  // The strict parser names one fault: one that is borne with may stand before the key that is not.
+  if (isReadable && holdsPrototypeKey(definition)) return undefined;
   const name = definition[identity];
   if (typeof name !== 'string' || name === '') return undefined;
   return { definition: deepFreeze(definition), text: fault === 'duplicate-key' ? JSON.stringify(definition) : text };
 }
+
+/** Recursion is bounded: what is nested too deep was refused before. */
+const holdsPrototypeKey = (value: Json | undefined): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (Object.hasOwn(value, '__proto__') || Object.values(value).some(holdsPrototypeKey));
 
 function deepFreeze<T extends Json>(value: T): T {
   if (typeof value === 'object' && value !== null) {
