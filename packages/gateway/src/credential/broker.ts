@@ -3,8 +3,10 @@
 import type { Principal } from '../model/principal.ts';
 import type { Secret } from '../model/secret.ts';
 import type { ServerId } from '../model/target.ts';
+import type { CredentialKind } from '../model/trail.ts';
 
 export type Credential = {
+  readonly kind: CredentialKind;
   /** Names the credential in pool keys and records; changes when its value changes. Never derived from the value alone. */
   readonly version: string;
   readonly headers: Readonly<Record<string, Secret>>;

@@ -76,6 +76,7 @@ async function resolve(server: ServerId, held: Held, { resolver, clockMs }: Stat
     held.values = values;
     held.changes++;
     held.credential = {
+      kind: kindOf(held.sources),
       version: `${server}/${held.changes}`,
       headers: Object.freeze(asSecrets(values.headers)),
       env: Object.freeze(asSecrets(values.env)),
@@ -88,6 +89,13 @@ async function resolve(server: ServerId, held: Held, { resolver, clockMs }: Stat
       cause: error,
     });
   }
+}
+
+/** A plain value is a setting, not a credential. */
+function kindOf({ headers, env }: CredentialSources): Credential['kind'] {
+  const isSecret = ({ kind }: SecretSource): boolean => kind !== 'literal';
+  if (Object.values(headers).some(isSecret)) return 'headers';
+  return Object.values(env).some(isSecret) ? 'environment' : 'none';
 }
 
 async function resolveAll(

@@ -1,9 +1,11 @@
 /** One call on its way to an upstream, and the function that makes it. */
 
 import type { Intent } from './decision.ts';
+import type { JsonObject } from './json.ts';
 import type { Answers, ClientChannel, Outcome } from './outcome.ts';
 import type { ClientFacts, RequestMeta } from './request.ts';
 import type { Entry } from './target.ts';
+import type { AttemptFact } from './trail.ts';
 
 /** The operation and the principal are the intent's: `intent.permit`. */
 export type Call = {
@@ -22,7 +24,20 @@ export type SendOptions = {
   readonly timeoutMs: number;
   /** Where an upstream's own list goes on: only the fetching of a listing, page by page, sets it. */
   readonly upstreamCursor?: string;
+  readonly watch?: CallWatch;
 };
+
+/** Is told of a call while it is made: for the record, the trace and the metrics. */
+export interface CallWatch {
+  /** Another attempt begins. */
+  attempt(server: Entry['server']): AttemptWatch;
+}
+
+export interface AttemptWatch {
+  /** `traceparent` and `tracestate` for the server, instead of what the client sent (SEP-414). Absent: those travel on. */
+  readonly traceContext?: JsonObject;
+  ended(end: Omit<AttemptFact, 'startedMs' | 'endedMs'>): void;
+}
 
 /** Never throws for what an upstream did: that is an outcome. */
 export type Send = (call: Call, options: SendOptions) => Promise<Outcome>;

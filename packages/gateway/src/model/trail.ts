@@ -1,8 +1,10 @@
 /** What a request leaves behind as it passes the steps. Steps write facts; only `record` reads them. */
 
 import type { Decision } from './decision.ts';
+import type { FailureCode } from './failure.ts';
 import type { Operation } from './operation.ts';
 import type { Principal } from './principal.ts';
+import type { Revision } from './revision.ts';
 import type { Entry } from './target.ts';
 
 /** What the record says of the approval that a call was made on, waits for, or was refused for. */
@@ -20,6 +22,36 @@ export type ApprovedBy = {
   readonly need: string;
   readonly how: string;
   readonly verdict: string;
+};
+
+/** The steps of the pipeline, as the record, the trace and people name them. */
+export type Step =
+  | 'authenticate'
+  | 'resolve'
+  | 'admit'
+  | 'check-scopes'
+  | 'consume-quota'
+  | 'answer'
+  | 'pin'
+  | 'validate'
+  | 'authorize'
+  | 'approve'
+  | 'record-intent'
+  | 'call'
+  | 'administer';
+
+/** What kind of credential a call was made with; never anything that could be derived from it. */
+export type CredentialKind = 'none' | 'headers' | 'environment';
+
+/** One attempt to make a call: to which revision of the server, as whom, how long, and how it ended. */
+export type AttemptFact = {
+  /** Monotonic milliseconds. */
+  readonly startedMs: number;
+  readonly endedMs: number;
+  /** Absent when no upstream was reached. */
+  readonly upstream?: { readonly revision: Revision; readonly transport: 'http' | 'stdio' };
+  readonly credential?: CredentialKind;
+  readonly outcome: 'ok' | 'input_required' | FailureCode;
 };
 
 export type Fact =

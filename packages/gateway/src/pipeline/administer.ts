@@ -49,13 +49,19 @@ export async function administer(
   const catalog = parts.catalog();
   const authorizer = parts.authorizer();
 
+  trail.enter('authenticate');
   const authenticated = await authenticate(inbound, parts.authenticator, trail);
   const { principal } = authenticated;
+  trail.enter('resolve');
   const resolved = await resolve(authenticated, catalog, authorizer, trail);
+  trail.enter('admit');
   const admitted = await admit(actOf(resolved, act, principal), catalog, authorizer, trail);
+  trail.enter('consume-quota');
   consumeQuota(admitted, parts.limiter, trail);
+  trail.enter('authorize');
   const authorized = authorizeAct(admitted, authorizer, trail);
 
+  trail.enter('administer');
   switch (act.name) {
     case 'askAccess':
     case 'askAccessOfOthers': {
@@ -100,7 +106,9 @@ async function decide(
 ): Promise<Administered> {
   const { approvals, audit } = parts;
   // Nobody's approval is needed to give one: what would demand it was refused above.
+  trail.enter('record-intent');
   const { intent } = await recordIntent({ ...request, approval: undefined }, audit, trail);
+  trail.enter('administer');
   const by = intent.permit.principal;
   // Read from the credential that was verified, not from anything the request says: a token can never claim a browser.
   const how = by.credential.kind === 'browser' ? 'browser' : 'api';

@@ -68,9 +68,9 @@ const noHeadersToCheck = (): undefined => undefined;
 async function answerOne(
   question: AccessQuestion,
   { request, tellPolicies }: Asked,
-  { catalog, authorizer, checkScopes, validator }: AnswerParts,
+  { catalog, authorizer, checkScopes, validator, clockMs }: AnswerParts,
 ): Promise<AccessAnswer> {
-  const trail = new RequestTrail();
+  const trail = new RequestTrail(clockMs);
   const told = (answer: Omit<AccessAnswer, 'policies'>): AccessAnswer =>
     tellPolicies ? { ...answer, policies: trail.decision?.grounds.policies ?? [] } : answer;
   try {

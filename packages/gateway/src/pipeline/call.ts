@@ -4,11 +4,14 @@ import type { Send } from '../model/call.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ReadyRequest } from '../model/request.ts';
 import type { Exchange } from './pipeline.ts';
+import type { RequestTrail } from './request-trail.ts';
 
-export function call(request: ReadyRequest, send: Send, exchange: Exchange): Promise<Outcome> {
+type Sending = { readonly send: Send; readonly exchange: Exchange; readonly trail: RequestTrail };
+
+export function call(request: ReadyRequest, { send, exchange, trail }: Sending): Promise<Outcome> {
   const { intent, client, meta, id, answers } = request;
   const made = { requestId: id, intent, entry: intent.permit.target.entries[0], client, meta };
-  if (answers === undefined) return send(made, exchange);
   const { channel, signal, timeoutMs } = exchange;
-  return send(made, { channel, signal, timeoutMs, answers });
+  const watched = { channel, signal, timeoutMs, watch: trail };
+  return send(made, answers === undefined ? watched : { ...watched, answers });
 }

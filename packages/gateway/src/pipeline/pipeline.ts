@@ -75,7 +75,7 @@ export function createPipeline(options: PipelineParts): Pipeline {
   const parts = { ...options, checkScopes: createScopeCheck(options.scopes) };
   return {
     async handle(request, exchange) {
-      const trail = new RequestTrail();
+      const trail = new RequestTrail(parts.clockMs);
       let outcome: Outcome;
       let administered: Administered | undefined;
       try {
@@ -111,6 +111,7 @@ async function run(
   parts: PipelineParts & { readonly checkScopes: ScopeCheck },
 ): Promise<Outcome> {
   // Nothing is looked up, counted or told before it is known who asks.
+  trail.enter('authenticate');
   const authenticated = await authenticate(inbound, parts.authenticator, trail);
   const running = { exchange, trail, parts };
   const outcome = await runAs(authenticated, running, false);
@@ -133,27 +134,40 @@ async function runAs(
   const authorizer = parts.authorizer();
 
   // Names become catalog entries, so that everything after speaks of servers and tools.
+  trail.enter('resolve');
   const resolved = await resolve(authenticated, catalog, authorizer, trail);
   // Before quota and schema: who may not use a thing can neither count against it nor learn its shape.
+  trail.enter('admit');
   const admitted = await admit(resolved, catalog, authorizer, trail);
   // What is hidden stays hidden, and a request that a wider token would mend empties no bucket.
+  trail.enter('check-scopes');
   parts.checkScopes(admitted);
-  if (!waited) consumeQuota(admitted, parts.limiter, trail);
+  if (!waited) {
+    trail.enter('consume-quota');
+    consumeQuota(admitted, parts.limiter, trail);
+  }
 
+  trail.enter('answer');
   const answered = answer(admitted, { catalog, authorizer, pageSize: parts.pageSize }, trail);
   if (answered !== undefined) return answered;
 
   // From here on everyone sees the call that would be made.
+  trail.enter('pin');
   const pinned = pin(admitted, trail);
   // Policy must only ever see arguments of the declared shape.
+  trail.enter('validate');
   await validate(pinned, parts.validator, parts.checkParamHeaders);
+  trail.enter('authorize');
   const authorized = authorize(pinned, authorizer, trail);
   const { timeoutMs } = exchange;
+  trail.enter('approve');
   const approved = await approve(authorized, () => ({ parts, trail, signal: exchange.signal, timeoutMs, waited }));
   if (!isApproved(approved)) return approved;
   // What may change the world is on disk before it leaves.
+  trail.enter('record-intent');
   const ready = await recordIntent(approved, parts.audit, trail);
-  return call(ready, parts.send, exchange);
+  trail.enter('call');
+  return call(ready, { send: parts.send, exchange, trail });
 }
 
 function lastWord(outcome: Outcome | 'waited'): Outcome {

@@ -1,12 +1,24 @@
 /** The trail of one request: the steps write, `record` reads. */
 
+import type { AttemptWatch, CallWatch } from '../model/call.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Operation } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Entry } from '../model/target.ts';
-import type { ApprovalFact, Fact, Trail } from '../model/trail.ts';
+import type { ApprovalFact, AttemptFact, Fact, Step, Trail } from '../model/trail.ts';
 
-export class RequestTrail implements Trail {
+/** A step and when it began, in monotonic milliseconds. It lasted until the next one, or the end. */
+export type EnteredStep = { readonly step: Step; readonly atMs: number };
+
+/** A call that failed more often than this has told enough. */
+const MAX_ATTEMPTS = 16;
+
+export class RequestTrail implements Trail, CallWatch {
+  readonly #clockMs: () => number;
+  readonly steps: EnteredStep[] = [];
+  readonly attempts: AttemptFact[] = [];
+  /** Attempts, those that found no place in `attempts` included. */
+  attempted = 0;
   principal: Principal | undefined;
   entry: Entry | undefined;
   operation: Operation | undefined;
@@ -15,6 +27,29 @@ export class RequestTrail implements Trail {
   intentSequence: number | undefined;
   release: (() => void) | undefined;
   listed: { readonly shown: number; readonly hidden: number } | undefined;
+
+  constructor(clockMs: () => number) {
+    this.#clockMs = clockMs;
+  }
+
+  /** The steps before are over. */
+  enter(step: Step): void {
+    this.steps.push({ step, atMs: this.#clockMs() });
+  }
+
+  attempt(): AttemptWatch {
+    const startedMs = this.#clockMs();
+    this.attempted += 1;
+    return {
+      ended: (end) => {
+        if (this.attempts.length >= MAX_ATTEMPTS) return;
+        const { upstream } = end;
+        const endedMs = this.#clockMs();
+        const shown = upstream && { upstream: { revision: upstream.revision, transport: upstream.transport } };
+        this.attempts.push({ ...end, ...shown, startedMs, endedMs });
+      },
+    };
+  }
 
   note(fact: Fact): void {
     switch (fact.kind) {

@@ -4,13 +4,14 @@
  */
 
 import type { Credential, CredentialBroker } from '../credential/broker.ts';
-import type { Call, Send, SendOptions } from '../model/call.ts';
+import type { AttemptWatch, Call, Send, SendOptions } from '../model/call.ts';
 import { failure, Refusal } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
 import { methodOf } from '../model/operation.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Era, Revision } from '../model/revision.ts';
 import type { ServerId } from '../model/target.ts';
+import type { AttemptFact, CredentialKind } from '../model/trail.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Clock } from './clock.ts';
@@ -195,13 +196,32 @@ function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
   };
 
   const once = async (call: Call, sendOptions: SendOptions): Promise<{ outcome: Outcome; again: boolean }> => {
+    const watch = sendOptions.watch?.attempt(call.entry.server);
+    const found: AttemptParties = {};
+    try {
+      const attempted = await reach(watched(call, watch), sendOptions, found);
+      watch?.ended({ ...found, outcome: attemptOutcome(attempted.outcome) });
+      return attempted;
+    } catch (error) {
+      watch?.ended({ ...found, outcome: failureOf(error).code });
+      throw error;
+    }
+  };
+
+  const reach = async (
+    call: Call,
+    sendOptions: SendOptions,
+    found: AttemptParties,
+  ): Promise<{ outcome: Outcome; again: boolean }> => {
     const { signal } = sendOptions;
     const { principal } = call.intent.permit;
     const { id } = call.entry.server;
     const obtained = broker.obtain(principal, id, signal);
     const credential = obtained instanceof Promise ? await obtained : obtained;
+    found.credential = credential.kind;
     const acquired = acquire(call, credential, signal);
     const member = acquired instanceof Promise ? await acquired : acquired;
+    found.upstream = member.upstream;
     const state = stateOf(id);
     if (state.spokenTo?.revision !== member.upstream.revision) state.spokenTo = spokenTo(member.upstream);
     let outcome: Outcome;
@@ -221,6 +241,21 @@ function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
     // Nothing left for the server, so this cannot be a second time; once only, because a fresh one ends for a reason.
     return first.again && !sendOptions.signal.aborted ? (await once(call, sendOptions)).outcome : first.outcome;
   };
+}
+
+/** What is known of an attempt so far. */
+type AttemptParties = { credential?: CredentialKind; upstream?: Pick<Upstream, 'revision' | 'transport'> };
+
+/** The server sees the attempt's place in the trace, not what the client sent. */
+function watched(call: Call, watch: AttemptWatch | undefined): Call {
+  const traceContext = watch?.traceContext;
+  if (traceContext === undefined) return call;
+  return { ...call, meta: { ...call.meta, vendor: { ...call.meta.vendor, ...traceContext } } };
+}
+
+function attemptOutcome(outcome: Outcome): AttemptFact['outcome'] {
+  if (outcome.kind === 'failed') return outcome.failure.code;
+  return outcome.kind === 'input-required' ? 'input_required' : 'ok';
 }
 
 /** The upstream was taken from the pool and had ended before the request left. */

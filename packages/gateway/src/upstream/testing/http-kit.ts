@@ -12,7 +12,12 @@ import type { HttpLimits } from '../http/http-connector.ts';
 import type { Cleanups, Respond } from './http-servers.ts';
 import { collectLog, testServer } from './test-kit.ts';
 
-export const KEY: Credential = { version: 'k1', headers: { 'X-Api-Key': new Secret('s3cret') }, env: {} };
+export const KEY: Credential = {
+  kind: 'headers',
+  version: 'k1',
+  headers: { 'X-Api-Key': new Secret('s3cret') },
+  env: {},
+};
 
 export function connectorTo(cleanups: Cleanups, url: URL, limits: Partial<HttpLimits> = {}): Connector {
   const egress = createEgress();

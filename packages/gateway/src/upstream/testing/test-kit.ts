@@ -90,7 +90,7 @@ export function toyConnector(
   };
 }
 
-export const NO_CREDENTIAL: Credential = { version: 'none', headers: {}, env: {} };
+export const NO_CREDENTIAL: Credential = { kind: 'none', version: 'none', headers: {}, env: {} };
 
 export function testServer(over: Partial<Server> = {}): Server {
   return { id: 'files', version: 'v1', sharing: 'shared', ...over };
