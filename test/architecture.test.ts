@@ -72,7 +72,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   kysely: ['storage'],
   'libpg-query': ['authz'],
   'node-sql-parser': ['authz'],
-  'openid-client': ['authn'],
+  // `sallyport connect` is itself a client of an identity provider.
+  'openid-client': ['authn', 'cli'],
   pg: ['storage'],
   pino: ['telemetry'],
   re2js: ['guard'],

@@ -12,6 +12,7 @@ import type { SidecarOptions } from './sidecar.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
 import { addKeys } from './key-program.ts';
+import { addConnect } from './program-connect.ts';
 import { collect, configOption, operationsUrlOption, type Ended } from './options.ts';
 import { addPolicies } from './program-policy.ts';
 import type { ToolsOptions } from './tools.ts';
@@ -60,6 +61,7 @@ function createProgram(context: CommandContext, ended: Ended): Command {
   addServing(program, context, ended);
   addLooking(program, context, ended);
   addCalling(program, context, ended);
+  addConnect(program, context, ended);
   addPolicies(program, context, ended);
   addKeys(program, context, ended);
   addAudit(program, context, ended);
