@@ -11,6 +11,8 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { openAndLogIn } from '../examples/oauth-login/person.ts';
+import { startMisbehavingServer } from './fixtures/misbehaving-http.ts';
+import { startRecordingServer } from './fixtures/recording-http.ts';
 import { startChildServer, type ChildServer } from './harness/child.ts';
 import { bridgeArguments, connectThroughBridge, stateOfItsOwn } from './harness/connect.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
@@ -123,6 +125,92 @@ describe('without a key', () => {
       expect(readdirSync(folder)).toEqual([]);
     } finally {
       state.remove();
+    }
+  });
+});
+
+describe('what only HTTP has', () => {
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+  };
+  const call = (id: number, name: string, args: object): object => ({
+    jsonrpc: '2.0',
+    id,
+    method: 'tools/call',
+    params: { name, arguments: args, _meta: meta },
+  });
+
+  it('arguments that a tool wants mirrored into headers are mirrored, for a client that never listed the tools', async () => {
+    const region = { type: 'string', 'x-mcp-header': 'Region' };
+    const inputSchema = { type: 'object', properties: { region }, required: ['region'] };
+    const upstream = await startRecordingServer([{ name: 'deploy', inputSchema }]);
+    const gateway = await startTestGateway({
+      yaml: `servers: { one: { url: "${upstream.url}", allow: [{ anyone: true, tools: ["*"] }] } }`,
+    });
+    const bridge = startBridge(`${gateway.url}/servers/one/mcp`, { SALLYPORT_KEY: gateway.keys['alice'] ?? '' });
+    try {
+      bridge.say(call(1, 'deploy', { region: 'Zürich' }));
+      expect(await bridge.heard()).toMatchObject({ id: 1, result: { content: [{ text: 'done' }] } });
+      expect(upstream.calls).toHaveLength(1);
+      await bridge.end();
+    } finally {
+      await gateway.close();
+      await upstream.close();
+    }
+  });
+
+  it('a modern client that cancels closes its stream, and the gateway stops waiting', async () => {
+    const upstream = await startMisbehavingServer();
+    const gateway = await startTestGateway({
+      yaml: `servers: { one: { url: "${upstream.url}", allow: [{ anyone: true, tools: ["*"] }] } }`,
+    });
+    const bridge = startBridge(`${gateway.url}/servers/one/mcp`, { SALLYPORT_KEY: gateway.keys['alice'] ?? '' });
+    try {
+      bridge.say(call(1, 'hang', {}));
+      await until('the call to arrive', () => upstream.seen.some(({ rpc }) => rpc.params?.name === 'hang'));
+      bridge.say({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+      await until('the gateway to notice', () =>
+        gateway.records().some(({ status_code: code }) => code === 'cancelled'),
+      );
+      bridge.say(call(2, 'ok', { text: 'x' }));
+      // Nothing was said about the call that nobody waits for.
+      expect(await bridge.heard()).toMatchObject({ id: 2, result: { content: [{ text: 'fine' }] } });
+      await bridge.end();
+    } finally {
+      await gateway.close();
+      await upstream.close();
+    }
+  });
+});
+
+describe('a question to the person', () => {
+  it('reaches the client on stdio, and the answer lets the call go on', async () => {
+    const upstream = await startMisbehavingServer();
+    const gateway = await startTestGateway({
+      policies: '@approval("caller") permit (principal, action, resource in Server::"bank");',
+      yaml: `servers: { bank: { url: "${upstream.url}" } }`,
+    });
+    const bridge = startBridge(`${gateway.url}/servers/bank/mcp`, { SALLYPORT_KEY: gateway.keys['alice'] ?? '' });
+    try {
+      const capabilities = { elicitation: { form: {} } };
+      const clientInfo = { name: 'asked', version: '1' };
+      const params = { protocolVersion: '2025-11-25', capabilities, clientInfo };
+      bridge.say({ jsonrpc: '2.0', id: 1, method: 'initialize', params });
+      expect(await bridge.heard()).toMatchObject({ id: 1, result: { protocolVersion: '2025-11-25' } });
+      bridge.say({ jsonrpc: '2.0', method: 'notifications/initialized' });
+      const pay = { name: 'ok', arguments: { text: 'pay' } };
+      bridge.say({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: pay });
+      const question = await bridge.heard();
+      expect(question).toMatchObject({ method: 'elicitation/create' });
+      const { id, params: asked } = question as { id: unknown; params: { requestedSchema: { properties: object } } };
+      const content = Object.fromEntries(Object.keys(asked.requestedSchema.properties).map((name) => [name, true]));
+      bridge.say({ jsonrpc: '2.0', id, result: { action: 'accept', content } });
+      expect(await bridge.heard()).toMatchObject({ id: 2, result: { content: [{ text: 'fine' }] } });
+      await bridge.end();
+    } finally {
+      await gateway.close();
+      await upstream.close();
     }
   });
 });
