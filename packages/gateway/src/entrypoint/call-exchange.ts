@@ -19,6 +19,7 @@ export class CallExchange implements Exchange, ClientChannel {
   readonly #meta: RequestMeta;
   #controller: AbortController | undefined;
   #aborted = false;
+  #cancelled = false;
 
   /** Without a reply (a notification, a session's end) notices go nowhere. */
   constructor(timeoutMs: number, codec: ServerCodec, reply?: Reply, meta: RequestMeta = NO_META) {
@@ -40,6 +41,16 @@ export class CallExchange implements Exchange, ClientChannel {
       if (this.#aborted) this.#controller.abort();
     }
     return this.#controller.signal;
+  }
+
+  /** Its client has said that it wants no answer any more. */
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.abort();
   }
 
   abort(): void {

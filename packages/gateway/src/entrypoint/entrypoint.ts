@@ -35,6 +35,7 @@ import type { EntrypointParts } from './parts.ts';
 import { receivePost } from './receive-post.ts';
 import { receiveSessionEnd, receiveSessionStream } from './receive-session.ts';
 import { createResourceMetadata } from './resource-metadata.ts';
+import { RunningCalls } from './running-calls.ts';
 import { createSessionIds } from './session-ids.ts';
 import { createStreamSlots } from './stream-slots.ts';
 import type { TlsMaterial, TlsOptions } from './tls.ts';
@@ -103,6 +104,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     browser: createBrowser(options),
     streamSlots: createStreamSlots(limits),
     openCalls: new Set(),
+    runningCalls: new RunningCalls(),
     openStreams: new Set(),
     openQuestions: new OpenQuestions(limits.maxOpenQuestions),
     answering: new WeakMap(),

@@ -14,6 +14,7 @@ import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
 import type { Browser } from './pages/browser.ts';
 import type { ResourceMetadata } from './resource-metadata.ts';
+import type { RunningCalls } from './running-calls.ts';
 import type { SessionIds } from './session-ids.ts';
 import type { StreamSlots } from './stream-slots.ts';
 
@@ -39,6 +40,8 @@ export type EntrypointParts = {
   readonly streamSlots: StreamSlots;
   /** What runs, so that it can be cancelled when the time to drain is over. Bounded by `maxConcurrent` and `maxBatch`. */
   readonly openCalls: Set<CallExchange>;
+  /** Those of legacy clients, which cancel by name. */
+  readonly runningCalls: RunningCalls;
   /** Ends each open GET stream. Bounded by `maxStreams`. */
   readonly openStreams: Set<() => void>;
   /** Of legacy clients. Bounded by `maxOpenQuestions`. */

@@ -8,7 +8,7 @@ import { replyTo } from './receive-modern.ts';
 import type { Reply } from './reply.ts';
 import { discard } from './response-body.ts';
 import type { Within } from './run-call.ts';
-import { runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
+import { noteCancellation, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
 
 type Part = {
   readonly answer: EncodedAnswer;
@@ -51,12 +51,19 @@ async function runPart(batch: Within, message: RpcMessage, reply: Reply): Promis
     return failedPart(within, decoded.failure, decoded.id);
   }
   if (decoded.kind === 'request') {
-    const { answer, headers, handled } = await runCall({ ...within, decoded, seals, reply });
+    const { answer, headers, handled, withheld } = await runCall({ ...within, decoded, seals, reply });
+    if (withheld) {
+      await discard(answer.body);
+      return undefined;
+    }
     const part = { answer, headers, silent: false };
     return handled.outcome.kind === 'failed' ? { ...part, failure: handled.outcome.failure } : part;
   }
   const { outcome } = await runSilently(within, silentOperation(decoded));
-  if (outcome.kind !== 'failed') return undefined;
+  if (outcome.kind !== 'failed') {
+    noteCancellation(within, decoded);
+    return undefined;
+  }
   return { ...failedPart(within, outcome.failure, null), silent: true };
 }
 

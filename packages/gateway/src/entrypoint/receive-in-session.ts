@@ -4,13 +4,16 @@ import { failure } from '../model/failure.ts';
 import type { Classified } from '../protocol/classify.ts';
 import { checkSessionRequest } from '../protocol/classify.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
+import type { EncodedAnswer } from '../protocol/codec.ts';
 import type { RpcMessage } from '../protocol/json-rpc.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { refuse, respondEmpty } from './arrival.ts';
 import { receiveBatch } from './receive-batch.ts';
 import { replyTo } from './receive-modern.ts';
+import type { Reply } from './reply.ts';
+import { discard } from './response-body.ts';
 import type { Speaker, Within } from './run-call.ts';
-import { answerFailure, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
+import { answerFailure, noteCancellation, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
 import type { Session } from './session-ids.ts';
 
 export type InSession = Extract<Classified, { kind: 'session-message' | 'session-stream' | 'session-end' }>;
@@ -63,14 +66,22 @@ async function receiveMessage(within: Within, message: RpcMessage): Promise<void
   if (decoded.kind === 'refused') return refuse(arrival, decoded.failure, { era: 'legacy', id: decoded.id });
   if (decoded.kind === 'request') {
     const reply = replyTo(arrival);
-    const { answer, headers } = await runCall({ ...within, decoded, seals, reply });
-    return reply.finish(answer, headers);
+    const { answer, headers, withheld } = await runCall({ ...within, decoded, seals, reply });
+    return withheld ? withhold(arrival, reply, answer) : reply.finish(answer, headers);
   }
   const handled = await runSilently(within, silentOperation(decoded));
   if (await answerFailure(arrival, codec, handled)) return;
   const { session } = within.speaker;
+  noteCancellation(within, decoded);
   if (decoded.kind === 'response' && session !== undefined) {
     arrival.parts.openQuestions.answer(session, decoded.id, decoded.message);
   }
+  respondEmpty(arrival, 202);
+}
+
+async function withhold(arrival: EndpointArrival, reply: Reply, answer: EncodedAnswer): Promise<void> {
+  await discard(answer.body);
+  if (reply.streaming) return reply.finishStream();
+  reply.cancel();
   respondEmpty(arrival, 202);
 }

@@ -37,15 +37,19 @@ export type Answered = {
   readonly answer: EncodedAnswer;
   readonly headers: readonly string[];
   readonly handled: Handled;
+  /** The client cancelled it, and gets no answer (MCP 2025-11-25, basic/utilities/cancellation). */
+  readonly withheld: boolean;
 };
 
 /** The encoded answer of one request. Never throws for what the caller or an upstream did. */
 export async function runCall(run: RunCall): Promise<Answered> {
   const { arrival, codec, decoded, speaker, seals, reply } = run;
-  const { pipeline, limits, openCalls } = arrival.parts;
+  const { pipeline, limits, openCalls, runningCalls } = arrival.parts;
   const exchange = new CallExchange(limits.timeoutMs, codec, reply, decoded.meta);
   if (codec.era === 'modern') abortOnDisconnect(arrival, exchange);
   openCalls.add(exchange);
+  const { session } = speaker;
+  const ended = session === undefined ? undefined : runningCalls.add(session, decoded.id, exchange);
   try {
     const inbound = inboundRequest(arrival, speaker, decoded);
     const first = await pipeline.handle(inbound, exchange);
@@ -62,8 +66,10 @@ export async function runCall(run: RunCall): Promise<Answered> {
       maxProjectedBytes: limits.maxBufferedResultBytes,
     });
     const { outcome } = handled;
-    return { answer, headers: outcome.kind === 'failed' ? challenge(arrival, outcome.failure) : [], handled };
+    const headers = outcome.kind === 'failed' ? challenge(arrival, outcome.failure) : [];
+    return { answer, headers, handled, withheld: exchange.cancelled };
   } finally {
+    ended?.();
     openCalls.delete(exchange);
   }
 }
@@ -133,3 +139,9 @@ export const silentOperation = (decoded: Extract<Decoded, { kind: 'notification'
   decoded.kind === 'notification'
     ? { kind: 'notify', method: decoded.method, params: decoded.params }
     : { kind: 'notify', method: 'response', params: {} };
+
+/** The notification has passed the pipeline: its sender is who opened the session. */
+export function noteCancellation({ arrival, speaker: { session } }: Within, decoded: Decoded): void {
+  if (session === undefined || decoded.kind !== 'notification' || decoded.method !== 'notifications/cancelled') return;
+  arrival.parts.runningCalls.cancel(session, decoded.params['requestId']);
+}
