@@ -27,9 +27,9 @@ beforeAll(async () => {
     yaml: [
       `  issuers: [{ issuer: "${issuer.url}" }]`,
       'servers:',
-      `  bad: { url: "${upstream.url}", timeout: 500ms, breaker: off, retries: 0, ${allow} }`,
-      `  gone: { url: "${gone.url}", timeout: 500ms, ${allow} }`,
-      `  child: { command: ["${process.execPath}", "${scriptPath('fixtures/misbehaving-stdio.ts')}"], timeout: 500ms, ${allow} }`,
+      `  bad: { url: "${upstream.url}", timeout: 4s, breaker: off, retries: 0, ${allow} }`,
+      `  gone: { url: "${gone.url}", timeout: 4s, ${allow} }`,
+      `  child: { command: ["${process.execPath}", "${scriptPath('fixtures/misbehaving-stdio.ts')}"], timeout: 4s, ${allow} }`,
       'limits: [{ per: principal, server: gone, rate: 2/hour, burst: 2 }]',
       'requests: { maxBody: 64KiB, maxDepth: 20 }',
     ].join('\n'),

@@ -232,7 +232,7 @@ export const UPSTREAM: readonly Row[] = [
     request: () => call('hang'),
     status: 200,
     code: -31_504,
-    message: /bad.*500 ms|in time/u,
+    message: /bad.*4000 ms|in time/u,
   },
   {
     what: 'a server that answers garbage',
@@ -283,6 +283,6 @@ export const UPSTREAM: readonly Row[] = [
     request: () => call('hang'),
     status: 200,
     code: -31_504,
-    message: /in time|500 ms/u,
+    message: /in time|4000 ms/u,
   },
 ];
