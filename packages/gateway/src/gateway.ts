@@ -64,6 +64,8 @@ export type Gateway = {
 };
 
 const LIST_PAGE_SIZE = 500;
+/** A server's own state travels inside ours, and grows by a third. */
+const MAX_SEALED_BYTES = 32 * 1024;
 
 /**
  * Starts everything, or nothing: what was opened is closed again when a later part cannot start.
@@ -164,7 +166,7 @@ async function composeGateway(
       logCalls: config.log.calls,
       clockMs,
     }),
-    sealer: createSealer(keyRing, { now: Date.now, randomBytes }),
+    sealer: createSealer(keyRing, { now: Date.now, randomBytes, maxTokenBytes: MAX_SEALED_BYTES }),
     sessions: createMemoryLegacySessions({ now: Date.now }),
     publicUrl,
     allowedHosts: config.allowedHosts,

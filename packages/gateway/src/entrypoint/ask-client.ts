@@ -5,7 +5,9 @@
  * nobody is left to hear the question.
  */
 
-import { isOwnQuestion } from '../model/elicitation.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+
+import { isQuestion } from '../model/elicitation.ts';
 import { failure, failureMessage, type Failure } from '../model/failure.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { InputRequests, Outcome } from '../model/outcome.ts';
@@ -22,6 +24,7 @@ import type { RunCall } from './run-call.ts';
 const MAX_QUESTIONS = 8;
 const MAX_TURNS = 24;
 const ID_BYTES = 16;
+const PACE_MS = 250;
 
 /** Asks until the outcome is no question any more. */
 export async function askClient(
@@ -34,11 +37,13 @@ export async function askClient(
   const deadlineMs = inbound.startedMs + limits.timeoutMs;
   let handled = first;
   let questions = 0;
-  for (let turn = 0; isOwnQuestion(handled.outcome); turn += 1) {
+  for (let turn = 0; isQuestion(handled.outcome); turn += 1) {
     const { requests, continuation } = handled.outcome;
     questions += Object.keys(requests).length;
     const leftMs = deadlineMs - clockMs();
     if (turn >= MAX_TURNS || questions > MAX_QUESTIONS || leftMs <= 0) return unanswered(handled, 'late');
+    // The server asks nothing, and is asked again in a moment: so it sheds load (basic/patterns/mrtr).
+    if (continuation.kind === 'upstream' && Object.keys(requests).length === 0) await pause(PACE_MS);
     const responses = await askAll(run, requests, exchange, Math.min(limits.answerTimeoutMs, leftMs));
     if (!responses.ok) return unanswered(handled, responses.error);
     const startedMs = clockMs();

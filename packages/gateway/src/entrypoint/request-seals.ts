@@ -100,9 +100,17 @@ export class RequestSeals implements Seals {
 
 /** Sealed by us, maybe by an older version of us. */
 function readContinuation(value: Json | undefined): Continuation | undefined {
-  if (!isJsonObject(value) || value.kind !== 'approval' || typeof value.approvalId !== 'string') return undefined;
+  if (!isJsonObject(value)) return undefined;
+  if (value.kind === 'upstream') return readUpstream(value);
+  if (value.kind !== 'approval' || typeof value.approvalId !== 'string') return undefined;
   const { approvalId } = value;
   return value.linkGiven === true
     ? { kind: 'approval', approvalId, linkGiven: true }
     : { kind: 'approval', approvalId };
+}
+
+function readUpstream({ server, version, state }: JsonObject): Continuation | undefined {
+  if (typeof server !== 'string' || typeof version !== 'string') return undefined;
+  const own = { kind: 'upstream', server, version } as const;
+  return typeof state === 'string' ? { ...own, state } : own;
 }

@@ -1,6 +1,6 @@
 /** Takes one decoded request through the pipeline and makes the answer of what came out. */
 
-import { isOwnQuestion } from '../model/elicitation.ts';
+import { isQuestion } from '../model/elicitation.ts';
 import type { Operation } from '../model/operation.ts';
 import type { ClientFacts, InboundRequest, RequestMeta } from '../model/request.ts';
 import type { Handled } from '../pipeline/pipeline.ts';
@@ -53,7 +53,7 @@ export async function runCall(run: RunCall): Promise<Answered> {
   try {
     const inbound = inboundRequest(arrival, speaker, decoded);
     const first = await pipeline.handle(inbound, exchange);
-    const asks = codec.era === 'legacy' && isOwnQuestion(first.outcome);
+    const asks = codec.era === 'legacy' && isQuestion(first.outcome);
     const handled = asks ? await askClient(run, inbound, exchange, first) : first;
     seals.principal = handled.principal?.key;
     const answer = await codec.encode(handled.outcome, {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { elicitationModes, isOwnQuestion, readElicited } from './elicitation.ts';
+import { elicitationModes, isQuestion, readElicited } from './elicitation.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Outcome } from './outcome.ts';
 import type { Revision } from './revision.ts';
@@ -56,16 +56,16 @@ describe('a question', () => {
   it.each<[string, Outcome, boolean]>([
     ['of ours', { kind: 'input-required', requests: {}, continuation: { kind: 'approval', approvalId: 'a' } }, true],
     [
-      'of a server',
+      'of a server that nobody has tied to it',
       { kind: 'input-required', requests: { 'com.sallyport/approval': { method: 'elicitation/create', params: {} } } },
       false,
     ],
     [
-      'of a server, with its state',
+      'of a server, tied to it',
       { kind: 'input-required', requests: {}, continuation: { kind: 'upstream', server: 's', version: '1' } },
-      false,
+      true,
     ],
-  ])('%s is told by who made it, and not by its keys', (_, outcome, own) => {
-    expect(isOwnQuestion(outcome)).toBe(own);
+  ])('%s is asked only when it is known what its answer belongs to', (_, outcome, askable) => {
+    expect(isQuestion(outcome)).toBe(askable);
   });
 });

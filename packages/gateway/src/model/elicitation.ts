@@ -22,6 +22,21 @@ export function elicitationModes({ capabilities, revision }: ClientFacts): Elici
   return { form: declared.form !== undefined || !url, url: url && revision !== '2025-06-18' };
 }
 
+/**
+ * What a client can be asked, in the words of 2026-07-28: those of its capabilities that questions are about. Sampling and
+ * roots are deprecated, and work.
+ */
+export function askableCapabilities(client: ClientFacts): JsonObject {
+  const { form, url } = elicitationModes(client);
+  const { sampling, roots } = client.capabilities;
+  return {
+    ...(form || url ? { elicitation: { ...(form ? { form: {} } : {}), ...(url ? { url: {} } : {}) } } : {}),
+    ...(isJsonObject(sampling) ? { sampling } : {}),
+    // That its list changes is said in a notification, which no revision without sessions has.
+    ...(isJsonObject(roots) ? { roots: {} } : {}),
+  };
+}
+
 export const formQuestion = (message: string, requestedSchema: JsonObject) => ({
   method: 'elicitation/create',
   params: { mode: 'form', message, requestedSchema },
@@ -44,9 +59,7 @@ export function readElicited(answer: Json | undefined): Elicited | undefined {
   return action === 'accept' ? { action, content: isJsonObject(content) ? content : {} } : undefined;
 }
 
-/** A question of ours: its continuation comes from a step, never from a server. */
-export function isOwnQuestion(outcome: Outcome): outcome is InputRequired & { readonly continuation: Continuation } {
-  if (outcome.kind !== 'input-required') return false;
-  const kind = outcome.continuation?.kind;
-  return kind === 'approval' || kind === 'connect';
+/** A question that a client can be asked: it is known what its answer belongs to. */
+export function isQuestion(outcome: Outcome): outcome is InputRequired & { readonly continuation: Continuation } {
+  return outcome.kind === 'input-required' && outcome.continuation !== undefined;
 }

@@ -81,6 +81,8 @@ export type InputRequired = {
   readonly kind: 'input-required';
   readonly requests: InputRequests;
   readonly continuation?: Continuation;
+  /** A server's own, as it came; the continuation that is made of it says whose it is. */
+  readonly state?: string;
   /** How the call ends for a client that turns out not to answer. */
   readonly otherwise?: Failure;
 };

@@ -40,9 +40,15 @@ export const isApproved = (approved: Approved): approved is ApprovedRequest =>
   approved !== 'waited' && 'permit' in approved;
 
 export function approve(request: AuthorizedRequest, approving: () => Approving): Approved | Promise<Approved> {
-  if (request.permit.obligations.length > 0) return approveCall(request, approving());
+  if (request.permit.obligations.length > 0) {
+    // Its state could be sent again and again, and an approval is for one call.
+    if (request.answers?.continuation?.kind === 'upstream') throw refuse('invalid-state', { reason: NOT_CARRIED });
+    return approveCall(request, approving());
+  }
   return passed(request, undefined);
 }
+
+const NOT_CARRIED = "policy wants an approval by now, which the state of a server's question does not carry";
 
 /** What was said to the gateway is no server's to read. */
 function passed(request: AuthorizedRequest, approval: ApprovalFact | undefined): ApprovedRequest {

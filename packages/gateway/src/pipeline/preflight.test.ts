@@ -287,7 +287,7 @@ describe('the pre-flight answer and enforcement', () => {
     expect([...seen]).toEqual(
       expect.arrayContaining(['called', 'waits', 'forbidden', 'invalid-arguments', 'unknown-tool', 'unknown-server']),
     );
-  }, 60_000);
+  }, 180_000);
 
   it('without arguments agree with what lists show', async () => {
     await assert(
@@ -307,7 +307,7 @@ describe('the pre-flight answer and enforcement', () => {
       }),
       { numRuns: 150 },
     );
-  }, 60_000);
+  }, 180_000);
 });
 
 it('a prompt and a resource can be asked about as well', async () => {

@@ -120,6 +120,10 @@ export type UpstreamRequest = {
   readonly progressToken?: string | number;
   /** The tool's input schema, for `x-mcp-header`. */
   readonly inputSchema?: JsonObject;
+  /** Answers to what this server asked before, and its own state. Modern only. */
+  readonly answers?: { readonly responses: JsonObject; readonly state?: string };
+  /** What the server may ask for. Modern only: a legacy session says it once. Default: nothing. */
+  readonly capabilities?: JsonObject;
   /** An upstream's own list cursor, when a listing is fetched page by page. */
   readonly upstreamCursor?: string;
 };

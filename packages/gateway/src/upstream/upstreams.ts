@@ -27,6 +27,7 @@ import type { CallTimeouts } from './interceptors/timeout.ts';
 import { UpstreamPool } from './pool.ts';
 import type { PoolStatus } from './pool.ts';
 import type { Member, PoolLimits } from './pool-shelf.ts';
+import { tiedToServer } from './questions.ts';
 import { untilRead } from './streamed-result.ts';
 
 /** How one server is reached, from the configuration. */
@@ -226,7 +227,7 @@ function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
     if (state.spokenTo?.revision !== member.upstream.revision) state.spokenTo = spokenTo(member.upstream);
     let outcome: Outcome;
     try {
-      outcome = await member.upstream.send(call, sendOptions);
+      outcome = tiedToServer(call, await member.upstream.send(call, sendOptions));
     } catch (error) {
       pool.release(id, member);
       throw error;

@@ -17,8 +17,8 @@ import { decodeUpstreamError } from '../upstream-failure.ts';
 
 const DISCOVER: CoreRequest = { method: 'server/discover', params: {} };
 
-/** What the bridge can carry of what a client can do: no questions to the person, so nothing is declared. */
-const OUR_CAPABILITIES: JsonObject = {};
+/** Where nobody can be asked, nothing is declared. */
+const NO_CAPABILITIES: JsonObject = {};
 
 function encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest {
   const { operation, meta, progressToken } = request;
@@ -30,9 +30,20 @@ function encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest {
     ...(progressToken === undefined ? undefined : { progressToken }),
     'io.modelcontextprotocol/protocolVersion': NEWEST_MODERN,
     'io.modelcontextprotocol/clientInfo': request.client.info ?? SALLYPORT,
-    'io.modelcontextprotocol/clientCapabilities': OUR_CAPABILITIES,
+    'io.modelcontextprotocol/clientCapabilities': request.capabilities ?? NO_CAPABILITIES,
   };
-  return { method, body: requestText(request.id, method, { ...params, _meta }), headers: headersOf(request, method) };
+  const body = requestText(request.id, method, { ...params, ...answersOf(request), _meta });
+  return { method, body, headers: headersOf(request, method) };
+}
+
+function answersOf({ answers }: UpstreamRequest): JsonObject {
+  if (answers === undefined) return {};
+  const { responses, state } = answers;
+  return {
+    ...(Object.keys(responses).length === 0 ? {} : { inputResponses: responses }),
+    // Byte for byte, and only where there was one (basic/patterns/mrtr, Client Requirements).
+    ...(state === undefined ? {} : { requestState: state }),
+  };
 }
 
 function headersOf(request: UpstreamRequest, method: string): Readonly<Record<string, string>> {
@@ -74,9 +85,12 @@ function decodeResult(operation: Operation, message: UpstreamMessage): Outcome {
   if (result.resultType === 'task') return { kind: 'task', task: result };
   if (result.resultType !== 'input_required') return broken("The server's result is of a type that is not known.");
   const requests = readInputRequests(result.inputRequests);
-  return requests === undefined
-    ? broken("The server's questions are not valid input requests.")
-    : { kind: 'input-required', requests };
+  if (requests === undefined) return broken("The server's questions are not valid input requests.");
+  const { requestState: state } = result;
+  if (state === undefined) return { kind: 'input-required', requests };
+  return typeof state === 'string'
+    ? { kind: 'input-required', requests, state }
+    : broken("The server's requestState is no string.");
 }
 
 function readInputRequests(value: JsonObject[string]): InputRequests | undefined {

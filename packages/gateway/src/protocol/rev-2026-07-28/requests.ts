@@ -65,8 +65,12 @@ function decodeRequest(message: RpcRequest, context: DecodeContext): Decoded {
     meta: metaOf(meta, context),
     client: clientOf(meta),
   } as const;
-  // Without a state, answers belong to no question of ours.
-  if (params.requestState === undefined) return { ...decoded, sealedFor };
+  if (params.requestState === undefined) {
+    // They belong to no question of ours. A server may have told its questions by other ways, and looks for itself.
+    const { inputResponses: responses } = params;
+    const unasked = isJsonObject(responses) && MAY_ASK.has(operation.kind);
+    return unasked ? { ...decoded, sealedFor, answers: { responses } } : { ...decoded, sealedFor };
+  }
   const answers = answersOf(params, operation, context);
   return { ...decoded, sealedFor: [...sealedFor, ...answers.sealedFor], answers: answers.answers };
 }

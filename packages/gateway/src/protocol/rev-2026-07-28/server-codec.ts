@@ -1,6 +1,6 @@
 /** We as the server of a 2026-07-28 client. */
 
-import { isOwnQuestion } from '../../model/elicitation.ts';
+import { isQuestion } from '../../model/elicitation.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import { NEWEST_MODERN } from '../../model/revision.ts';
 import { isAboutApproval, notCarried, toolErrorResult } from '../answers.ts';
@@ -19,7 +19,7 @@ function encode(outcome: Outcome, context: EncodeContext): EncodedAnswer {
     case 'discovered':
       return encodeDiscovered(outcome.discovery, context);
     case 'input-required':
-      return isOwnQuestion(outcome) ? encodeQuestion(outcome, context) : encodeFailure(notCarried(outcome), context);
+      return isQuestion(outcome) ? encodeQuestion(outcome, context) : encodeFailure(notCarried(outcome), context);
     case 'task':
       return encodeFailure(notCarried(outcome), context);
     case 'failed': {

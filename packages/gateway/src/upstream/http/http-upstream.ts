@@ -7,6 +7,7 @@ import type { Operation } from '../../model/operation.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import type { ClientCodec, EncodedUpstreamRequest } from '../../protocol/codec.ts';
 import type { Upstream } from '../connector.ts';
+import { answersFor, capabilitiesOf } from '../questions.ts';
 import { abortFailure, GIVEN_UP, invalid } from './exchange-failures.ts';
 import { post } from './http-endpoint.ts';
 import { HttpExchange } from './http-exchange.ts';
@@ -90,6 +91,7 @@ type RequestParts = { readonly id: number; readonly operation: Operation; readon
 function encode(codec: ClientCodec, call: Call, { id, operation, options }: RequestParts): EncodedUpstreamRequest {
   const { entry } = call;
   const { upstreamCursor, channel } = options;
+  const answers = answersFor(call, options);
   return codec.encodeRequest({
     id,
     operation,
@@ -98,6 +100,8 @@ function encode(codec: ClientCodec, call: Call, { id, operation, options }: Requ
     ...(channel.wantsProgress ? { progressToken: id } : undefined),
     ...(entry.kind === 'tool' ? { inputSchema: entry.inputSchema } : undefined),
     ...(upstreamCursor === undefined ? undefined : { upstreamCursor }),
+    ...(codec.era === 'modern' ? { capabilities: capabilitiesOf(call) } : undefined),
+    ...(answers === undefined ? undefined : { answers }),
   });
 }
 

@@ -8,6 +8,7 @@ import type { Operation } from '../../model/operation.ts';
 import type { ClientChannel, Discovery, Outcome } from '../../model/outcome.ts';
 import type { ClientCodec } from '../../protocol/codec.ts';
 import type { Upstream } from '../connector.ts';
+import { answersFor, capabilitiesOf } from '../questions.ts';
 import { processGone } from './stdio-session.ts';
 import type { StdioSession } from './stdio-session.ts';
 import type { Answer, Waiting } from './multiplexer.ts';
@@ -79,6 +80,7 @@ type RequestParts = { readonly id: number; readonly options: SendOptions };
 function encode(codec: ClientCodec, call: Call, { id, options }: RequestParts): string {
   const { entry } = call;
   const { upstreamCursor, channel } = options;
+  const answers = answersFor(call, options);
   return codec.encodeRequest({
     id,
     operation: call.intent.permit.operation,
@@ -87,6 +89,8 @@ function encode(codec: ClientCodec, call: Call, { id, options }: RequestParts): 
     ...(channel.wantsProgress ? { progressToken: id } : {}),
     ...(entry.kind === 'tool' ? { inputSchema: entry.inputSchema } : {}),
     ...(upstreamCursor === undefined ? {} : { upstreamCursor }),
+    ...(codec.era === 'modern' ? { capabilities: capabilitiesOf(call) } : {}),
+    ...(answers === undefined ? {} : { answers }),
   }).body;
 }
 

@@ -1,0 +1,94 @@
+/**
+ * What a server asks of the person behind a call (MCP 2026-07-28, basic/patterns/mrtr): which questions it may ask, on what
+ * condition they go on to the client, and how answers find back to the server that asked.
+ */
+
+import type { Call, SendOptions } from '../model/call.ts';
+import { askableCapabilities, OWN_KEY_PREFIX } from '../model/elicitation.ts';
+import { failure, refuse, type Failure } from '../model/failure.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { OperationKind } from '../model/operation.ts';
+import type { InputRequired, Outcome } from '../model/outcome.ts';
+
+/** In one round; a form can hold as many fields as it likes. */
+const MAX_REQUESTS = 16;
+/** It travels inside our own sealed state, which has a bound too. */
+const MAX_STATE_BYTES = 16 * 1024;
+
+const MAY_ASK: ReadonlySet<OperationKind> = new Set(['call-tool', 'get-prompt', 'read-resource'] as const);
+
+const NOTHING: JsonObject = Object.freeze({});
+
+/**
+ * What the server is told that it may ask: what this client can answer, in the requests that may be answered with a question.
+ * Never in a call that somebody had to approve: its continuation could be sent again, and the approval was for one call.
+ */
+export function capabilitiesOf({ intent, client }: Call): JsonObject {
+  const { operation, obligations } = intent.permit;
+  return MAY_ASK.has(operation.kind) && obligations.length === 0 ? askableCapabilities(client) : NOTHING;
+}
+
+export type UpstreamAnswers = { readonly responses: JsonObject; readonly state?: string };
+
+/** @throws Refusal `invalid-state` for answers to another server, or to one that has changed since it asked */
+export function answersFor({ entry, intent }: Call, { answers }: SendOptions): UpstreamAnswers | undefined {
+  if (answers === undefined) return undefined;
+  const { continuation, responses } = answers;
+  // What was approved is the call as it was shown, without answers that nobody saw.
+  if (continuation === undefined) {
+    return intent.permit.obligations.length > 0 ? undefined : { responses: ofTheServer(responses) };
+  }
+  if (continuation.kind !== 'upstream') return undefined;
+  const { server } = entry;
+  if (continuation.server !== server.id || continuation.version !== server.version) {
+    throw refuse('invalid-state', { reason: 'the state belongs to another server, or to another version of it' });
+  }
+  const { state } = continuation;
+  const own = { responses: ofTheServer(responses) };
+  return state === undefined ? own : { ...own, state };
+}
+
+/** Answers to the gateway's own questions are no server's to read. */
+const ofTheServer = (responses: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(responses).filter(([key]) => !key.startsWith(OWN_KEY_PREFIX)));
+
+/** A question goes on as one that this server asked; one that the client was never able to answer ends the call. */
+export function tiedToServer(call: Call, outcome: Outcome): Outcome {
+  if (outcome.kind !== 'input-required') return outcome;
+  const fault = faultOf(call, outcome);
+  if (fault !== undefined) return { kind: 'failed', failure: fault };
+  const { id, version } = call.entry.server;
+  const { requests, state } = outcome;
+  const own = { kind: 'upstream', server: id, version } as const;
+  return { kind: 'input-required', requests, continuation: state === undefined ? own : { ...own, state } };
+}
+
+function faultOf(call: Call, { requests, state }: InputRequired): Failure | undefined {
+  const broken = (message: string): Failure => failure('upstream-invalid', { sent: 'yes', message });
+  const asked = Object.entries(requests);
+  if (asked.length > MAX_REQUESTS) return broken(`The server asked ${asked.length} questions at once.`);
+  if (asked.some(([key]) => key.startsWith(OWN_KEY_PREFIX))) {
+    return broken("The server's question bears a name that is the gateway's own.");
+  }
+  if (state !== undefined && Buffer.byteLength(JSON.stringify(state)) > MAX_STATE_BYTES) {
+    return broken(`The server's requestState has more than ${MAX_STATE_BYTES} bytes.`);
+  }
+  const capabilities = capabilitiesOf(call);
+  const beyond = asked.find(([, { method, params }]) => !mayBeAsked(capabilities, method, params));
+  return beyond && broken(`The server asked ${beyond[1].method}, which it was not told that the client can answer.`);
+}
+
+function mayBeAsked(capabilities: JsonObject, method: string, params: JsonObject): boolean {
+  switch (method) {
+    case 'elicitation/create': {
+      const modes = capabilities.elicitation;
+      return typeof modes === 'object' && modes !== null && (params.mode === 'url' ? 'url' : 'form') in modes;
+    }
+    case 'sampling/createMessage':
+      return capabilities.sampling !== undefined;
+    case 'roots/list':
+      return capabilities.roots !== undefined;
+    default:
+      return false;
+  }
+}
