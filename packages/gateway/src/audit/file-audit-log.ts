@@ -18,6 +18,8 @@ import { openAppendFile } from './append-file.ts';
 import type { ApprovalLog, ApprovalWord, AuditEvent, AuditLog } from './audit-log.ts';
 import { BatchWriter, type AppendFile } from './batch-writer.ts';
 import { createChain, type Chain, type ChainTail } from './chain.ts';
+import type { EventLog, RecordedEvent } from './event-log.ts';
+import { eventRecord } from './event-record.ts';
 import { lockFile, type FileLock } from './file-lock.ts';
 import { readFileTail, type Repair } from './file-tail.ts';
 import { intentSequence, makeIntent } from './intent.ts';
@@ -65,7 +67,7 @@ export type AuditStatus = {
   readonly reason?: string;
 };
 
-export interface FileAuditLog extends AuditLog, ApprovalLog {
+export interface FileAuditLog extends AuditLog, ApprovalLog, EventLog {
   /** For readiness: a gateway that cannot record is not ready. */
   status(): AuditStatus;
   /** The newest record, to be kept elsewhere: it shows later that nothing before it was cut off. */
@@ -208,13 +210,27 @@ class ChainedFile implements FileAuditLog {
     this.#queue(word.fault === undefined ? 2 : 1, (at) => approvalRecord(word, at, this.#context));
   }
 
-  #queue(share: number, text: (at: Position) => RecordText): void {
+  note(recorded: RecordedEvent): boolean {
+    if (this.#closed !== undefined) {
+      this.#options.logger.error({ event: recorded.event.kind }, 'something happened after the audit file was closed');
+      return false;
+    }
+    const refused = recorded.event.kind === 'refused-early' || 'failure' in recorded.event;
+    return this.#queue(refused ? 1 : 2, (at) => eventRecord(recorded, at, this.#context));
+  }
+
+  durable(): Promise<void> {
+    return this.#writer.durable();
+  }
+
+  #queue(share: number, text: (at: Position) => RecordText): boolean {
     if (this.#isFull(share)) {
       if (this.#overflowed++ === 0) this.#options.logger.error({ file: this.#options.path }, OVERFLOW);
-      return;
+      return false;
     }
     this.#recordOverflow();
     this.#writer.add(this.#chain.append(text).line);
+    return true;
   }
 
   status(): AuditStatus {

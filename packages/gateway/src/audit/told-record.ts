@@ -9,7 +9,7 @@ export type ToldRecord = {
   readonly event: string;
   readonly who: string;
   readonly tenant: string;
-  /** `tools/call`; empty for what the writer says of itself. */
+  /** `tools/call`; of what happens beside calls `authenticate`, `key/revoke`; empty for what the writer says of itself. */
   readonly operation: string;
   /** `server/tool`, or what else it was about. */
   readonly target: string;
@@ -42,21 +42,22 @@ export function toldRecord(line: string): ToldRecord | undefined {
   const api = objectOf(parsed.api);
   const authorizations = listOf(objectOf(parsed.actor).authorizations);
   const result = textOf(unmapped.outcome);
+  const service = textOf(objectOf(api.service ?? parsed.service).name);
   return {
     sequence,
     timeMs: parsed.time,
     event: textOf(unmapped.event),
     who: whoOf(objectOf(parsed.actor)),
     tenant: textOf(metadata.tenant_uid),
-    operation: textOf(api.operation),
-    target: textOf(objectOf(listOf(parsed.resources)[0]).uid) || textOf(objectOf(api.service).name),
-    server: textOf(objectOf(api.service).name),
+    operation: textOf(api.operation) || textOf(unmapped.operation),
+    target: textOf(objectOf(listOf(parsed.resources)[0]).uid) || textOf(objectOf(parsed.entity).name) || service,
+    server: service,
     decision: decisionOf(authorizations),
     policies: authorizations.map((one) => textOf(objectOf(objectOf(one).policy).uid)).filter((uid) => uid !== ''),
     outcome: textOf(parsed.status_code) || result,
     result,
     durationMs: typeof parsed.duration === 'number' ? parsed.duration : undefined,
-    requestId: textOf(objectOf(api.request).uid),
+    requestId: textOf(objectOf(api.request).uid) || textOf(metadata.correlation_uid),
     intentSequence: typeof unmapped.intent_sequence === 'number' ? unmapped.intent_sequence : undefined,
   };
 }
