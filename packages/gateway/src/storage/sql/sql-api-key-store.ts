@@ -23,7 +23,7 @@ export function createSqlApiKeyStore(database: SqlDatabase, { actor, now }: SqlA
   const keep = (db: Kysely<Tables>, event: Event): Promise<unknown> =>
     db
       .insertInto('key_events')
-      .values({ id: randomUUID(), at_ms: now(), actor, ...event })
+      .values({ id: randomUUID(), at_ms: now(), actor, ...event, claimed_until_ms: null, recorded_at_ms: null })
       .execute();
 
   return {

@@ -19,7 +19,7 @@ export type ApiKeyTable = {
   last_used_at_ms: number | null;
 };
 
-/** Who changed what with the command line: the audit file belongs to the running gateway. */
+/** Who changed what with the command line: the audit file belongs to the running gateway, which takes these over. */
 export type KeyEventTable = {
   id: string;
   at_ms: number;
@@ -27,6 +27,9 @@ export type KeyEventTable = {
   action: string;
   tenant: string;
   name: string;
+  /** Until when a gateway is about to record it. */
+  claimed_until_ms: number | null;
+  recorded_at_ms: number | null;
 };
 
 export type ApprovalTable = {
