@@ -12,12 +12,17 @@ import { setImmediate as yieldNow } from 'node:timers/promises';
 import { digestOf } from './audit/argument-digest.ts';
 import { createFileAuditLog, type FileAuditLogOptions } from './audit/file-audit-log.ts';
 import { CatalogStore } from './catalog/catalog-store.ts';
+import { definitionChanges } from './catalog/definition-changes.ts';
 import { statusReport, toolSchemas, type StatusReport } from './catalog/status-report.ts';
 import { createAttempts } from './authn/attempts.ts';
+import { followKeyEvents } from './authn/key-event-follower.ts';
+import { withAuthenticationEvents } from './authn/recorded-authenticator.ts';
 import { approvalLinks, composeApprovals } from './composition/approvals.ts';
 import { composeBrowser } from './composition/browser.ts';
 import { loadCertificates } from './composition/certificates.ts';
+import { composeEvents } from './composition/events.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
+import { configurationLoaded } from './composition/loaded-configuration.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
 import { openStorage } from './composition/storage.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
@@ -102,8 +107,11 @@ async function composeGateway(
   const instruments = createInstruments({ version: SALLYPORT.version });
   opened.defer(() => instruments.close());
   const failedAttempts = composeFailedAttempts(config);
-  const certificates = await loadCertificates(config, createAttempts(failedAttempts, logger), logger);
-  const policies = createLivePolicies({ loaded, logger, instruments, now: Date.now });
+  const events = composeEvents();
+  const { note } = events;
+  const attempts = createAttempts(failedAttempts, logger, note);
+  const certificates = await loadCertificates({ config, attempts, note, logger });
+  const policies = createLivePolicies({ loaded, logger, instruments, note, now: Date.now });
   opened.defer(() => policies.close());
   const keyRing = await loadKeys(config.keys.file);
   const storage = await openStorage({ config, env, logger }, keyRing);
@@ -114,6 +122,21 @@ async function composeGateway(
     ...(openAuditFile === undefined ? {} : { open: openAuditFile }),
   });
   opened.defer(() => audit.close());
+  events.attach(audit);
+  opened.defer(() => events.close());
+  const { version } = SALLYPORT;
+  note(configurationLoaded({ config, file, version, policyVersion: policies.current.version }));
+  if (storage.keyEvents !== undefined) {
+    const follower = followKeyEvents({
+      store: storage.keyEvents,
+      record: (event) => audit.note({ event, timeMs: event.atMs ?? Date.now() }),
+      durable: () => audit.durable(),
+      now: Date.now,
+      after: (delayMs, task) => systemClock.after(delayMs, task),
+      log: logger,
+    });
+    opened.defer(() => follower.close());
+  }
   const approvals = composeApprovals({ config, store: storage.approvals, audit });
   const egress = createEgress();
   opened.defer(() => egress.close());
@@ -134,19 +157,25 @@ async function composeGateway(
     schedule: (delayMs, task) => systemClock.after(delayMs, task),
   });
   opened.defer(() => store.close());
-  store.onSwap((current) => {
+  store.onSwap((current, previous) => {
+    for (const change of definitionChanges(current, previous)) note(change);
     for (const { server, state } of current.servers) instruments.upstreamState(server.id, state);
   });
 
   const listen = await withFreePort(config.listen);
   const scheme = config.tls === undefined ? 'http' : 'https';
   const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
-  const browser = composeBrowser({ config, publicUrl, egress, env, logger });
+  const browser = composeBrowser({ config, publicUrl, egress, env, note, logger });
   const entrypoint = createEntrypoint({
     pipeline: createPipeline({
       // Pages are for people with a browser, who bring no certificate.
-      authenticator: browser.accepting(
-        certificates.layered(composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, logger })),
+      authenticator: withAuthenticationEvents(
+        browser.accepting(
+          certificates.layered(
+            composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, note, logger }),
+          ),
+        ),
+        { note, now: Date.now },
       ),
       catalog: () => store.current,
       scopes: config.identity.scopes,
@@ -157,7 +186,7 @@ async function composeGateway(
       approvals,
       approvalLink: approvalLinks(publicUrl),
       approvalWaitMs: config.approvals.waitMs,
-      audit,
+      audit: events.bounding(audit),
       send: upstreams.send,
       yieldNow: () => yieldNow(),
       pageSize: LIST_PAGE_SIZE,
@@ -183,6 +212,7 @@ async function composeGateway(
     },
     logger,
     instruments,
+    note,
     now: Date.now,
     clockMs,
     newId: randomUUID,

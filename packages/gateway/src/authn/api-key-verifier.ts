@@ -50,7 +50,7 @@ export function createApiKeyVerifier(records: readonly ApiKeyRecord[], stored?: 
     }
     const { expiresAtMs } = principal.credential;
     if (expiresAtMs !== undefined && nowMs >= expiresAtMs) {
-      return refused('expired-credential', `api key: "${principal.name}" expired`);
+      return refused('expired-credential', `api key: "${principal.name}" expired`, principal);
     }
     return principal;
   };

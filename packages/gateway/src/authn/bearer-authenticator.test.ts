@@ -52,6 +52,7 @@ function gateway(more: Partial<AuthenticatorOptions> = {}) {
       allow: () => (attempts.left-- > 0 ? { allowed: true } : { allowed: false, retryAfterMs: 1234 }),
       giveBack: () => attempts.left++,
     },
+    note: () => undefined,
     now: () => clock.nowMs,
     log: { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') },
     // Generous: a loaded machine must not turn an answer into a refusal.

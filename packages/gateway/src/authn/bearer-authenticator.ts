@@ -1,5 +1,6 @@
 /** Who is calling, from `Authorization: Bearer`: an API key of ours, or an access token of a configured issuer. */
 
+import type { NoteEvent } from '../model/event.ts';
 import { refuse } from '../model/failure.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Endpoint } from '../model/target.ts';
@@ -19,6 +20,8 @@ export type AuthenticatorOptions = ApiKeyAuthenticatorOptions & {
   readonly audiences: (endpoint: Endpoint) => readonly string[];
   readonly fetchJson: FetchJson;
   readonly failedAttempts: FailedAttempts;
+  /** Told of every credential that is refused. */
+  readonly note: NoteEvent;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Logger;
@@ -43,7 +46,7 @@ const JWT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/u;
 /** @throws RangeError when a key or an issuer is configured so that it could not be trusted. */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { now, log } = options;
-  const attempts = createAttempts(options.failedAttempts, log);
+  const attempts = createAttempts(options.failedAttempts, log, options.note);
   const maxTokenLength = options.maxTokenLength ?? MAX_TOKEN_LENGTH;
   const authenticateKey = createApiKeyAuthenticator(options, attempts);
   const cache = createTokenCache({ maxTokens: options.maxTokens ?? 5_000, rememberMs: REMEMBER_MS });
@@ -63,7 +66,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const named = token.audiences.slice(0, MAX_LOGGED_AUDIENCES).map(quoted).join(', ');
     return attempts.fail(
       attempt,
-      refused('wrong-audience', `token: issued for another audience, ${named}, not for ${accepted.join(', ')}`),
+      refused(
+        'wrong-audience',
+        `token: issued for another audience, ${named}, not for ${accepted.join(', ')}`,
+        token.principal,
+      ),
     );
   };
 

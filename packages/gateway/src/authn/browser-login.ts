@@ -28,6 +28,7 @@ import { EgressError } from '../egress/egress-error.ts';
 import type { WebFetch } from '../egress/web-fetch.ts';
 import { refuse } from '../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
+import type { Principal } from '../model/principal.ts';
 import type { BrowserSession } from '../model/request.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -72,6 +73,8 @@ export interface BrowserLogin {
   begin(issuer: string): Promise<{ readonly url: string; readonly pending: PendingLogin } | undefined>;
   /** @param query Of the callback, without its `?`. @throws Refusal `identity-unavailable` */
   finish(pending: PendingLogin, query: string): Promise<Result<BrowserSession, LoginFault>>;
+  /** Whose session it is; undefined for one of an issuer that has no log-in here any more. */
+  principalOf(session: BrowserSession): Principal | undefined;
 }
 
 export const LOGIN_CALLBACK_PATH = '/login/callback';
@@ -167,6 +170,11 @@ export function createBrowserLogin(options: BrowserLoginOptions): BrowserLogin {
         log.info({ issuer: issuer.issuer, fault, reason: reasonOf(error) }, 'a log-in was refused');
         return err(fault);
       }
+    },
+    principalOf(session) {
+      const issuer = byName.get(session.issuer);
+      const principal = issuer === undefined ? undefined : browserPrincipal(session, issuer);
+      return principal?.ok === true ? principal.value : undefined;
     },
   };
 }

@@ -3,13 +3,14 @@
  * in the browser as behind their client: that is what lets them confirm a call of their own.
  */
 
+import type { NoteEvent } from '../model/event.ts';
+import { refuse, type FailureCode } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
-import { refuse } from '../model/failure.ts';
 import type { Principal } from '../model/principal.ts';
 import type { BrowserSession } from '../model/request.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { Authenticator } from './authenticator.ts';
+import type { AuthenticationAttempt, Authenticator } from './authenticator.ts';
 import { deepFrozen, principalFromClaims, type ClaimMapping } from './claims.ts';
 
 export type BrowserIssuer = Omit<ClaimMapping, 'groupsClaim'> & { readonly groupsClaim?: string };
@@ -49,24 +50,39 @@ export type BrowserAuthenticatorOptions = {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Logger;
+  /** Told of every session that is refused. */
+  readonly note: NoteEvent;
 };
 
 /** `inner`, and sessions of the browser for whoever presents one. A request presents one credential or the other. */
 export function withBrowserSessions(inner: Authenticator, options: BrowserAuthenticatorOptions): Authenticator {
   const issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, issuer]));
+  const refused = (attempt: AuthenticationAttempt, code: FailureCode, reason: string): never => {
+    const { requestId, address, endpoint } = attempt;
+    const failure = { code, reason };
+    options.log.info({ requestId, ...failure, address }, 'a browser session was refused');
+    options.note({
+      kind: 'authentication',
+      activity: 'verify',
+      credential: 'browser',
+      requestId,
+      address,
+      endpoint,
+      failure,
+    });
+    throw refuse(code);
+  };
   return {
     authenticate(attempt) {
       const { browser, bearer } = attempt.presented;
       if (browser === undefined) return inner.authenticate(attempt);
-      if (bearer !== undefined) throw refuse('invalid-credential');
+      if (bearer !== undefined) return refused(attempt, 'invalid-credential', 'browser: beside another credential');
       // Read anew each time: an issuer that lost its `login` has lost its sessions.
       const issuer = issuers.get(browser.issuer);
-      if (issuer === undefined) throw refuse('invalid-credential');
-      if (browser.expiresAtMs <= options.now()) throw refuse('expired-credential');
+      if (issuer === undefined) return refused(attempt, 'invalid-credential', 'browser: its issuer has no login here');
+      if (browser.expiresAtMs <= options.now()) return refused(attempt, 'expired-credential', 'browser: expired');
       const principal = browserPrincipal(browser, issuer);
-      if (principal.ok) return principal.value;
-      options.log.info({ issuer: issuer.issuer, reason: principal.error }, 'a browser session was refused');
-      throw refuse('invalid-credential');
+      return principal.ok ? principal.value : refused(attempt, 'invalid-credential', `browser: ${principal.error}`);
     },
   };
 }

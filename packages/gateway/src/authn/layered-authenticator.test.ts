@@ -61,6 +61,7 @@ describe.skipIf(!hasOpenssl)('two layers', () => {
         giveBack: () => left.count++,
       },
       { debug: note, info: note, warn: note, error: note },
+      () => undefined,
     );
     const workloads = createWorkloads({
       trustDomains: [

@@ -31,7 +31,7 @@ export function createLayeredAuthenticator(options: LayeredOptions): Authenticat
 
   const alone = (user: Principal, attempt: AuthenticationAttempt): Principal => {
     const fault = constraintFault(user, undefined);
-    return fault === undefined ? user : attempts.failed(attempt, refused('invalid-credential', fault));
+    return fault === undefined ? user : attempts.failed(attempt, refused('invalid-credential', fault, user));
   };
 
   const paired = (user: Principal, known: KnownWorkload, attempt: AuthenticationAttempt): Principal => {
@@ -40,7 +40,7 @@ export function createLayeredAuthenticator(options: LayeredOptions): Authenticat
     const before = seen.get(workload);
     if (before !== undefined) return before;
     const fault = pairFault(user, known);
-    if (fault !== undefined) return attempts.failed(attempt, refused('invalid-credential', fault));
+    if (fault !== undefined) return attempts.failed(attempt, refused('invalid-credential', fault, user));
     const both = Object.freeze({ ...user, workload });
     const [oldest] = seen.keys();
     if (seen.size >= MAX_PER_USER && oldest !== undefined) seen.delete(oldest);

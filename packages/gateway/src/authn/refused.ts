@@ -1,6 +1,7 @@
 /** Why a credential was not accepted: a code that the caller learns, and the precise reason that only our log sees. */
 
 import type { FailureCode } from '../model/failure.ts';
+import type { Principal } from '../model/principal.ts';
 
 export type RefusalCode = Extract<
   FailureCode,
@@ -11,14 +12,18 @@ export class Refused {
   readonly code: RefusalCode;
   /** Never holds a credential. May quote, shortened, what an unverified token says of itself. */
   readonly reason: string;
+  /** Whose it is, where that is proved: of a key that was revoked, or a token that is for another resource. */
+  readonly whose: Principal | undefined;
 
-  constructor(code: RefusalCode, reason: string) {
+  constructor(code: RefusalCode, reason: string, whose?: Principal) {
     this.code = code;
     this.reason = reason;
+    this.whose = whose;
   }
 }
 
-export const refused = (code: RefusalCode, reason: string): Refused => new Refused(code, reason);
+export const refused = (code: RefusalCode, reason: string, whose?: Principal): Refused =>
+  new Refused(code, reason, whose);
 
 const MAX_QUOTED = 120;
 

@@ -35,6 +35,7 @@ function gateway(more: { readonly maxKeys?: number } = {}) {
       allow: () => (state.attempts-- > 0 ? { allowed: true } : { allowed: false, retryAfterMs: 1 }),
       giveBack: () => void (state.attempts += 1),
     },
+    note: () => undefined,
     now: () => state.nowMs,
     log: { debug: note, info: note, warn: note, error: note },
   });

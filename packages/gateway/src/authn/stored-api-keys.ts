@@ -98,9 +98,11 @@ export function createStoredApiKeys(options: StoredApiKeysOptions): StoredApiKey
   };
 
   const judge = ({ key, principal }: Known, nowMs: number): Principal | Refused => {
-    if (key.revokedAtMs !== undefined) return refused('invalid-credential', `api key: "${key.name}" was revoked`);
+    if (key.revokedAtMs !== undefined) {
+      return refused('invalid-credential', `api key: "${key.name}" was revoked`, principal);
+    }
     if (key.expiresAtMs !== undefined && nowMs >= key.expiresAtMs) {
-      return refused('expired-credential', `api key: "${key.name}" expired`);
+      return refused('expired-credential', `api key: "${key.name}" expired`, principal);
     }
     noteUse(key.id, nowMs);
     return principal;

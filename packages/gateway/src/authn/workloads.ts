@@ -107,7 +107,8 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
     }
     attempts.take(attempt);
     const verified = verifyChain(chain, certificateFault);
-    if (verified instanceof Refused) return attempts.fail(attempt, verified);
+    // It is the certificate that failed, whatever else was presented with it.
+    if (verified instanceof Refused) return attempts.fail({ ...attempt, presented: { certificates: chain } }, verified);
     attempts.giveBack(attempt);
     byChain.set(digest, verified);
     byConnection.set(chain, verified);
@@ -117,13 +118,14 @@ export function createWorkloads(options: WorkloadsOptions): Workloads {
   const ofProxy = (header: string, attempt: AuthenticationAttempt): KnownWorkload => {
     const id = parseForwardedCertificate(header);
     // No attempt is taken: the address is the proxy's, and whoever misbehaves behind it must not lock everyone out.
-    if (!id.ok) return attempts.fail(attempt, refused('invalid-credential', `forwarded certificate: ${id.error}`));
+    const told = { ...attempt, presented: { forwardedCertificate: header } };
+    if (!id.ok) return attempts.fail(told, refused('invalid-credential', `forwarded certificate: ${id.error}`));
     const { thumbprint, ...workload } = id.value;
     const key = `${workload.id} ${thumbprint ?? ''}`;
     const seen = forwarded.get(key);
     if (seen !== undefined) return seen;
     const made = known({ ...workload, credential: 'mesh' }, thumbprint);
-    if (made instanceof Refused) return attempts.fail(attempt, made);
+    if (made instanceof Refused) return attempts.fail(told, made);
     forwarded.set(key, made);
     return made;
   };

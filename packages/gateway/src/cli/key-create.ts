@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 
 import { createApiKey } from '../authn/api-key.ts';
+import { HINT_LENGTH } from '../authn/claimed.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { DEFAULT_TENANT } from '../model/principal.ts';
 import { requireConfig } from './check.ts';
@@ -31,8 +32,6 @@ type KeyFacts = {
   readonly tenant?: string;
   readonly expiresAtMs?: number;
 };
-
-const HINT_LENGTH = 9;
 
 export async function keyCreate(context: CommandContext, options: KeyCreateOptions): Promise<ExitCode> {
   const { name, group, tenant, config, configNamed, printConfig } = options;

@@ -10,6 +10,7 @@ import type { Environment } from '../config/load.ts';
 import { createSecretResolver } from '../credential/secret-resolver.ts';
 import type { Egress } from '../egress/egress.ts';
 import { createWebFetch } from '../egress/web-fetch.ts';
+import type { NoteEvent } from '../model/event.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { egressPolicyOf } from './identity.ts';
 
@@ -18,6 +19,7 @@ export type BrowserParts = {
   readonly publicUrl: string;
   readonly egress: Egress;
   readonly env: Environment;
+  readonly note: NoteEvent;
   readonly logger: Logger;
 };
 
@@ -33,7 +35,7 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 /** A person waits for it; each log-in takes two or three of these. */
 const ANSWER_TIMEOUT_MS = 4_000;
 
-export function composeBrowser({ config, publicUrl, egress, env, logger }: BrowserParts): ComposedBrowser {
+export function composeBrowser({ config, publicUrl, egress, env, note, logger }: BrowserParts): ComposedBrowser {
   const resolver = createSecretResolver({ env, logger, clockMs: () => performance.now() });
   const issuers = config.identity.issuers.flatMap((issuer): LoginIssuer[] => {
     const { login, ...mapping } = issuer;
@@ -55,6 +57,6 @@ export function composeBrowser({ config, publicUrl, egress, env, logger }: Brows
   });
   return {
     login: createBrowserLogin({ issuers, publicUrl, fetch, now: Date.now, newId: randomUUID, log: logger }),
-    accepting: (inner) => withBrowserSessions(inner, { issuers, now: Date.now, log: logger }),
+    accepting: (inner) => withBrowserSessions(inner, { issuers, now: Date.now, log: logger, note }),
   };
 }

@@ -3,6 +3,7 @@
  * from then on, where an unusable one changes nothing and is logged.
  */
 
+import { hash, X509Certificate } from 'node:crypto';
 import { open } from 'node:fs/promises';
 
 import type { Attempts } from '../authn/attempts.ts';
@@ -12,6 +13,7 @@ import { parseTrustBundle, type TrustBundle } from '../authn/trust-bundle.ts';
 import { createWorkloads, type Workloads } from '../authn/workloads.ts';
 import type { Config, TlsConfig, TrustDomainConfig } from '../config/config.ts';
 import type { TlsMaterial, TlsOptions } from '../entrypoint/tls.ts';
+import type { ChangedEntity, ChangeEvent, NoteEvent } from '../model/event.ts';
 import { err, ok, type Result } from '../model/result.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { checkKeyPair, type KeyPair } from './tls-files.ts';
@@ -37,8 +39,16 @@ export type Certificates = {
 
 const MAX_FILE_BYTES = 1024 * 1024;
 
+export type CertificateParts = {
+  readonly config: Config;
+  readonly attempts: Attempts;
+  /** For the record: what was replaced, and what was refused. */
+  readonly note: NoteEvent;
+  readonly logger: Logger;
+};
+
 /** @throws CertificateError */
-export async function loadCertificates(config: Config, attempts: Attempts, logger: Logger): Promise<Certificates> {
+export async function loadCertificates({ config, attempts, note, logger }: CertificateParts): Promise<Certificates> {
   const { trustDomains, meshProxies } = config.identity.workloads;
   const loaded = await Promise.all(
     trustDomains.map(async (domain) => ({
@@ -52,7 +62,7 @@ export async function loadCertificates(config: Config, attempts: Attempts, logge
       : createWorkloads({ trustDomains: loaded, meshProxies, attempts, now: () => Date.now() });
   const own =
     config.tls === undefined ? undefined : { config: config.tls, pair: orThrow('tls', await readPair(config.tls)) };
-  const live = new LiveCertificates(own, workloads, logger);
+  const live = new LiveCertificates({ own, workloads, note, logger });
   let stop = (): void => undefined;
   return {
     tls: live.options(),
@@ -69,14 +79,21 @@ export async function loadCertificates(config: Config, attempts: Attempts, logge
 
 type Own = { readonly config: TlsConfig; readonly pair: KeyPair };
 
+type LiveParts = Pick<CertificateParts, 'note' | 'logger'> & {
+  readonly own: Own | undefined;
+  readonly workloads: Workloads | undefined;
+};
+
 class LiveCertificates {
   #own: Own | undefined;
   readonly #workloads: Workloads | undefined;
+  readonly #note: NoteEvent;
   readonly #logger: Logger;
 
-  constructor(own: Own | undefined, workloads: Workloads | undefined, logger: Logger) {
+  constructor({ own, workloads, note, logger }: LiveParts) {
     this.#own = own;
     this.#workloads = workloads;
+    this.#note = note;
     this.#logger = logger;
   }
 
@@ -106,6 +123,14 @@ class LiveCertificates {
     const renewed = { ...own, pair: pair.value };
     if (!this.#show(renewed, replaceTls)) return;
     this.#own = renewed;
+    this.#note(
+      materialReplaced({
+        type: 'certificate',
+        name: own.config.certificateFile,
+        before: fingerprintOf(own.pair.certificate),
+        after: fingerprintOf(pair.value.certificate),
+      }),
+    );
     this.#logger.info(
       { file: own.config.certificateFile },
       'a new certificate is shown to those who connect from now on',
@@ -115,10 +140,19 @@ class LiveCertificates {
   async #reloadBundle(domain: TrustDomainConfig, replaceTls: (material: TlsMaterial) => void): Promise<void> {
     const bundle = await readBundle(domain);
     if (!bundle.ok) return this.#keep(bundleSetting(domain), bundle.error);
-    const before = this.#workloads?.authorities().join();
+    const before = this.#workloads?.authorities() ?? [];
     this.#workloads?.replaceBundle(domain.name, bundle.value);
-    if (this.#workloads?.authorities().join() === before) return;
+    const after = this.#workloads?.authorities() ?? [];
+    if (after.join() === before.join()) return;
     if (this.#own !== undefined) this.#show(this.#own, replaceTls);
+    this.#note(
+      materialReplaced({
+        type: 'trust-bundle',
+        name: `${domain.name} in ${domain.bundleFile}`,
+        before: `sha256:${hash('sha256', before.join())}`,
+        after: `sha256:${hash('sha256', after.join())}`,
+      }),
+    );
     this.#logger.info({ trustDomain: domain.name, file: domain.bundleFile }, 'a new trust bundle is in force');
   }
 
@@ -134,12 +168,27 @@ class LiveCertificates {
 
   #keep(setting: string, reason: string): void {
     this.#logger.warn({ setting, reason }, 'a changed file cannot be used; what was read before stays in force');
+    const type = setting === 'tls' ? 'certificate' : 'trust-bundle';
+    this.#note({ ...materialReplaced({ type, name: setting }), refused: [reason] });
   }
 
   #material({ pair }: Own): TlsMaterial {
     return { ...pair, authorities: this.#workloads?.authorities() ?? [] };
   }
 }
+
+/** Everyone may know a certificate; of its key nothing is told. */
+const fingerprintOf = (pem: string): string =>
+  `sha256:${new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase()}`;
+
+const materialReplaced = (entity: ChangedEntity): ChangeEvent => ({
+  kind: 'change',
+  operation: entity.type === 'certificate' ? 'tls/replace' : 'trust-bundle/replace',
+  activity: 'update',
+  entity,
+  by: 'watched file',
+  facts: {},
+});
 
 const bundleSetting = ({ name }: TrustDomainConfig): string => `identity.workloads.trustDomains, ${name}`;
 

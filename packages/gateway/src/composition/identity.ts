@@ -6,6 +6,7 @@ import { createAuthenticator } from '../authn/bearer-authenticator.ts';
 import type { Config } from '../config/config.ts';
 import type { EgressPolicy } from '../egress/address-guard.ts';
 import type { Egress } from '../egress/egress.ts';
+import type { NoteEvent } from '../model/event.ts';
 import type { Endpoint } from '../model/target.ts';
 import { createAddressLimiter } from '../quota/address-limiter.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -34,12 +35,13 @@ export type AuthenticatorParts = {
   readonly egress: Egress;
   readonly storage: Pick<Storage, 'apiKeys' | 'noteUse'>;
   readonly failedAttempts: FailedAttempts;
+  readonly note: NoteEvent;
   readonly logger: Logger;
 };
 
 /** By token or API key: the first layer. */
 export function composeAuthenticator(parts: AuthenticatorParts): Authenticator {
-  const { config, publicUrl, egress, storage, failedAttempts, logger } = parts;
+  const { config, publicUrl, egress, storage, failedAttempts, note, logger } = parts;
   const { apiKeys, issuers, audience } = config.identity;
   const policyOf = egressPolicyOf(config);
   const endpointUrl = (endpoint: Endpoint): string =>
@@ -61,6 +63,7 @@ export function composeAuthenticator(parts: AuthenticatorParts): Authenticator {
       return body;
     },
     failedAttempts,
+    note,
     now: () => Date.now(),
     log: logger,
   });

@@ -8,8 +8,10 @@ import { describeProblem } from '../authz/policy-problem.ts';
 import type { ReportedPolicies } from '../catalog/status-report.ts';
 import { loadConfig, type LoadedConfig } from '../config/load.ts';
 import { policyPlaces } from '../config/policy-sources.ts';
+import type { NoteEvent } from '../model/event.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { policiesRefused, policiesSwapped } from './policy-events.ts';
 import { judgeReload, samePolicies, type Reloaded } from './policy-reload.ts';
 import { watchPolicies, type Delay } from './policy-watch.ts';
 import { authorizerOf, logWarnings, unwrapPolicies } from './policy.ts';
@@ -27,6 +29,8 @@ export type LivePoliciesOptions = {
   readonly loaded: LoadedConfig;
   readonly logger: Logger;
   readonly instruments: Instruments;
+  /** For the record: what was swapped, and what was refused. */
+  readonly note: NoteEvent;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 };
@@ -39,7 +43,7 @@ const DELAYS: Readonly<Record<Delay, string>> = {
 };
 
 /** @throws PolicyError when the configuration's own policies cannot be used. */
-export function createLivePolicies({ loaded, logger, instruments, now }: LivePoliciesOptions): LivePolicies {
+export function createLivePolicies({ loaded, logger, instruments, note, now }: LivePoliciesOptions): LivePolicies {
   const { file, env, overrides, config: started } = loaded;
   let inForce = started;
   let current = unwrapPolicies(authorizerOf(started));
@@ -48,6 +52,9 @@ export function createLivePolicies({ loaded, logger, instruments, now }: LivePol
   let refused: ReportedPolicies['refused'];
   let restart: readonly string[] = [];
   let places = policyPlaces(file);
+  /** Calls of `reload` that are waited for: then it was asked for, and not noticed. */
+  let asked = 0;
+  const by = (): string => (asked > 0 ? 'reload signal' : 'watched file');
   instruments.policiesRefused(false);
 
   function refuse(problems: readonly string[]): void {
@@ -56,6 +63,7 @@ export function createLivePolicies({ loaded, logger, instruments, now }: LivePol
     refused = { sinceMs: refused?.sinceMs ?? now(), problems: told };
     instruments.policiesReloaded('refused');
     instruments.policiesRefused(true);
+    note(policiesRefused({ file, by: by(), version: current.version, problems }));
     logger.error(
       { problems: told, more: problems.length - told.length, version: current.version },
       'policies refused: the set that was in force goes on deciding',
@@ -66,13 +74,22 @@ export function createLivePolicies({ loaded, logger, instruments, now }: LivePol
     if (refused !== undefined) logger.info({ version: current.version }, 'the policies can be used again');
     refused = undefined;
     instruments.policiesRefused(false);
+    const before = inForce;
     inForce = reloaded.config;
     if (made !== undefined && made.version !== current.version) {
-      const before = current.version;
+      const { version } = current;
       current = made;
       sinceMs = now();
       instruments.policiesReloaded('swapped');
-      logger.info({ version: made.version, before, policies: made.policyCount }, 'policies swapped');
+      logger.info({ version: made.version, before: version, policies: made.policyCount }, 'policies swapped');
+      note(
+        policiesSwapped({
+          file,
+          by: by(),
+          from: { config: before, version },
+          to: { config: inForce, version: made.version },
+        }),
+      );
       logWarnings(made, logger);
     }
     noteRestart(reloaded.restart);
@@ -119,7 +136,14 @@ export function createLivePolicies({ loaded, logger, instruments, now }: LivePol
       ...(refused === undefined ? {} : { refused }),
       ...(restart.length === 0 ? {} : { restart }),
     }),
-    reload: () => watch.reload(),
+    async reload() {
+      asked += 1;
+      try {
+        await watch.reload();
+      } finally {
+        asked -= 1;
+      }
+    },
     close: () => watch.close(),
   };
 }

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 
 import { createApiKeyUses } from '../authn/api-key-uses.ts';
 import type { ApiKeyStore } from '../authn/api-key-store.ts';
+import type { KeyEventStore } from '../authn/key-event-store.ts';
 import type { ApprovalStore } from '../authz/approval-store.ts';
 import { locateStorage } from '../config/compile.ts';
 import type { Config, StorageConfig } from '../config/config.ts';
@@ -21,6 +22,7 @@ import { parsePostgresUrl } from '../storage/postgres/postgres-url.ts';
 import type { Backend } from '../storage/sql/backend.ts';
 import { createSqlApiKeyStore } from '../storage/sql/sql-api-key-store.ts';
 import { createSqlApprovalStore, deleteOldApprovals, type TextSeal } from '../storage/sql/sql-approval-store.ts';
+import { createSqlKeyEventStore } from '../storage/sql/sql-key-event-store.ts';
 import { SqlDatabase } from '../storage/sql/sql-database.ts';
 import { createSqliteBackend } from '../storage/sqlite/sqlite-backend.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -37,6 +39,8 @@ export class StorageConfigError extends Error {
 export type Storage = {
   readonly apiKeys: ApiKeyStore;
   readonly approvals: ApprovalStore;
+  /** Undefined in memory, which no command can reach. */
+  readonly keyEvents: KeyEventStore | undefined;
   /** Costs next to nothing: uses are written together, about once a minute. */
   readonly noteUse: (id: string, usedAtMs: number) => void;
   /** Why the database cannot be used; undefined while it can. */
@@ -62,6 +66,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
   if (database === undefined) {
     logger.info({}, 'storage is memory: API keys and approvals end with this process');
     return withUses(createMemoryApiKeyStore(), createMemoryApprovalStore(), parts, {
+      keyEvents: undefined,
       away: () => undefined,
       close: () => Promise.resolve(),
     });
@@ -75,6 +80,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
   const stopCleaning = cleanUp(database, logger);
   const apiKeys = createSqlApiKeyStore(database, { actor: 'gateway', now: Date.now });
   return withUses(apiKeys, createSqlApprovalStore(database, approvalSeal(keyRing)), parts, {
+    keyEvents: createSqlKeyEventStore(database),
     away: () => database.away,
     close() {
       stopCleaning();
@@ -87,7 +93,7 @@ function withUses(
   apiKeys: ApiKeyStore,
   approvals: ApprovalStore,
   { logger }: StorageParts,
-  { away, close }: Pick<Storage, 'away' | 'close'>,
+  { keyEvents, away, close }: Pick<Storage, 'keyEvents' | 'away' | 'close'>,
 ): Storage {
   const clockMs = (): number => systemClock.nowMs();
   const after = (delayMs: number, task: () => void): (() => void) => systemClock.after(delayMs, task);
@@ -95,6 +101,7 @@ function withUses(
   return {
     apiKeys,
     approvals,
+    keyEvents,
     noteUse: (id, usedAtMs) => uses.note(id, usedAtMs),
     away,
     async close() {

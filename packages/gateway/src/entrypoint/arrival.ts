@@ -3,7 +3,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { bearerChallenge, bearerError } from '../authn/challenge.ts';
-import type { Failure } from '../model/failure.ts';
+import type { EventSource } from '../model/event.ts';
+import type { Failure, FailureCode } from '../model/failure.ts';
 import { FAILURES } from '../model/failure.ts';
 import type { PresentedCredentials } from '../model/request.ts';
 import type { Era } from '../model/revision.ts';
@@ -65,6 +66,7 @@ const NOTHING_KNOWN: RefusedAs = {};
 export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHING_KNOWN): Promise<void> {
   const { instruments, logger } = arrival.parts;
   instruments.refused(failure.code);
+  noteRefusal(arrival, failure.code);
   const fields = {
     requestId: arrival.id,
     outcome: failure.code,
@@ -84,6 +86,20 @@ export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHI
   const headers = failure.code === 'method-not-allowed' ? allowHeader(arrival) : [];
   return as.unread === true ? respondUnread(arrival, answer) : respond(arrival, answer, headers);
 }
+
+/** For what is answered without the pipeline, and so recorded by nobody else. */
+export function noteRefusal(arrival: Arrival, code: FailureCode): void {
+  const { parts, request, route } = arrival;
+  const endpoint = route?.kind === 'mcp' ? { endpoint: route.endpoint } : {};
+  const method = request.method === undefined ? {} : { method: request.method };
+  parts.note({ kind: 'refused-early', stage: 'door', code, ...sourceOf(arrival), ...endpoint, ...method });
+}
+
+/** For the record. */
+export const sourceOf = (arrival: Arrival): Required<Pick<EventSource, 'address' | 'requestId'>> => ({
+  address: addressOf(arrival),
+  requestId: arrival.id,
+});
 
 const LONGEST_LOGGED_PATH = 200;
 

@@ -1,5 +1,6 @@
 /** Answers what is not even HTTP: node hands us the socket, and no request or response. */
 
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { failure } from '../model/failure.ts';
@@ -33,10 +34,15 @@ const faultOf = (error: NodeJS.ErrnoException): HttpFault => {
 const isHandshakeFault = ({ code = '' }: NodeJS.ErrnoException): boolean =>
   code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_') || code === 'EPROTO';
 
+/** Empty when the peer is gone already. */
+const addressOn = (socket: Duplex): string => (socket instanceof Socket ? (socket.remoteAddress ?? '') : '');
+
 /** One answer, and the end of the connection: where the next request would begin cannot be known. */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, parts: EntrypointParts): void {
   if (isHandshakeFault(error)) {
     parts.logger.info({ reason: error.code }, 'a TLS handshake failed');
+    const address = addressOn(socket);
+    parts.note({ kind: 'refused-early', stage: 'connection', code: 'tls-handshake-failed', address });
     socket.destroy();
     return;
   }
@@ -50,6 +56,8 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, 
   const fault = faultOf(error);
   const id = parts.newId();
   parts.instruments.refused(fault.failure.code);
+  const { code } = fault.failure;
+  parts.note({ kind: 'refused-early', stage: 'connection', code, address: addressOn(socket), requestId: id });
   parts.logger.info({ requestId: id, outcome: fault.failure.code, reason: error.code }, 'refused at the door');
   const { body } = refusalCodec().encodeFailure(fault.failure, { id: null, requestId: id });
   const text = body.chunks.map((chunk) => (typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString())).join('');

@@ -16,6 +16,7 @@ import { catalogOf, registered, toolItem } from '../catalog/catalog-fixture.ts';
 import { startIdentityProvider, TEST_USERS, type IdentityProvider } from '../dev/identity-provider.ts';
 import { createEgress } from '../egress/egress.ts';
 import { createWebFetch } from '../egress/web-fetch.ts';
+import type { GatewayEvent } from '../model/event.ts';
 import { createAddressLimiter } from '../quota/address-limiter.ts';
 import { constant, worldOf, type World } from '../pipeline/pipeline.fixture.ts';
 import { createSealer } from '../seal/aead-sealer.ts';
@@ -29,6 +30,8 @@ export type Desk = {
   readonly world: World;
   readonly keys: Readonly<Record<'alice' | 'carol', string>>;
   readonly logged: readonly string[];
+  /** What the record was told beside calls. */
+  readonly events: readonly GatewayEvent[];
   readonly clock: { nowMs: number };
   close(): Promise<void>;
 };
@@ -87,6 +90,8 @@ export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
   };
   const issuers = [issuer, ...(options.more ?? [])];
   const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+  const events: GatewayEvent[] = [];
+  const note = (event: GatewayEvent): void => void events.push(event);
   const bearer = createAuthenticator({
     apiKeys: Object.entries(keys).map(([name, key]) => ({
       name,
@@ -98,6 +103,7 @@ export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
     audiences: () => [url],
     fetchJson: () => Promise.reject(new Error('not asked')),
     failedAttempts: createAddressLimiter({ count: 60, periodMs: 60_000, burst: 60, text: '60/minute', now: () => 0 }),
+    note,
     now,
     log,
   });
@@ -105,7 +111,7 @@ export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
     catalog: constant(DB_CATALOG),
     authorizer: constant(authorizerFor(options.policies ?? POLICIES)),
     approvals,
-    authenticator: withBrowserSessions(bearer, { issuers, now, log }),
+    authenticator: withBrowserSessions(bearer, { issuers, now, log, note }),
   });
   const login = createBrowserLogin({
     issuers,
@@ -118,6 +124,7 @@ export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
   const running: Running = await start(undefined, {
     pipeline: world.pipeline,
     publicUrl: url,
+    note,
     sealer: createSealer(newKeyRing(randomBytes), { now, randomBytes }),
     allowedOrigins: options.allowedOrigins ?? [],
     now,
@@ -131,6 +138,7 @@ export async function startDesk(options: DeskOptions = {}): Promise<Desk> {
     world,
     keys,
     logged: running.logged,
+    events,
     clock,
     async close() {
       await running.entrypoint.close(0);

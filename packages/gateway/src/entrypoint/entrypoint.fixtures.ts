@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { text } from 'node:stream/consumers';
 
+import type { GatewayEvent } from '../model/event.ts';
 import type { FailureCode } from '../model/failure.ts';
 import { failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -30,6 +31,8 @@ export type Running = {
   readonly seen: InboundRequest[];
   readonly refused: FailureCode[];
   readonly logged: string[];
+  /** What the record was told beside calls. */
+  readonly noted: GatewayEvent[];
   readonly streams: { open: number };
   readonly clock: { nowMs: number };
 };
@@ -59,6 +62,7 @@ export async function start(
   const seen: InboundRequest[] = [];
   const refused: FailureCode[] = [];
   const logged: string[] = [];
+  const noted: GatewayEvent[] = [];
   const streams = { open: 0 };
   const clock = { nowMs: 1_800_000_000_000 };
   const now = (): number => clock.nowMs;
@@ -75,6 +79,7 @@ export async function start(
     requiredScopes: [],
     audience: 'endpoint',
     logger,
+    note: (event) => void noted.push(event),
     instruments: instrumentsInto(refused, streams),
     now,
     clockMs: () => performance.now(),
@@ -84,7 +89,7 @@ export async function start(
     ...chosen,
   });
   const { port } = await entrypoint.listen({ host: '127.0.0.1', port: at });
-  return { entrypoint, port, seen, refused, logged, streams, clock };
+  return { entrypoint, port, seen, refused, logged, noted, streams, clock };
 }
 
 /** Authentication, the check of sealed values, and then whatever the test says. */

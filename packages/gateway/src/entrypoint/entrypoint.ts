@@ -6,6 +6,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 
 import type { BrowserLogin } from '../authn/browser-login.ts';
+import type { NoteEvent } from '../model/event.ts';
 import { failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -21,6 +22,7 @@ import { answerClientError } from './client-error.ts';
 import { preflightHeaders } from './cross-origin.ts';
 import type { OpenRequests } from './drain.ts';
 import { drain } from './drain.ts';
+import { createFollowedSessions } from './followed-sessions.ts';
 import { createHostGuard } from './host-guard.ts';
 import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
@@ -62,6 +64,8 @@ export type EntrypointOptions = {
   readonly limits?: Partial<EntrypointLimits>;
   readonly logger: Logger;
   readonly instruments: Instruments;
+  /** For the record: sessions, log-ins, and refusals that the pipeline never sees. */
+  readonly note: NoteEvent;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Monotonic milliseconds. */
@@ -100,6 +104,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     limits,
     sessionIds: createSessionIds({ ...options, lifetimeMs: limits.sessionLifetimeMs }),
     metadata: createResourceMetadata({ publicUrl, authorizationServers, scopes, audience }),
+    followedSessions: createFollowedSessions(options),
     isDraining: () => closing !== undefined,
     browser: createBrowser(options),
     streamSlots: createStreamSlots(limits),
@@ -144,8 +149,9 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
       return closing !== undefined;
     },
     close(graceMs) {
-      if (closing === undefined) closing = drain(server, parts, requests, graceMs);
-      else requests.shorten?.(graceMs);
+      if (closing === undefined) {
+        closing = drain(server, parts, requests, graceMs).then(() => parts.followedSessions.close());
+      } else requests.shorten?.(graceMs);
       return closing;
     },
   };

@@ -3,12 +3,14 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
+import type { NoteEvent } from '../model/event.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import type { Sealer } from '../seal/sealer.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { CallExchange } from './call-exchange.ts';
+import type { FollowedSessions } from './followed-sessions.ts';
 import type { OpenQuestions } from './open-questions.ts';
 import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
@@ -30,6 +32,9 @@ export type EntrypointParts = {
   readonly publicUrl: string;
   readonly logger: Logger;
   readonly instruments: Instruments;
+  /** For the record: refusals that the pipeline never sees. */
+  readonly note: NoteEvent;
+  readonly followedSessions: FollowedSessions;
   readonly now: () => number;
   readonly clockMs: () => number;
   readonly newId: () => string;

@@ -3,7 +3,7 @@
 import type { Failure } from '../model/failure.ts';
 import type { EncodedAnswer, EncodedMessage } from '../protocol/codec.ts';
 import type { JsonRpcId, RpcMessage } from '../protocol/json-rpc.ts';
-import { challenge, respondEmpty } from './arrival.ts';
+import { challenge, noteRefusal, respondEmpty } from './arrival.ts';
 import { replyTo } from './receive-modern.ts';
 import type { Reply } from './reply.ts';
 import { discard } from './response-body.ts';
@@ -48,6 +48,7 @@ async function runPart(batch: Within, message: RpcMessage, reply: Reply): Promis
   const decoded = batch.codec.decode(message, { seals });
   if (decoded.kind === 'refused') {
     arrival.parts.instruments.refused(decoded.failure.code);
+    noteRefusal(arrival, decoded.failure.code);
     return failedPart(within, decoded.failure, decoded.id);
   }
   if (decoded.kind === 'request') {

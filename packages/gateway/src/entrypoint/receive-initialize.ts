@@ -5,7 +5,7 @@ import { NEWEST_LEGACY } from '../model/revision.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
 import type { RpcRequest } from '../protocol/json-rpc.ts';
 import type { EndpointArrival } from './arrival.ts';
-import { refuse } from './arrival.ts';
+import { refuse, sourceOf } from './arrival.ts';
 import { replyTo } from './receive-modern.ts';
 import type { Speaker } from './run-call.ts';
 import { runCall, sealsFor } from './run-call.ts';
@@ -29,9 +29,13 @@ export async function receiveInitialize(arrival: EndpointArrival, message: RpcRe
   if (handled.outcome.kind === 'failed' || handled.principal === undefined) return reply.finish(answer, headers);
 
   const session = { principal: handled.principal.key, path: arrival.route.path, revision, capabilities };
-  const id = arrival.parts.sessionIds.issue(info === undefined ? session : { ...session, info });
-  if (!id.ok) {
+  const issued = arrival.parts.sessionIds.issue(info === undefined ? session : { ...session, info });
+  if (!issued.ok) {
     return refuse(arrival, failure('invalid-params', { message: TOO_MUCH_SAID }), { era: 'legacy', id: decoded.id });
   }
-  return reply.finish(answer, ['Mcp-Session-Id', id.value]);
+  const { id, nonce, expiresAtMs } = issued.value;
+  const { endpoint } = arrival.route;
+  const opened = { of: 'mcp', session: nonce, principal: handled.principal, expiresAtMs, endpoint } as const;
+  arrival.parts.followedSessions.opened({ ...opened, ...sourceOf(arrival) });
+  return reply.finish(answer, ['Mcp-Session-Id', id]);
 }

@@ -5,7 +5,7 @@ import type { Classified } from '../protocol/classify.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
 import type { Principal } from '../model/principal.ts';
 import type { EndpointArrival } from './arrival.ts';
-import { commonHeaders, refuse, respondEmpty } from './arrival.ts';
+import { commonHeaders, refuse, respondEmpty, sourceOf } from './arrival.ts';
 import { EventStream } from './event-stream.ts';
 import { acceptsStream } from './inbound-headers.ts';
 import { openSession, speakerOf } from './receive-in-session.ts';
@@ -25,6 +25,13 @@ export async function receiveSessionEnd(arrival: EndpointArrival, classified: Se
   const ended = await arrival.parts.sessions.revoke(session.nonce, session.expiresAtMs);
   if (!ended) return refuse(arrival, failure('overloaded'));
   arrival.parts.openQuestions.endSession(session.nonce);
+  const { principal } = handled;
+  if (principal !== undefined) {
+    const { nonce, expiresAtMs } = session;
+    const { endpoint } = arrival.route;
+    const closed = { of: 'mcp', session: nonce, principal, expiresAtMs, endpoint, ...sourceOf(arrival) } as const;
+    arrival.parts.followedSessions.ended(closed, 'ended by its client');
+  }
   respondEmpty(arrival, 200);
 }
 

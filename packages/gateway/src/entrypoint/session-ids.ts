@@ -28,9 +28,11 @@ export type Session = {
 
 export type NewSession = Omit<Session, 'expiresAtMs' | 'nonce'>;
 
+export type IssuedSession = { readonly id: string; readonly nonce: string; readonly expiresAtMs: number };
+
 export type SessionIds = {
-  /** The id of a new session, or why it cannot be one: what the client says of itself does not fit into a header. */
-  issue(session: NewSession): Result<string, 'too-large'>;
+  /** A new session, or why there cannot be one: what the client says of itself does not fit into a header. */
+  issue(session: NewSession): Result<IssuedSession, 'too-large'>;
   /** Undefined for anything that is not an unexpired id of ours for the endpoint at `path`. */
   open(id: string, path: string): Session | undefined;
 };
@@ -54,7 +56,7 @@ export function createSessionIds({ sealer, now, randomBytes, lifetimeMs }: Sessi
       for (const shorter of [session, withShortInfo(session), withoutExperiments(session)]) {
         const payload = encodeSession({ ...shorter, expiresAtMs, nonce });
         if (Buffer.byteLength(JSON.stringify(payload)) <= MAX_PAYLOAD_BYTES) {
-          return ok(sealer.seal('session', payload, lifetimeMs));
+          return ok({ id: sealer.seal('session', payload, lifetimeMs), nonce, expiresAtMs });
         }
       }
       return err('too-large');

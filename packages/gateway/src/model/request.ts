@@ -51,7 +51,7 @@ export type ClientFacts = {
   readonly info?: { readonly name: string; readonly version: string } & JsonObject;
   readonly capabilities: JsonObject;
   readonly address: string;
-  /** A digest that names a legacy session in records; the id itself is a bearer value. */
+  /** Names a legacy or browser session in records, and opens nothing; the id or cookie itself is a bearer value. */
   readonly session?: string;
 };
 

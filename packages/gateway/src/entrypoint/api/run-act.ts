@@ -25,7 +25,14 @@ export function runAct(arrival: OwnArrival, act: AdministrativeAct, presented: P
       startedMs,
       endpoint: WHOLE,
       presented,
-      client: { era: 'modern', revision: NEWEST_MODERN, capabilities: {}, address: addressOf(arrival) },
+      client: {
+        era: 'modern',
+        revision: NEWEST_MODERN,
+        capabilities: {},
+        address: addressOf(arrival),
+        // Names the browser's session in the record, as it was named when it was opened.
+        ...(presented.browser === undefined ? {} : { session: presented.browser.id }),
+      },
       operation: { kind: 'administer', act },
       meta: { vendor: {} },
       sealedFor: [],

@@ -1,7 +1,11 @@
 /** To the identity provider and back. */
 
+import type { LoginFault } from '../../authn/browser-login.ts';
+import type { AuthenticationEvent } from '../../model/event.ts';
 import { Refusal } from '../../model/failure.ts';
-import { addressOf, type OwnArrival } from '../arrival.ts';
+import type { Principal } from '../../model/principal.ts';
+import type { BrowserSession } from '../../model/request.ts';
+import { addressOf, noteRefusal, sourceOf, type OwnArrival } from '../arrival.ts';
 import { routeOf } from '../route.ts';
 import { redirect, respondPage } from './layout.ts';
 import * as messages from './messages.ts';
@@ -37,32 +41,76 @@ export async function receiveLogin(arrival: OwnArrival): Promise<void> {
 }
 
 export async function receiveCallback(arrival: OwnArrival): Promise<void> {
-  const { browser, logger } = arrival.parts;
+  const { parts } = arrival;
+  const { browser, logger } = parts;
   const { login } = browser;
   if (login === undefined) return respondPage(arrival, messages.noLogin());
   const returning = browser.returning(arrival);
   const cookies = [browser.forgetLogin];
   if (returning === undefined) {
     logger.info({ requestId: arrival.id, address: addressOf(arrival) }, 'a log-in came back that was not begun here');
+    noteLogin(arrival, { failure: { code: 'invalid-credential', reason: 'log-in: not begun here, or over' } });
     return respondPage(arrival, { ...messages.loginInvalid(HOME), cookies });
   }
   const { pending, returnTo } = returning;
   const finished = await orUnavailable(() => login.finish(pending, queryOf(arrival)));
-  if (finished === 'unavailable') return respondPage(arrival, { ...messages.providerDown(returnTo), cookies });
+  const claimed = { issuer: pending.issuer };
+  if (finished === 'unavailable') {
+    noteLogin(arrival, { claimed, failure: { code: 'identity-unavailable' } });
+    return respondPage(arrival, { ...messages.providerDown(returnTo), cookies });
+  }
   if (!finished.ok) {
+    noteLogin(arrival, { claimed, failure: LOGIN_FAILURES[finished.error] });
     const page = finished.error === 'denied' ? messages.loginDenied(returnTo) : messages.loginInvalid(returnTo);
     return respondPage(arrival, { ...page, cookies });
   }
+  const principal = login.principalOf(finished.value);
+  const whose = principal === undefined ? { claimed } : { principal };
   const opened = browser.opened(finished.value);
-  if (!opened.ok) return respondPage(arrival, { ...messages.sessionTooLarge(), cookies });
+  if (!opened.ok) {
+    noteLogin(arrival, {
+      ...whose,
+      failure: { code: 'invalid-credential', reason: 'log-in: more than a cookie holds' },
+    });
+    return respondPage(arrival, { ...messages.sessionTooLarge(), cookies });
+  }
+  noteLogin(arrival, { ...whose, session: finished.value.id });
+  if (principal !== undefined) parts.followedSessions.opened(sessionEvent(arrival, finished.value, principal));
   redirect(arrival, returnTo, [...cookies, opened.value]);
 }
 
 export function receiveLogout(arrival: OwnArrival): void {
-  const { browser } = arrival.parts;
-  if (!browser.isOwnOrigin(arrival)) return respondPage(arrival, messages.notFromHere());
-  redirect(arrival, '/logged-out', [browser.ended(browser.sessionOf(arrival))]);
+  const { browser, followedSessions } = arrival.parts;
+  if (!browser.isOwnOrigin(arrival)) {
+    noteRefusal(arrival, 'origin-refused');
+    return respondPage(arrival, messages.notFromHere());
+  }
+  const session = browser.sessionOf(arrival);
+  const principal = session === undefined ? undefined : browser.login?.principalOf(session);
+  if (session !== undefined && principal !== undefined) {
+    followedSessions.ended(sessionEvent(arrival, session, principal), 'logged out');
+  }
+  redirect(arrival, '/logged-out', [browser.ended(session)]);
 }
+
+const LOGIN_FAILURES: Readonly<Record<LoginFault, NonNullable<AuthenticationEvent['failure']>>> = {
+  denied: { code: 'log-in-denied', reason: 'log-in: the issuer says that the person did not log in' },
+  invalid: { code: 'invalid-credential', reason: 'log-in: not the answer to what was asked' },
+};
+
+type LoginFacts = Pick<AuthenticationEvent, 'principal' | 'claimed' | 'session' | 'failure'>;
+
+const noteLogin = (arrival: OwnArrival, facts: LoginFacts): void =>
+  arrival.parts.note({
+    kind: 'authentication',
+    activity: 'log-in',
+    credential: 'browser',
+    ...sourceOf(arrival),
+    ...facts,
+  });
+
+const sessionEvent = (arrival: OwnArrival, { id, expiresAtMs }: BrowserSession, principal: Principal) =>
+  ({ of: 'browser', session: id, principal, expiresAtMs, ...sourceOf(arrival) }) as const;
 
 /** Logged where it was found out. */
 async function orUnavailable<T>(attempt: () => Promise<T>): Promise<T | 'unavailable'> {

@@ -6,7 +6,7 @@ import type { Handled } from '../../pipeline/pipeline.ts';
 import { statusOf } from '../api/problem.ts';
 import { readForm } from '../api/read-body.ts';
 import { runAct } from '../api/run-act.ts';
-import { refuse, type OwnArrival } from '../arrival.ts';
+import { noteRefusal, refuse, type OwnArrival } from '../arrival.ts';
 import { parseVerdict } from '../api/approval-json.ts';
 import { approvalPage } from './approval-page.ts';
 import { approvalsPage } from './approvals-page.ts';
@@ -93,13 +93,17 @@ async function decide(arrival: OwnArrival, id: string): Promise<void> {
   const { browser } = arrival.parts;
   const form = await readForm(arrival);
   if (!form.ok) return form.error.failure && refuse(arrival, form.error.failure, { unread: form.error.unread });
-  if (!browser.isOwnOrigin(arrival)) return respondPage(arrival, messages.notFromHere());
+  if (!browser.isOwnOrigin(arrival)) {
+    noteRefusal(arrival, 'origin-refused');
+    return respondPage(arrival, messages.notFromHere());
+  }
   if (browser.login === undefined) return respondPage(arrival, messages.noLogin());
   const session = browser.sessionOf(arrival);
   // Not sent to log in from here: a form may lead to no other site (`form-action`).
   if (session === undefined) return respondPage(arrival, messages.sessionEnded(`/approvals/${id}`));
   const verdict = parseVerdict({ verdict: form.value.get('verdict') });
   if (verdict === undefined || !browser.isFormToken(form.value.get('token') ?? '', session, id)) {
+    noteRefusal(arrival, 'invalid-params');
     return respondPage(arrival, messages.notFromHere());
   }
   const handled = await runAct(arrival, { name: 'decideApproval', id, verdict }, { browser: session });
