@@ -45,7 +45,7 @@ export function createAttempts(failedAttempts: FailedAttempts, log: Logger, note
       // Whoever has no attempt left is not worth reading a token for.
       ...(code === 'quota-exceeded' ? {} : { claimed: claimedBy(presented) }),
       ...(whose === undefined ? {} : { principal: whose }),
-      failure: { code, reason },
+      failure: { code, reason: withoutQuotes(reason) },
     });
   };
 
@@ -79,3 +79,9 @@ export function createAttempts(failedAttempts: FailedAttempts, log: Logger, note
     },
   };
 }
+
+const CLAIM_NAMES: ReadonlySet<string> = new Set(['iss', 'aud', 'exp', 'nbf', 'iat', 'sub']);
+
+/** Our log may quote what an unverified token says; the record is kept for years, and anything could stand there. */
+const withoutQuotes = (reason: string): string =>
+  reason.replaceAll(/"((?:[^"\\]|\\.)*)"/gu, (quote, text: string) => (CLAIM_NAMES.has(text) ? quote : '"…"'));
