@@ -158,7 +158,10 @@ async function composeGateway(
   });
   opened.defer(() => store.close());
   store.onSwap((current, previous) => {
-    for (const change of definitionChanges(current, previous)) note(change);
+    for (const change of definitionChanges(current, previous)) {
+      note(change);
+      if (change.alarming === true) logger.warn(change.facts, 'a server changed definitions that it had shown before');
+    }
     for (const { server, state } of current.servers) instruments.upstreamState(server.id, state);
   });
 

@@ -185,7 +185,7 @@ function change(event: ChangeEvent): Shape {
     class_uid: 3004,
     activity_id: ACTIVITIES[activity],
     ...statusOf(refused === undefined ? undefined : 'refused'),
-    actor: { user: { name: short(by), type: 'operator' }, app_name: 'Sallyport' },
+    actor: { user: { name: short(by), type: by.startsWith('cli:') ? 'operator' : 'system' }, app_name: 'Sallyport' },
     entity: told(before ?? after),
     ...(activity === 'update' && after !== undefined && { updated_entity: told(after) }),
     unmapped: {

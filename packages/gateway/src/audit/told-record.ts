@@ -21,6 +21,8 @@ export type ToldRecord = {
   /** Whose fault a failure was, roughly: `refused` is the caller's. */
   readonly result: string;
   readonly durationMs: number | undefined;
+  /** More than one: so many alike were counted instead of recorded one by one. */
+  readonly count: number;
   readonly requestId: string;
   /** Of an outcome: the intent that was recorded before the call. */
   readonly intentSequence: number | undefined;
@@ -56,6 +58,7 @@ export function toldRecord(line: string): ToldRecord | undefined {
     policies: authorizations.map((one) => textOf(objectOf(objectOf(one).policy).uid)).filter((uid) => uid !== ''),
     outcome: textOf(parsed.status_code) || result,
     result,
+    count: typeof parsed.count === 'number' ? parsed.count : 1,
     durationMs: typeof parsed.duration === 'number' ? parsed.duration : undefined,
     requestId: textOf(objectOf(api.request).uid) || textOf(metadata.correlation_uid),
     intentSequence: typeof unmapped.intent_sequence === 'number' ? unmapped.intent_sequence : undefined,

@@ -138,7 +138,7 @@ function rowsOf(records: readonly ToldRecord[], terminal: Terminal, withHead = f
     new Date(record.timeMs).toISOString().replace('T', ' ').replace('Z', ''),
     record.tenant === '' || record.tenant === 'default' ? record.who : `${record.who} (${record.tenant})`,
     record.operation === '' ? `audit file ${record.event}` : `${record.operation} ${record.target}`,
-    record.outcome,
+    record.count === 1 ? record.outcome : `${record.outcome} (${record.count} times)`,
     record.durationMs === undefined ? '' : String(record.durationMs),
     record.policies.join(', '),
   ]);

@@ -4,12 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_POSTGRES, PASSWORD_USER, startPostgres, type TestPostgres } from '../../../../../test/harness/postgres.ts';
 import { until } from '../../../../../test/harness/until.ts';
 import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
+import { describeKeyEventStore } from '../../authn/key-event-store.contract.ts';
 import { describeApprovalStore } from '../../authz/approval-store.contract.ts';
 import { Secret } from '../../model/secret.ts';
 import { collectedLog } from '../sql/fixtures/collected-log.ts';
 import { openAtOnce } from '../sql/fixtures/parallel.ts';
 import { plainSeal } from '../sql/fixtures/plain-seal.ts';
 import { createSqlApiKeyStore } from '../sql/sql-api-key-store.ts';
+import { createSqlKeyEventStore } from '../sql/sql-key-event-store.ts';
 import { createSqlApprovalStore } from '../sql/sql-approval-store.ts';
 import { SqlDatabase, StorageError } from '../sql/sql-database.ts';
 import { createPostgresBackend } from './postgres-backend.ts';
@@ -30,7 +32,8 @@ function openUrl(url: string, timeoutMs = PATIENT_MS) {
   });
   const database = new SqlDatabase({ backend, logger, clockMs: () => performance.now(), timeoutMs });
   const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
-  return { database, lines, keys, approvals: createSqlApprovalStore(database, plainSeal) };
+  const keyEvents = createSqlKeyEventStore(database);
+  return { database, lines, keys, keyEvents, approvals: createSqlApprovalStore(database, plainSeal) };
 }
 
 async function administrator(url: string): Promise<Client> {
@@ -71,6 +74,10 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
 
   describeApiKeyStore('PostgreSQL', () => store(0).keys);
   describeApprovalStore('PostgreSQL', () => [store(0).approvals, store(1).approvals]);
+  describeKeyEventStore('PostgreSQL', async () => {
+    const url = await postgres.createDatabase();
+    return [await open(url), await open(url)];
+  });
 
   it('is made once by processes that start at once on an empty database', async () => {
     const url = await postgres.createDatabase();

@@ -6,11 +6,13 @@ import Database from 'better-sqlite3';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
+import { describeKeyEventStore } from '../../authn/key-event-store.contract.ts';
 import { describeApprovalStore, newApproval } from '../../authz/approval-store.contract.ts';
 import { collectedLog } from '../sql/fixtures/collected-log.ts';
 import { openAtOnce } from '../sql/fixtures/parallel.ts';
 import { plainSeal } from '../sql/fixtures/plain-seal.ts';
 import { createSqlApiKeyStore } from '../sql/sql-api-key-store.ts';
+import { createSqlKeyEventStore } from '../sql/sql-key-event-store.ts';
 import { createSqlApprovalStore, deleteOldApprovals } from '../sql/sql-approval-store.ts';
 import { SqlDatabase, StorageError } from '../sql/sql-database.ts';
 import { createSqliteBackend } from './sqlite-backend.ts';
@@ -31,7 +33,8 @@ function open(name: string, timeoutMs = 30_000) {
   const database = new SqlDatabase({ backend: createSqliteBackend({ file, clockMs }), logger, clockMs, timeoutMs });
   databases.push(database);
   const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
-  return { file, clock, database, lines, keys, approvals: createSqlApprovalStore(database, plainSeal) };
+  const keyEvents = createSqlKeyEventStore(database);
+  return { file, clock, database, lines, keys, keyEvents, approvals: createSqlApprovalStore(database, plainSeal) };
 }
 
 const KEY = { id: '1', tenant: 'default', name: 'alice', hash: 'h1', hint: 'sp_', groups: ['a'], createdAtMs: 1 };
@@ -40,6 +43,11 @@ const one = open('contract');
 const other = open('contract');
 describeApiKeyStore('SQLite', () => one.keys);
 describeApprovalStore('SQLite', () => [one.approvals, other.approvals]);
+let folders = 0;
+describeKeyEventStore('SQLite', async () => {
+  const name = `key-events-${(folders += 1)}`;
+  return [open(name), open(name)];
+});
 
 describe('a SQLite database', () => {
   it('is made with its folder, for its owner only, and in WAL mode with durable commits', async () => {
