@@ -36,14 +36,16 @@ const CLAIM_MS = 60_000;
 /** Starts at once, and goes on until it is closed. */
 export function followKeyEvents(options: KeyEventFollowerOptions): KeyEventFollower {
   const { after, log, everyMs = EVERY_MS, batch = BATCH } = options;
-  let closed = false;
+  const closing = new AbortController();
+  const { signal: closed } = closing;
   let failing = false;
   let cancel = (): void => undefined;
 
   const round = async (): Promise<void> => {
     try {
+      let taken = batch;
       // A heap of them is worked off without a pause.
-      while (!closed && (await takeOver(options, batch)) === batch);
+      while (taken === batch) taken = closed.aborted ? 0 : await takeOver(options, batch);
       failing = false;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -51,7 +53,7 @@ export function followKeyEvents(options: KeyEventFollowerOptions): KeyEventFollo
       if (!failing) log.warn({ reason }, 'changes of API keys cannot be taken over into the record; tried again');
       failing = true;
     }
-    if (closed) return;
+    if (closed.aborted) return;
     cancel = after(everyMs, () => {
       running = round();
     });
@@ -60,7 +62,7 @@ export function followKeyEvents(options: KeyEventFollowerOptions): KeyEventFollo
   let running = round();
   return {
     close() {
-      closed = true;
+      closing.abort();
       cancel();
       return running;
     },

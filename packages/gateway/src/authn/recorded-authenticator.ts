@@ -1,7 +1,7 @@
 /**
  * Tells of each credential that was verified: once when it is first seen here, not once for each request. It stands outermost,
  * so that a token whose signature is good and that is refused all the same (stolen from the workload it is bound to) is never
- * told of as a success. Costs 0.1 us a call.
+ * told of as a success. Costs 0.06 us a call (2026-11-25).
  */
 
 import type { NoteEvent } from '../model/event.ts';
@@ -56,9 +56,8 @@ export function withAuthenticationEvents(inner: Authenticator, options: Recorded
   };
 }
 
-/** One token is verified anew every few minutes, and is the same: by its id, or else by when it ends. */
+/** One token is verified anew every few minutes, and is the same: by its id and times. */
 function credentialKey({ key, credential, claims, clientId = '', workload }: Principal): string {
   const { jti, iat } = claims;
-  const id = typeof jti === 'string' ? jti : String(iat);
-  return JSON.stringify([key, credential.kind, credential.expiresAtMs, clientId, id, workload?.id]);
+  return JSON.stringify([key, credential.kind, credential.expiresAtMs, clientId, jti, iat, workload?.id]);
 }

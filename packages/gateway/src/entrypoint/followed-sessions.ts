@@ -19,7 +19,7 @@ export type FollowedSessionsOptions = {
   readonly note: NoteEvent;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** The end of more is not seen; the oldest are let go. Default 50,000, about 15 MB. */
+  /** The end of more is not seen; the oldest are let go. Default 50,000, about 30 MB. */
   readonly maxSessions?: number;
   /** How late an end may be noticed. */
   readonly lookMs?: number;
@@ -46,7 +46,8 @@ export function createFollowedSessions(options: FollowedSessionsOptions): Follow
 
   return {
     opened(session) {
-      open.set(session.session, session);
+      // The claims of a token are its largest part, and no part of the record.
+      open.set(session.session, { ...session, principal: { ...session.principal, claims: {} } });
       const [oldest] = open.keys();
       if (open.size > maxSessions && oldest !== undefined) open.delete(oldest);
       timer ??= setInterval(look, lookMs).unref();
