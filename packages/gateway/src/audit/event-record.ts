@@ -22,7 +22,9 @@ import type { Position, RecordContext, RecordText } from './record.ts';
 
 /** The record of one event, or of several alike. */
 export function eventRecord(recorded: RecordedEvent, at: Position, context: RecordContext): RecordText {
-  const { event, timeMs, several } = recorded;
+  const { event, timeMs } = recorded;
+  // One that was counted is no aggregate.
+  const several = (recorded.several?.count ?? 1) > 1 ? recorded.several : undefined;
   const { class_uid: classUid, activity_id: activity, unmapped, ...fields } = shapeOf(event);
   const opening = asciiJson({
     class_uid: classUid,
