@@ -12,10 +12,22 @@ beforeAll(async () => {
 
 afterAll(() => running.entrypoint.close(0));
 
+/** By the pipeline's record, or here, and by nobody else. */
+async function recordedOnce<T>(task: Promise<T>): Promise<T> {
+  const before = running.seen.length + running.noted.length;
+  const answer = await task;
+  expect(running.seen.length + running.noted.length - before, 'how often it is recorded').toBe(1);
+  return answer;
+}
+
 describe('a bad request gets a clear error', () => {
   test.each(BAD_REQUESTS)('$name: $status $code $reason', async ({ sent, status, code, reason, message }) => {
-    const answer = await send(running.port, sent);
+    const passed = running.seen.length;
+    const answer = await recordedOnce(send(running.port, sent));
     expect(answer.status).toBe(status);
+    if (running.seen.length === passed) {
+      expect(running.noted.at(-1)).toMatchObject({ kind: 'refused-early', code: reason, address: '127.0.0.1' });
+    }
     expect(answer.headers['content-type']).toBe('application/json');
     const body: unknown = JSON.parse(answer.text);
     expect(body).toMatchObject({
@@ -80,7 +92,7 @@ describe('a bad request gets a clear error', () => {
       'not valid HTTP/1.1',
     ],
   ])('%s', async (_name, bytes, status, message) => {
-    const answer = await sendRaw(running.port, bytes());
+    const answer = await recordedOnce(sendRaw(running.port, bytes()));
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     const body: unknown = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
     expect(body).toMatchObject({ jsonrpc: '2.0', id: null, error: { message: expect.stringContaining(message) } });

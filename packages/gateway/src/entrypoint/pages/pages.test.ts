@@ -152,6 +152,11 @@ describe('a log-in', () => {
     const kept = new Visitor();
     for (const [name, value] of visitor.cookies) if (name.startsWith(desk.url)) kept.cookies.set(name, value);
     const left = await visitor.post(`${desk.url}/logout`, {});
+    expect(desk.events.slice(-3)).toMatchObject([
+      { kind: 'authentication', activity: 'log-in', principal: { name: 'carol' } },
+      { kind: 'session', change: 'opened', of: 'browser' },
+      { kind: 'session', change: 'closed', why: 'logged out' },
+    ]);
     expect([left.url, left.status]).toEqual([`${desk.url}/logged-out`, 200]);
     expect((await kept.ask(page())).status).toBe(303);
   });
@@ -160,6 +165,7 @@ describe('a log-in', () => {
     const [visitor] = await visitorAs('carol');
     const seen = await visitor.post(`${desk.url}/logout`, {}, { origin: 'http://evil.example' });
     expect(seen.status).toBe(403);
+    expect(desk.events.at(-1)).toMatchObject({ kind: 'refused-early', code: 'origin-refused' });
     expect((await visitor.ask(page())).status).toBe(200);
   });
 
@@ -223,8 +229,10 @@ describe('a decision', () => {
       ['another verdict', { verdict: 'maybe', token }, {}],
     ];
     for (const [what, fields, headers] of cases) {
+      const before = desk.events.length;
       const refused = await visitor.post(page(), fields, headers);
       expect(refused.status, what).toBe(403);
+      expect(desk.events.slice(before), what).toMatchObject([{ kind: 'refused-early', stage: 'door' }]);
       expect(statusOf(), what).toBe('pending');
     }
     expect(tokenIn(ofBob)).toBe('');

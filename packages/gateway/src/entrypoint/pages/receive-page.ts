@@ -100,7 +100,10 @@ async function decide(arrival: OwnArrival, id: string): Promise<void> {
   if (browser.login === undefined) return respondPage(arrival, messages.noLogin());
   const session = browser.sessionOf(arrival);
   // Not sent to log in from here: a form may lead to no other site (`form-action`).
-  if (session === undefined) return respondPage(arrival, messages.sessionEnded(`/approvals/${id}`));
+  if (session === undefined) {
+    noteRefusal(arrival, 'unauthenticated');
+    return respondPage(arrival, messages.sessionEnded(`/approvals/${id}`));
+  }
   const verdict = parseVerdict({ verdict: form.value.get('verdict') });
   if (verdict === undefined || !browser.isFormToken(form.value.get('token') ?? '', session, id)) {
     noteRefusal(arrival, 'invalid-params');
