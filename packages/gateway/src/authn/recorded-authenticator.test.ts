@@ -21,7 +21,7 @@ function world() {
 }
 
 describe('a credential that is verified', () => {
-  it('is told of when it is first seen, and again when it is still in use an hour later', async () => {
+  it('is told of when it is first seen; an API key again when it is still in use an hour later', async () => {
     const { clock, events, state, present } = world();
     const alice = somebody('alice');
     state.answer = () => alice;
@@ -52,6 +52,16 @@ describe('a credential that is verified', () => {
       await present();
     }
     expect(events).toHaveLength(2);
+  });
+
+  it('is told of once in its life when it is a token', async () => {
+    const { clock, events, state, present } = world();
+    const carol = somebody('carol', { credential: { kind: 'jwt', expiresAtMs: 3 * HOUR_MS } });
+    state.answer = () => carol;
+    await present();
+    clock.nowMs = 3 * HOUR_MS - 1;
+    await present();
+    expect(events).toHaveLength(1);
   });
 
   it('is told of when the answer comes later, too', async () => {

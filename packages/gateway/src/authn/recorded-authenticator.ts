@@ -13,7 +13,7 @@ export type RecordedAuthenticatorOptions = {
   readonly note: NoteEvent;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** A credential that is still in use after so long is told of again. Default: one hour. */
+  /** A credential that lives long, as API keys do, is told of again when it is still in use after so long. Default: one hour. */
   readonly againMs?: number;
   /** Credentials remembered; one that was forgotten is told of again. Default 20,000. */
   readonly maxRemembered?: number;
@@ -28,7 +28,7 @@ export function withAuthenticationEvents(inner: Authenticator, options: Recorded
   const byCredential = new RecentMap<string, number>(maxRemembered);
 
   const toldOf = (principal: Principal, attempt: AuthenticationAttempt): Principal => {
-    const { kind } = principal.credential;
+    const { kind, expiresAtMs } = principal.credential;
     // A session of the browser is told of when it is opened.
     if (kind === 'browser' || kind === 'system') return principal;
     const nowMs = now();
@@ -39,8 +39,9 @@ export function withAuthenticationEvents(inner: Authenticator, options: Recorded
       byPrincipal.set(principal, untilMs);
       return principal;
     }
-    byPrincipal.set(principal, nowMs + againMs);
-    byCredential.set(key, nowMs + againMs);
+    const nextMs = kind === 'api-key' ? nowMs + againMs : (expiresAtMs ?? nowMs + againMs);
+    byPrincipal.set(principal, nextMs);
+    byCredential.set(key, nextMs);
     const { requestId, address, endpoint } = attempt;
     note({ kind: 'authentication', activity: 'verify', credential: kind, principal, requestId, address, endpoint });
     return principal;
