@@ -295,7 +295,7 @@ describe('a disk that refuses', () => {
 
   it('refuses an intent that is not durable in time, and goes on when the disk does', async () => {
     const disk: Disk = { full: false, hang: undefined, most: Infinity };
-    const log = await open({ open: faulty(disk), maxIntentWaitMs: 20, retryMs: 5 });
+    const log = await open({ open: faulty(disk), maxIntentWaitMs: 300, retryMs: 5 });
     const release = Promise.withResolvers<void>();
     disk.hang = release.promise;
     await expect(log.intend(authorized('slow', false))).rejects.toThrow(unavailable);
