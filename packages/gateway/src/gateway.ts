@@ -24,7 +24,9 @@ import { composeEvents } from './composition/events.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
 import { configurationLoaded } from './composition/loaded-configuration.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
+import { countedLimiter, countedWords, watchParts, watchPending } from './composition/metrics.ts';
 import { openStorage } from './composition/storage.ts';
+import { composeTelemetry } from './composition/telemetry.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
 import { catalogServer, composeUpstreams, listServer } from './composition/upstreams.ts';
 import type { ListenAddress } from './config/config.ts';
@@ -42,7 +44,6 @@ import { createLimiter } from './quota/memory-limiter.ts';
 import { createSealer } from './seal/aead-sealer.ts';
 import { loadKeyRing } from './seal/key-ring.ts';
 import type { Logger } from './telemetry/logger.ts';
-import { createInstruments } from './telemetry/otel-instruments.ts';
 import { systemClock } from './upstream/clock.ts';
 
 export type GatewayOptions = {
@@ -75,7 +76,7 @@ const MAX_SEALED_BYTES = 32 * 1024;
 /**
  * Starts everything, or nothing: what was opened is closed again when a later part cannot start.
  *
- * @throws PolicyError, CertificateError, KeyRingError, StorageConfigError, LockedError, UnreadableTailError or ListenError,
+ * @throws PolicyError, CertificateError, KeyRingError, StorageConfigError, TelemetryConfigError, LockedError, UnreadableTailError or ListenError,
  *   each saying what to do.
  */
 export async function startGateway(loaded: LoadedConfig, options: GatewayOptions): Promise<Gateway> {
@@ -104,8 +105,9 @@ async function composeGateway(
   const startedAtMs = Date.now();
   const clockMs = (): number => performance.now();
   await loadArgumentParsers(config);
-  const instruments = createInstruments({ version: SALLYPORT.version });
-  opened.defer(() => instruments.close());
+  const telemetry = await composeTelemetry({ config, env, logger });
+  opened.defer(() => telemetry.close());
+  const { instruments, traces } = telemetry;
   const failedAttempts = composeFailedAttempts(config);
   const events = composeEvents();
   const { note } = events;
@@ -137,7 +139,10 @@ async function composeGateway(
     });
     opened.defer(() => follower.close());
   }
-  const approvals = composeApprovals({ config, store: storage.approvals, audit });
+  const { approvals, pending: approvalsPending } = watchPending(
+    composeApprovals({ config, store: storage.approvals, audit: countedWords(audit, instruments) }),
+    Date.now,
+  );
   const egress = createEgress();
   opened.defer(() => egress.close());
 
@@ -183,13 +188,14 @@ async function composeGateway(
       catalog: () => store.current,
       scopes: config.identity.scopes,
       authorizer: () => policies.current,
-      limiter: createLimiter({ rules: config.limits, now: clockMs }),
+      limiter: countedLimiter(createLimiter({ rules: config.limits, now: clockMs }), instruments),
       validator,
       checkParamHeaders,
       approvals,
       approvalLink: approvalLinks(publicUrl),
       approvalWaitMs: config.approvals.waitMs,
       audit: events.bounding(audit),
+      traces,
       send: upstreams.send,
       yieldNow: () => yieldNow(),
       pageSize: LIST_PAGE_SIZE,
@@ -222,6 +228,7 @@ async function composeGateway(
     randomBytes,
     digestArguments: digestOf,
   });
+  watchParts({ config, instruments, upstreams, store, entrypoint, approvalsPending });
   await entrypoint.listen(listen);
   opened.defer(() => entrypoint.close(0));
   certificates.watch((material) => entrypoint.replaceTls(material));

@@ -47,7 +47,7 @@ export function recordContext(version: string): RecordContext {
   };
 }
 
-type Common = Pick<InboundRequest, 'id' | 'endpoint' | 'client'>;
+type Common = Pick<InboundRequest, 'id' | 'traceId' | 'endpoint' | 'client'>;
 
 /** A finished request. */
 export function outcomeRecord(event: AuditEvent, at: Position, context: RecordContext): RecordText {
@@ -269,14 +269,16 @@ function place(at: Position, principal: Principal | undefined, request: string |
 }
 
 /** How the caller speaks, and closes `unmapped`. What a client says of itself is marked as its claim: nobody checked it. */
-function origin({ client }: Common, principal: Principal | undefined): string {
+function origin({ client, traceId }: Common, principal: Principal | undefined): string {
+  // Hexadecimal digits: checked when it was read, or made by us.
+  const trace = traceId === undefined ? '' : `,"trace":{"uid":"${traceId}"}`;
   const session = client.session === undefined ? '' : `,"session":${quote(client.session)}`;
   const credential = principal === undefined ? '' : `,"credential":"${principal.credential.kind}"`;
   const workload = principal?.workload === undefined ? '' : workloadOf(principal.workload);
   const { info } = client;
   const claimed =
     info === undefined ? '' : `,"claimed":{"client_name":${quote(info.name)},"client_version":${quote(info.version)}}`;
-  return `,"revision":"${client.revision}"${session}${credential}${workload}${claimed}}`;
+  return `,"revision":"${client.revision}"${session}${credential}${workload}${trace}${claimed}}`;
 }
 
 /** The program that the request came from, proved by its certificate: beside the user, or the actor itself. */

@@ -12,6 +12,7 @@ import { listen, ListenError } from '../entrypoint/listen.ts';
 import { CertificateError } from '../composition/certificates.ts';
 import { PolicyError } from '../composition/policy.ts';
 import { StorageConfigError } from '../composition/storage.ts';
+import { TelemetryConfigError } from '../composition/telemetry.ts';
 import { startGateway } from '../gateway.ts';
 import type { Gateway } from '../gateway.ts';
 import { KeyRingError } from '../seal/key-ring.ts';
@@ -95,7 +96,15 @@ async function tryAddress(address: ListenAddress): Promise<void> {
 }
 
 /** What can go wrong without a fault of the program: these errors say what to do. */
-const EXPECTED = [PolicyError, CertificateError, KeyRingError, StorageConfigError, LockedError, UnreadableTailError];
+const EXPECTED = [
+  PolicyError,
+  CertificateError,
+  KeyRingError,
+  StorageConfigError,
+  TelemetryConfigError,
+  LockedError,
+  UnreadableTailError,
+];
 
 /** A busy port says which one, and what to type instead. */
 function explained(error: unknown, { config }: LoadedConfig, typed: string): unknown {

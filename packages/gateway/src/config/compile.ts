@@ -11,6 +11,7 @@ import type {
   PolicySource,
   ServerConfig,
   StorageConfig,
+  TelemetryConfig,
   TlsConfig,
   TraitRule,
   ValueConfig,
@@ -54,6 +55,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
       maxPending: file.approvals.maxPending,
     },
     audit: { file: absolute(file.audit.file) },
+    telemetry: compileTelemetry(file.telemetry, directory),
     requests: {
       maxBodyBytes: file.requests.maxBody,
       maxHeaderBytes: file.requests.maxHeaders,
@@ -116,22 +118,43 @@ function compileServer(id: string, server: ParsedServer, directory: string): Ser
   };
 }
 
+function compileTelemetry(
+  { otlp, traces, metrics }: ParsedFile['telemetry'],
+  directory: string,
+): TelemetryConfig | undefined {
+  if (otlp === undefined) return undefined;
+  return {
+    endpoint: otlp.endpoint,
+    headers: locateAll(otlp.headers, directory),
+    timeoutMs: otlp.timeout,
+    resource: otlp.resource,
+    ...(traces.sample === 'off' ? {} : { traces: { ...traces, sample: traces.sample } }),
+    ...(metrics.every === 'off' ? {} : { metrics: { everyMs: metrics.every } }),
+  };
+}
+
 function compileTransport(server: ParsedServer, directory: string): ServerConfig['transport'] {
-  const located = (values: Readonly<Record<string, ValueConfig>>): Record<string, ValueConfig> =>
-    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, locate(value, directory)]));
-  if (server.url !== undefined) return { kind: 'http', url: server.url, headers: located(server.headers) };
+  if (server.url !== undefined) {
+    return { kind: 'http', url: server.url, headers: locateAll(server.headers, directory) };
+  }
   const [command = '', ...args] = [server.command ?? []].flat();
   return {
     kind: 'stdio',
     command: command.startsWith('.') ? path.resolve(directory, command) : command,
     args: [...args, ...server.args],
     cwd: path.resolve(directory, server.cwd ?? '.'),
-    env: located(server.env),
+    env: locateAll(server.env, directory),
   };
 }
 
 const locate = (value: ValueConfig, directory: string): ValueConfig =>
   value.kind === 'file' ? { ...value, path: path.resolve(directory, value.path) } : value;
+
+const locateAll = (
+  values: Readonly<Record<string, ValueConfig>>,
+  directory: string,
+): Readonly<Record<string, ValueConfig>> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, locate(value, directory)]));
 
 function compilePool({ max, idle, wait, spares }: ParsedServer['pool']): ServerConfig['pool'] {
   const wanted = typeof spares === 'number' ? { min: spares, max: spares } : spares;

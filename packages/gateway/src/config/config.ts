@@ -28,6 +28,8 @@ export type Config = {
   readonly limits: readonly LimitConfig[];
   readonly approvals: ApprovalsConfig;
   readonly audit: { readonly file: string };
+  /** Undefined when nothing is sent to a collector. */
+  readonly telemetry: TelemetryConfig | undefined;
   readonly requests: RequestLimits;
   /** Host header values that are accepted, beside those of `listen` and `publicUrl`. */
   readonly allowedHosts: readonly string[];
@@ -62,6 +64,16 @@ export type ApprovalsConfig = {
   readonly answerMs: number;
   /** Of one caller, at once. */
   readonly maxPending: number;
+};
+
+/** Where traces and metrics are sent. */
+export type TelemetryConfig = {
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, ValueConfig>>;
+  readonly timeoutMs: number;
+  readonly resource: Readonly<Record<string, string>>;
+  readonly traces?: { readonly sample: number; readonly trustParent: boolean; readonly parentPerSecond: number };
+  readonly metrics?: { readonly everyMs: number };
 };
 
 export type ListenAddress = { readonly host: string; readonly port: number };

@@ -10,6 +10,7 @@ import { identitySchema } from './identity-schema.ts';
 import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
 import { serverSchema } from './server-schema.ts';
+import { telemetrySchema } from './telemetry-schema.ts';
 
 const limit = z
   .strictObject({
@@ -123,6 +124,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .strictObject({ file: filePath.describe('Appended to, never rewritten.') })
         .prefault({ file: './data/audit.jsonl' })
         .describe('The record of every decision and call, hash-chained.'),
+      telemetry: telemetrySchema,
       requests: requests.prefault({}),
       allowedHosts: z.array(name).default([]).describe('Host headers that are accepted beside listen and publicUrl.'),
       allowedOrigins: z.array(z.url()).default([]).describe('Web origins whose pages may call.'),

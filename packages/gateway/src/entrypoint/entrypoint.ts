@@ -83,6 +83,10 @@ export type Entrypoint = {
   replaceTls(material: TlsMaterial): void;
   /** True from the moment `close` was called: readiness. */
   readonly draining: boolean;
+  /** Open connections, now. */
+  connections(): Promise<number>;
+  /** Requests at work, now. */
+  readonly calls: number;
   /**
    * Stops in an orderly way: no new connections, 503 for new requests on old ones, streams end, calls may finish within
    * `graceMs`, then they are cancelled and the connections cut. Called again, it can shorten the time that is left.
@@ -147,6 +151,13 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     replaceTls: (material) => listener.replaceTls(material),
     get draining() {
       return closing !== undefined;
+    },
+    connections: () =>
+      new Promise((resolve) => {
+        server.getConnections((_error, count) => resolve(count ?? 0));
+      }),
+    get calls() {
+      return parts.openCalls.size;
     },
     close(graceMs) {
       if (closing === undefined) {

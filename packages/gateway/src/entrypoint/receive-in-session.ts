@@ -42,9 +42,17 @@ export async function openSession(arrival: EndpointArrival, classified: InSessio
     return undefined;
   }
   const fault = checkSessionRequest(classified, session.revision);
-  if (fault === undefined) return session;
+  if (fault === undefined) {
+    noteUse(arrival, session);
+    return session;
+  }
   await refuse(arrival, fault, as);
   return undefined;
+}
+
+function noteUse({ parts }: EndpointArrival, { nonce, revision, expiresAtMs }: Session): void {
+  const startedAtMs = expiresAtMs - parts.limits.sessionLifetimeMs;
+  parts.instruments.sessionUsed({ id: nonce, startedAtMs, revision });
 }
 
 function requestIdOf(classified: InSession): string | number | null {

@@ -24,6 +24,7 @@ export async function receiveSessionEnd(arrival: EndpointArrival, classified: Se
   if (await answerFailure(arrival, codec, handled)) return;
   const ended = await arrival.parts.sessions.revoke(session.nonce, session.expiresAtMs);
   if (!ended) return refuse(arrival, failure('overloaded'));
+  arrival.parts.instruments.sessionEnded(session.nonce);
   arrival.parts.openQuestions.endSession(session.nonce);
   const { principal } = handled;
   if (principal !== undefined) {

@@ -5,8 +5,10 @@ import type { Operation } from '../model/operation.ts';
 import type { ClientFacts, InboundRequest, RequestMeta } from '../model/request.ts';
 import type { Handled } from '../pipeline/pipeline.ts';
 import type { Decoded, DecodedRequest, EncodedAnswer, ServerCodec } from '../protocol/codec.ts';
+import type { JsonRpcId } from '../protocol/json-rpc.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { addressOf, challenge, presentedBy, respond } from './arrival.ts';
+import { ArrivalWire } from './arrival-wire.ts';
 import { askClient } from './ask-client.ts';
 import { CallExchange } from './call-exchange.ts';
 import type { Reply } from './reply.ts';
@@ -100,7 +102,7 @@ export async function runSilently({ arrival, codec, speaker }: Within, operation
   }
 }
 
-type Asked = Pick<DecodedRequest, 'operation' | 'meta' | 'sealedFor' | 'answers'>;
+type Asked = Pick<DecodedRequest, 'operation' | 'meta' | 'sealedFor' | 'answers'> & { readonly id?: JsonRpcId };
 
 function inboundRequest(arrival: EndpointArrival, speaker: Speaker, asked: Asked): InboundRequest {
   const { era, revision, capabilities, info, session } = speaker;
@@ -110,6 +112,8 @@ function inboundRequest(arrival: EndpointArrival, speaker: Speaker, asked: Asked
     id: arrival.id,
     receivedAtMs: arrival.receivedAtMs,
     startedMs: arrival.startedMs,
+    wire: new ArrivalWire(arrival.request, asked.id),
+    httpVersion: arrival.request.httpVersion,
     endpoint: arrival.route.endpoint,
     presented: presentedBy(arrival),
     client: session === undefined ? described : { ...described, session },

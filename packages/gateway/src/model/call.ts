@@ -14,6 +14,8 @@ export type Call = {
   readonly entry: Entry;
   readonly client: ClientFacts;
   readonly meta: RequestMeta;
+  /** HTTP headers for the server beside what the codec writes, names and values in turn: the place in the trace. */
+  readonly traceHeaders?: readonly string[];
 };
 
 export type SendOptions = {
@@ -27,10 +29,17 @@ export type SendOptions = {
   readonly watch?: CallWatch;
 };
 
+/** Where a server is, as far as there is something to say. */
+export type ServerPlace = {
+  readonly transport: 'tcp' | 'pipe';
+  readonly address?: string;
+  readonly port?: number;
+};
+
 /** Is told of a call while it is made: for the record, the trace and the metrics. */
 export interface CallWatch {
   /** Another attempt begins. */
-  attempt(server: Entry['server']): AttemptWatch;
+  attempt(server: Entry['server'], place?: ServerPlace): AttemptWatch;
 }
 
 export interface AttemptWatch {

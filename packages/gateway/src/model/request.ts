@@ -67,9 +67,25 @@ export type RequestMeta = {
   readonly paramHeaders?: Readonly<Record<string, string>>;
 };
 
+/** What the trace alone tells of how a request came: read when it is traced, and only then. */
+export interface Wire {
+  /** The client's `id` of the JSON-RPC request. */
+  readonly rpcId: string | number | undefined;
+  /** The client's own, with `ClientFacts.address`. */
+  readonly port: number | undefined;
+  /** HTTP headers, verbatim: of whoever sent the request on, which need not be who made the call. */
+  traceparent(): string | undefined;
+  tracestate(): string | undefined;
+}
+
 export type InboundRequest = {
   /** Ours: in the log, the record, the trace and the answer to a failure. */
   readonly id: string;
+  /** Of the trace that the request is part of, ours or the client's: 32 hexadecimal digits. */
+  readonly traceId?: string;
+  readonly wire?: Wire;
+  /** `1.1` */
+  readonly httpVersion?: string;
   /** Milliseconds since the epoch, and a monotonic reading of the same instant for durations. */
   readonly receivedAtMs: number;
   readonly startedMs: number;

@@ -52,6 +52,10 @@ export type AttemptFact = {
   readonly upstream?: { readonly revision: Revision; readonly transport: 'http' | 'stdio' };
   readonly credential?: CredentialKind;
   readonly outcome: 'ok' | 'input_required' | FailureCode;
+  /** As metrics and spans have it: the server's JSON-RPC code, `tool_error`, or our own failure's code. */
+  readonly errorType?: string;
+  /** The server's JSON-RPC code, where it answered with an error. */
+  readonly statusCode?: string;
 };
 
 export type Fact =

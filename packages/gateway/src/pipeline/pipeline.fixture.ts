@@ -58,6 +58,8 @@ export type WorldOptions = Partial<
     | 'authenticator'
     | 'clockMs'
     | 'yieldNow'
+    | 'instruments'
+    | 'traces'
   >
 > & {
   readonly catalog?: () => Catalog;
@@ -161,7 +163,8 @@ export function worldOf(options: WorldOptions = {}): World {
     },
     yieldNow: options.yieldNow ?? (() => Promise.resolve()),
     pageSize: options.pageSize ?? 100,
-    instruments: silentInstruments(refused),
+    instruments: options.instruments ?? silentInstruments(refused),
+    traces: options.traces,
     logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     logCalls: false,
     clockMs: options.clockMs ?? (() => 0),
@@ -246,6 +249,14 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     breakerState: silent,
     retried: silent,
     processStarted: silent,
+    sessionUsed: silent,
+    sessionEnded: silent,
+    clientSessionEnded: silent,
+    answered: silent,
+    quotaRefused: silent,
+    approvalDecided: silent,
+    catalogChanged: silent,
+    exported: silent,
     streamOpened: silent,
     streamClosed: silent,
   };

@@ -15,6 +15,8 @@ import type { Principal } from '../model/principal.ts';
 import type { AuthenticatedRequest, InboundRequest } from '../model/request.ts';
 import type { Entry } from '../model/target.ts';
 import type { Limiter } from '../quota/limiter.ts';
+import { contextOfMeta } from '../telemetry/trace-context.ts';
+import type { RequestTrace, Traces } from '../telemetry/traces.ts';
 import { administer, type Administered } from './administer.ts';
 import { admit } from './admit.ts';
 import { answer } from './answer.ts';
@@ -64,6 +66,8 @@ export type PipelineParts = RecordParts &
     readonly validator: ArgumentValidator;
     readonly checkParamHeaders: ParamHeaderCheck;
     readonly audit: AuditLog;
+    /** Undefined: nothing is traced. */
+    readonly traces?: Traces | undefined;
     readonly send: Send;
     /** Lets other work run, in the middle of long answers. */
     readonly yieldNow: () => Promise<void>;
@@ -74,8 +78,10 @@ export type PipelineParts = RecordParts &
 export function createPipeline(options: PipelineParts): Pipeline {
   const parts = { ...options, checkScopes: createScopeCheck(options.scopes) };
   return {
-    async handle(request, exchange) {
-      const trail = new RequestTrail(parts.clockMs);
+    async handle(inbound, exchange) {
+      const trace = parts.traces?.begin(inbound);
+      const request = inTrace(inbound, trace);
+      const trail = new RequestTrail(parts.clockMs, trace);
       let outcome: Outcome;
       let administered: Administered | undefined;
       try {
@@ -98,6 +104,12 @@ export function createPipeline(options: PipelineParts): Pipeline {
       };
     },
   };
+}
+
+/** Log and record name the trace as well, also one that others keep and we are no part of. */
+function inTrace(inbound: InboundRequest, trace: RequestTrace | undefined): InboundRequest {
+  const traceId = trace?.traceId ?? contextOfMeta(inbound.meta.vendor)?.traceId;
+  return traceId === undefined ? inbound : { ...inbound, traceId };
 }
 
 const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } };

@@ -8,8 +8,9 @@ import { FAILURES, Refusal, type Failure } from '../model/failure.ts';
 import { methodOf } from '../model/operation.ts';
 import type { Outcome, Raw, UpstreamMessage } from '../model/outcome.ts';
 import type { InboundRequest } from '../model/request.ts';
-import type { Instruments } from '../telemetry/instruments.ts';
+import type { Instruments, ServerOperation } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { boundedMethod } from '../telemetry/operation-name.ts';
 import type { RequestTrail } from './request-trail.ts';
 
 export type RecordParts = {
@@ -85,7 +86,10 @@ function finish(finished: Finished, outcome: Outcome, resultBytes: number | unde
     ...(resultBytes === undefined ? {} : { resultBytes }),
   };
   parts.audit.append(event);
-  measure(request, event, trail, parts.instruments);
+  const measured = measure(request, event, trail, parts.instruments);
+  const { entry, steps } = trail;
+  const endedMs = request.startedMs + event.durationMs;
+  trail.trace?.ended({ operation: measured, outcome: failure?.code ?? event.outcome, entry, steps, endedMs });
   if (failure !== undefined || parts.logCalls) log(request, event, trail, parts.logger);
   logObserved(request, trail, parts.logger);
   if (trail.listed?.shown === 0 && trail.listed.hidden > 0) logEmptyList(request, trail, parts.logger);
@@ -113,37 +117,46 @@ function isToolError(result: Raw): boolean {
   return member !== undefined && result.message.head[member.valueStart] === LOWER_T;
 }
 
-function measure(request: InboundRequest, event: AuditEvent, trail: RequestTrail, instruments: Instruments): void {
-  const { operation, client } = request;
-  const { failure } = event;
+function measure(
+  request: InboundRequest,
+  event: AuditEvent,
+  trail: RequestTrail,
+  instruments: Instruments,
+): ServerOperation {
+  const { operation, client, httpVersion } = request;
+  const { failure, resultBytes } = event;
+  const { entry } = trail;
   if (failure !== undefined) instruments.refused(failure.code);
   if (trail.decision !== undefined) {
     instruments.decided(trail.decision.effect);
     const { observed } = trail.decision.grounds;
     if (observed !== undefined) instruments.observed(observed.effect);
   }
-  if (failure?.code === 'invalid-arguments' && trail.entry !== undefined) {
-    instruments.schemaRejected(trail.entry.server.id);
-  }
+  if (failure?.code === 'invalid-arguments' && entry !== undefined) instruments.schemaRejected(entry.server.id);
   const statusCode = failure?.upstream === undefined ? undefined : String(failure.upstream.code);
   // A server's error by its JSON-RPC code, as the conventions have it; our own refusals by the codes of model/failure.ts.
   const errorType = event.outcome === 'tool_error' ? 'tool_error' : (statusCode ?? failure?.code);
-  instruments.serverOperation({
-    method: operation.kind === 'extension' || operation.kind === 'notify' ? '_OTHER' : methodOf(operation, client.era),
+  if (resultBytes !== undefined && entry?.kind === 'tool')
+    instruments.answered(entry.server.id, entry.name, resultBytes);
+  const measured: ServerOperation = {
+    method: boundedMethod(operation, client.era),
     revision: client.revision,
     seconds: event.durationMs / 1000,
-    ...(trail.entry?.kind === 'tool' ? { tool: trail.entry.name } : {}),
-    ...(trail.entry?.kind === 'prompt' ? { prompt: trail.entry.name } : {}),
+    ...(httpVersion === undefined ? {} : { httpVersion }),
+    ...(entry?.kind === 'tool' ? { tool: entry.name } : {}),
+    ...(entry?.kind === 'prompt' ? { prompt: entry.name } : {}),
     ...(errorType === undefined ? {} : { errorType }),
     ...(statusCode === undefined ? {} : { statusCode }),
-  });
+  };
+  instruments.serverOperation(measured);
+  return measured;
 }
 
 function log(request: InboundRequest, event: AuditEvent, trail: RequestTrail, logger: Logger): void {
   const { failure } = event;
   const method = methodOf(request.operation, request.client.era);
   const fields = {
-    requestId: request.id,
+    ...idsOf(request),
     principal: trail.principal?.name,
     method,
     target: targetName(request, trail),
@@ -155,6 +168,10 @@ function log(request: InboundRequest, event: AuditEvent, trail: RequestTrail, lo
   if (failure !== undefined && FAILURES[failure.code].fault !== 'caller') logger.warn(fields, method);
   else logger.info(fields, method);
 }
+
+/** What a line is looked up by. */
+const idsOf = ({ id, traceId }: InboundRequest): { readonly requestId: string; readonly traceId?: string } =>
+  traceId === undefined ? { requestId: id } : { requestId: id, traceId };
 
 /** What the caller may not know, the operator must: that it was policy, and which. */
 function reasonOf(failure: Failure | undefined, { decision }: RequestTrail): { readonly reason?: string } {
@@ -183,7 +200,7 @@ function logObserved(request: InboundRequest, trail: RequestTrail, logger: Logge
   const asks = approvals.length === 0 ? '' : `, after the approval of ${approvals.join(' and ')}`;
   logger.info(
     {
-      requestId: request.id,
+      ...idsOf(request),
       principal: trail.principal?.name,
       target: targetName(request, trail),
       decided: decision?.effect,
@@ -208,7 +225,7 @@ function logEmptyList(request: InboundRequest, trail: RequestTrail, logger: Logg
   const where = endpoint.kind === 'aggregate' ? '/mcp' : endpoint.server;
   const { name } = trail.principal;
   logger.warn(
-    { requestId: request.id, principal: name, target: where },
+    { ...idsOf(request), principal: name, target: where },
     `the ${operation.of} list is empty for ${name} on ${where}: no policy allows any of its ${trail.listed.hidden} ${operation.of}. ` +
       `Why: npm run sallyport -- tools --as ${name}`,
   );

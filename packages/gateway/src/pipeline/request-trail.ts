@@ -1,11 +1,12 @@
 /** The trail of one request: the steps write, `record` reads. */
 
-import type { AttemptWatch, CallWatch } from '../model/call.ts';
+import type { AttemptWatch, CallWatch, ServerPlace } from '../model/call.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Operation } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Entry } from '../model/target.ts';
 import type { ApprovalFact, AttemptFact, Fact, Step, Trail } from '../model/trail.ts';
+import type { RequestTrace } from '../telemetry/traces.ts';
 
 /** A step and when it began, in monotonic milliseconds. It lasted until the next one, or the end. */
 export type EnteredStep = { readonly step: Step; readonly atMs: number };
@@ -15,6 +16,8 @@ const MAX_ATTEMPTS = 16;
 
 export class RequestTrail implements Trail, CallWatch {
   readonly #clockMs: () => number;
+  /** Undefined when the request is not traced. */
+  readonly trace: RequestTrace | undefined;
   readonly steps: EnteredStep[] = [];
   readonly attempts: AttemptFact[] = [];
   /** Attempts, those that found no place in `attempts` included. */
@@ -28,8 +31,9 @@ export class RequestTrail implements Trail, CallWatch {
   release: (() => void) | undefined;
   listed: { readonly shown: number; readonly hidden: number } | undefined;
 
-  constructor(clockMs: () => number) {
+  constructor(clockMs: () => number, trace?: RequestTrace) {
     this.#clockMs = clockMs;
+    this.trace = trace;
   }
 
   /** The steps before are over. */
@@ -37,18 +41,21 @@ export class RequestTrail implements Trail, CallWatch {
     this.steps.push({ step, atMs: this.#clockMs() });
   }
 
-  attempt(): AttemptWatch {
+  attempt(server: Entry['server'], place?: ServerPlace): AttemptWatch {
     const startedMs = this.#clockMs();
     this.attempted += 1;
-    return {
-      ended: (end) => {
-        if (this.attempts.length >= MAX_ATTEMPTS) return;
-        const { upstream } = end;
-        const endedMs = this.#clockMs();
-        const shown = upstream && { upstream: { revision: upstream.revision, transport: upstream.transport } };
-        this.attempts.push({ ...end, ...shown, startedMs, endedMs });
-      },
+    const { entry, trace } = this;
+    const traced = trace?.attempt({ server: server.id, place, entry, startedMs, within: this.steps.at(-1) });
+    const ended: AttemptWatch['ended'] = (end) => {
+      if (this.attempts.length >= MAX_ATTEMPTS && traced === undefined) return;
+      const { upstream } = end;
+      const endedMs = this.#clockMs();
+      const shown = upstream && { upstream: { revision: upstream.revision, transport: upstream.transport } };
+      const attempt = { ...end, ...shown, startedMs, endedMs };
+      if (this.attempts.length < MAX_ATTEMPTS) this.attempts.push(attempt);
+      traced?.ended(attempt);
     };
+    return traced === undefined ? { ended } : { traceContext: traced.context, ended };
   }
 
   note(fact: Fact): void {

@@ -20,7 +20,18 @@ const OUTCOME_CHARS = 16;
 const DURATION_CHARS = 7;
 
 /** Fields that a call's line shows in their own places. */
-const CALL_FIELDS = new Set(['principal', 'method', 'target', 'outcome', 'durationMs', 'requestId', 'reason', 'err']);
+const CALL_FIELDS = new Set([
+  'principal',
+  'method',
+  'target',
+  'outcome',
+  'durationMs',
+  'requestId',
+  // For machines: the request id finds it, too.
+  'traceId',
+  'reason',
+  'err',
+]);
 
 /** One line, or more where a fault of ours has a stack; without the last newline. */
 export function humanLine(line: HumanLine): string {

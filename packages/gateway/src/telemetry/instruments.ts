@@ -1,5 +1,6 @@
 /** The port of `telemetry`: names and shapes of docs/reference, whatever collects them. One update per request. */
 
+import type { ServerPlace } from '../model/call.ts';
 import type { FailureCode } from '../model/failure.ts';
 import type { Revision } from '../model/revision.ts';
 import type { ServerId } from '../model/target.ts';
@@ -12,27 +13,52 @@ export type ServerOperation = {
   readonly errorType?: string;
   readonly statusCode?: string;
   readonly revision: Revision;
+  /** `1.1` */
+  readonly httpVersion?: string;
   readonly seconds: number;
 };
 
-export type ClientOperation = {
+export type ClientOperation = ServerPlace & {
   readonly server: ServerId;
   readonly method: string;
   readonly tool?: string;
+  readonly prompt?: string;
   readonly errorType?: string;
-  readonly transport: 'tcp' | 'pipe';
+  readonly statusCode?: string;
+  /** Absent when the server was not reached. */
+  readonly revision?: Revision;
   readonly seconds: number;
 };
+
+export type ClientSession = ServerPlace & {
+  readonly server: ServerId;
+  readonly revision: Revision;
+  readonly seconds: number;
+};
+
+/** A legacy client's session, as its id tells. */
+export type SessionSeen = { readonly id: string; readonly startedAtMs: number; readonly revision: Revision };
 
 export interface Instruments {
   /** `mcp.server.operation.duration`: client to us. */
   serverOperation(operation: ServerOperation): void;
   /** `mcp.client.operation.duration`: us to upstream. */
   clientOperation(operation: ClientOperation): void;
+  /** A request within it arrived. */
+  sessionUsed(session: SessionSeen): void;
+  sessionEnded(id: string): void;
+  /** Ours with a legacy server is over. */
+  clientSessionEnded(session: ClientSession): void;
+  /** A tool's result left. */
+  answered(server: ServerId, tool: string, bytes: number): void;
   decided(effect: 'allow' | 'deny'): void;
   /** Policies that only observe would have changed a decision; `effect` is what it would have been. */
   observed(effect: 'allow' | 'deny'): void;
   refused(code: FailureCode): void;
+  /** `limit` as the operator wrote it. */
+  quotaRefused(limit: string): void;
+  /** Somebody's word on an approval, which counts. */
+  approvalDecided(verdict: string, how: string): void;
   /** The policy files changed: the new set decides, or it cannot be used. */
   policiesReloaded(result: 'swapped' | 'refused'): void;
   /** Is the set in force older than the files, because they cannot be used? */
@@ -46,4 +72,26 @@ export interface Instruments {
   processStarted(server: ServerId, kind: 'cold' | 'warm', seconds: number): void;
   streamOpened(): void;
   streamClosed(): void;
+  /** What there can be called has changed. */
+  catalogChanged(): void;
+  /** A batch for the collector. */
+  exported(signal: string, result: 'sent' | 'failed'): void;
 }
+
+type Numbers = Readonly<Record<string, number>>;
+
+/** What is looked at when somebody collects, and costs nothing before. */
+export type MetricSources = {
+  readonly connections: () => number | Promise<number>;
+  readonly calls: () => number;
+  readonly approvalsPending: () => number;
+  /** By server, then by state. */
+  readonly upstreams: () => ReadonlyMap<ServerId, { readonly inFlight: number; readonly states: Numbers }>;
+  readonly catalog: () => { readonly version: number; readonly problems: Numbers };
+  /** By server: tools whose definition is not the first that was seen. */
+  readonly drift: () => ReadonlyMap<ServerId, number>;
+  /** Undefined where the operating system does not tell. CPU never goes down. */
+  readonly processes: () => Promise<ReadonlyMap<ServerId, ProcessUsage> | undefined>;
+};
+
+export type ProcessUsage = { readonly cpuSeconds: number; readonly residentBytes: number };

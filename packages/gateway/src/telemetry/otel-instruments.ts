@@ -7,22 +7,34 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { Attributes, HrTime, Meter } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
-import { emptyResource } from '@opentelemetry/resources';
-import { MeterProvider, type CollectionResult, type MetricProducer } from '@opentelemetry/sdk-metrics';
+import { emptyResource, type Resource } from '@opentelemetry/resources';
+import {
+  MeterProvider,
+  type CollectionResult,
+  type MetricProducer,
+  type MetricReader,
+} from '@opentelemetry/sdk-metrics';
 
-import type { ServerId } from '../model/target.ts';
-import type { ClientOperation, Instruments, ServerOperation } from './instruments.ts';
-import { createOperationHistogram, DURATION_BOUNDARIES, type OperationHistogram } from './operation-histogram.ts';
+import type { ServerPlace } from '../model/call.ts';
+import type { ClientOperation, ClientSession, Instruments, MetricSources, ServerOperation } from './instruments.ts';
+import { METRICS, type MetricDefinition } from './metric-names.ts';
+import { createOperationHistogram, type OperationHistogram } from './operation-histogram.ts';
+import { ownInstruments, watchSources } from './own-instruments.ts';
 import { observeProcess } from './process-metrics.ts';
 import { prometheusText } from './prometheus-text.ts';
+import { createSessionTimes } from './session-times.ts';
 
 export type InstrumentsOptions = {
   /** Of the product: `sallyport_build_info`. */
   readonly version: string;
   /** Tool and prompt names that get a label of their own; later ones are `_OTHER`. */
   readonly maxNames?: number;
-  /** Combinations of attributes for each of the two operation histograms. */
+  /** Combinations of attributes for each of the operation histograms. */
   readonly maxSeries?: number;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** Sends the metrics as well. Given what the SDK does not collect by itself. */
+  readonly push?: { readonly resource: Resource; readonly reader: (producer: MetricProducer) => MetricReader };
 };
 
 export interface MetricsEndpoint extends Instruments {
@@ -30,7 +42,9 @@ export interface MetricsEndpoint extends Instruments {
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
   /** The same text. */
   text(): Promise<string>;
-  /** Ends the event-loop watch. */
+  /** Gauges of parts that exist only later than the instruments. Once. */
+  watch(sources: MetricSources): void;
+  /** Ends the event-loop watch, and sends what was not sent yet. */
   close(): Promise<void>;
 }
 
@@ -50,29 +64,35 @@ const methodLabel = (method: string): string => (METHODS.has(method) ? method : 
 
 /** The instruments, and the endpoint that shows them. Make one per process. */
 export function createInstruments(options: InstrumentsOptions): MetricsEndpoint {
-  const maxSeries = options.maxSeries ?? 5000;
-  const server = createOperationHistogram({
-    name: 'mcp.server.operation.duration',
-    description: 'From a request reaching the gateway until its answer left.',
-    maxSeries,
+  const { push, maxSeries = 5000, now = Date.now } = options;
+  const histogram = ({ name, meaning }: MetricDefinition): OperationHistogram =>
+    createOperationHistogram({ name, description: meaning, maxSeries });
+  const server = histogram(METRICS.serverOperation);
+  const client = histogram(METRICS.clientOperation);
+  const serverSession = histogram(METRICS.serverSession);
+  const clientSession = histogram(METRICS.clientSession);
+  const producer = producerOf([server, client, serverSession, clientSession]);
+  const exporter = new PrometheusExporter({ preventServerStart: true, metricProducers: [producer] });
+  const provider = new MeterProvider({
+    ...(push === undefined ? {} : { resource: push.resource }),
+    readers: push === undefined ? [exporter] : [exporter, push.reader(producer)],
   });
-  const client = createOperationHistogram({
-    name: 'mcp.client.operation.duration',
-    description: 'From a request leaving for a server until its answer was complete.',
-    maxSeries,
-  });
-  const exporter = new PrometheusExporter({
-    preventServerStart: true,
-    metricProducers: [producerOf([server, client])],
-  });
-  const provider = new MeterProvider({ readers: [exporter] });
   const meter = provider.getMeter('sallyport');
-  const endProcessWatch = observeProcess(meter, options.version);
+  const endProcessWatch = observeProcess(meter, { version: options.version, now });
   const nameLabel = boundedNames(options.maxNames ?? 1000);
+  const sessions = createSessionTimes({
+    now,
+    ended: ({ revision }, seconds) =>
+      serverSession.record(revision, seconds, () => ({ ...HTTP, 'mcp.protocol.version': revision })),
+  });
+  observeSessions(meter, () => sessions.active());
   const text = (): Promise<string> => prometheusText(exporter);
   return {
     serverOperation: (operation) => recordServer(server, operation, nameLabel),
     clientOperation: (operation) => recordClient(client, operation, nameLabel),
+    sessionUsed: (session) => sessions.used(session),
+    sessionEnded: (id) => sessions.end(id),
+    clientSessionEnded: (session) => recordSession(clientSession, session),
     ...ownInstruments(meter),
     text,
     handler: (_request, response) => {
@@ -81,11 +101,17 @@ export function createInstruments(options: InstrumentsOptions): MetricsEndpoint 
         () => response.writeHead(500, { 'content-type': 'text/plain' }).end('The metrics could not be collected.\n'),
       );
     },
+    watch: (sources) => watchSources(meter, sources),
     close: async () => {
       endProcessWatch();
       await provider.shutdown();
     },
   };
+}
+
+function observeSessions(meter: Meter, active: () => number): void {
+  const { name, meaning: description } = METRICS.sessions;
+  meter.createObservableGauge(name, { description }).addCallback((result) => result.observe(active()));
 }
 
 function producerOf(histograms: readonly OperationHistogram[]): MetricProducer {
@@ -119,153 +145,70 @@ function boundedNames(max: number): NameLabel {
   };
 }
 
+/** Clients come over HTTP; the gateway has no other door. */
+const HTTP: Attributes = { 'network.transport': 'tcp', 'network.protocol.name': 'http' };
+
+/** HTTP/1.1, as `egress` speaks it. */
+const HTTP_OUT: Attributes = { ...HTTP, 'network.protocol.version': '1.1' };
+
 function recordServer(into: OperationHistogram, operation: ServerOperation, nameLabel: NameLabel): void {
-  const { errorType = '', statusCode = '', revision } = operation;
+  const { errorType = '', statusCode = '', revision, httpVersion = '' } = operation;
   const method = methodLabel(operation.method);
   const tool = nameLabel(operation.tool);
   const prompt = nameLabel(operation.prompt);
-  const key = `${method} ${tool} ${prompt} ${errorType} ${statusCode} ${revision}`;
+  const key = `${method} ${tool} ${prompt} ${errorType} ${statusCode} ${revision} ${httpVersion}`;
   into.record(key, operation.seconds, () => ({
-    ...commonAttributes({ method, tool, prompt, errorType }),
-    ...(statusCode !== '' && { 'rpc.response.status_code': statusCode }),
+    ...commonAttributes({ method, tool, prompt, errorType, statusCode }),
     'mcp.protocol.version': revision,
-    'network.transport': 'tcp',
-    'network.protocol.name': 'http',
+    ...HTTP,
+    ...(httpVersion !== '' && { 'network.protocol.version': httpVersion }),
   }));
 }
 
 function recordClient(into: OperationHistogram, operation: ClientOperation, nameLabel: NameLabel): void {
-  const { server, errorType = '', transport } = operation;
+  const { server, errorType = '', statusCode = '', revision = '', transport, address = '', port = '' } = operation;
   const method = methodLabel(operation.method);
   const tool = nameLabel(operation.tool);
-  const key = `${server} ${method} ${tool} ${errorType} ${transport}`;
+  const prompt = nameLabel(operation.prompt);
+  const key = `${server} ${method} ${tool} ${prompt} ${errorType} ${statusCode} ${revision} ${transport} ${address} ${port}`;
   into.record(key, operation.seconds, () => ({
-    ...commonAttributes({ method, tool, prompt: '', errorType }),
-    'network.transport': transport,
-    ...(transport === 'tcp' && { 'network.protocol.name': 'http' }),
+    ...commonAttributes({ method, tool, prompt, errorType, statusCode }),
+    ...(revision !== '' && { 'mcp.protocol.version': revision }),
+    ...placeAttributes(operation),
     'sallyport.server': server,
   }));
 }
+
+function recordSession(into: OperationHistogram, session: ClientSession): void {
+  const { server, revision, seconds, address = '', port = '' } = session;
+  into.record(`${server} ${revision} ${address} ${port}`, seconds, () => ({
+    'mcp.protocol.version': revision,
+    ...placeAttributes(session),
+    'sallyport.server': server,
+  }));
+}
+
+export const placeAttributes = ({ transport, address, port }: ServerPlace): Attributes => ({
+  ...(transport === 'tcp' ? HTTP_OUT : { 'network.transport': transport }),
+  ...(address !== undefined && { 'server.address': address }),
+  ...(port !== undefined && { 'server.port': port }),
+});
 
 type CommonLabels = {
   readonly method: string;
   readonly tool: string;
   readonly prompt: string;
   readonly errorType: string;
+  readonly statusCode: string;
 };
 
 /** A call whose tool the catalog did not resolve is `_OTHER`: its name is whatever a client made up. */
-function commonAttributes({ method, tool, prompt, errorType }: CommonLabels): Attributes {
+function commonAttributes({ method, tool, prompt, errorType, statusCode }: CommonLabels): Attributes {
   return {
     'mcp.method.name': method,
     ...(method === 'tools/call' && { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': tool || OTHER }),
     ...(method === 'prompts/get' && { 'gen_ai.prompt.name': prompt || OTHER }),
     ...(errorType !== '' && { 'error.type': errorType }),
-  };
-}
-
-type OwnInstruments = Omit<Instruments, 'serverOperation' | 'clientOperation'>;
-
-/** What no convention has a name for. Labels are codes of ours and servers of the configuration: bounded by nature. */
-function ownInstruments(meter: Meter): OwnInstruments {
-  const refusals = meter.createCounter('sallyport.refusals', { description: 'Requests that failed, by failure code.' });
-  const rejections = meter.createCounter('sallyport.schema.rejections', {
-    description: 'Calls whose arguments did not match the schema, by server.',
-  });
-  const auditFailures = meter.createCounter('sallyport.audit.write_failures', {
-    description: 'Attempts to write or sync the audit file that failed.',
-  });
-  const streams = meter.createUpDownCounter('sallyport.streams.active', { description: 'Open event streams.' });
-  const starts = meter.createHistogram('sallyport.upstream.process_start.duration', {
-    description: 'From starting a stdio server until it had shaken hands, by server and kind.',
-    unit: 's',
-    advice: { explicitBucketBoundaries: [...DURATION_BOUNDARIES] },
-  });
-  // These exist, at zero, before anything happens: an alert on a counter that is absent never fires.
-  auditFailures.add(0);
-  streams.add(0);
-  const reloads = meter.createCounter('sallyport.policy.reloads', {
-    description: 'Changes of policy files, by what became of them.',
-  });
-  reloads.add(0, { result: 'refused' });
-  const decided = countedByEffect(meter, 'sallyport.authorization.decisions', 'Decisions, by effect.');
-  const observed = countedByEffect(
-    meter,
-    'sallyport.authorization.observed',
-    'Decisions that policies in observe mode would have changed, by the effect they would have had.',
-  );
-  const backlog = observedBacklog(meter);
-  const states = observedStates(meter, 'sallyport.upstream.state', 'The state of each server: 1 is the present one.');
-  const breakers = observedStates(
-    meter,
-    'sallyport.upstream.breaker.state',
-    'The circuit breaker of each server: 1 is the present state.',
-  );
-  const retries = meter.createCounter('sallyport.upstream.retries', {
-    description: 'Attempts after the first, by server and the failure code before.',
-  });
-  return {
-    decided,
-    observed,
-    refused: (code) => refusals.add(1, { code }),
-    policiesReloaded: (result) => reloads.add(1, { result }),
-    policiesRefused: observedRefusal(meter),
-    schemaRejected: (server) => rejections.add(1, { server }),
-    auditBacklog: backlog,
-    auditFailed: () => auditFailures.add(1),
-    upstreamState: states,
-    breakerState: breakers,
-    retried: (server, because) => retries.add(1, { server, because }),
-    processStarted: (server, kind, seconds) => starts.record(seconds, { server, kind }),
-    streamOpened: () => streams.add(1),
-    streamClosed: () => streams.add(-1),
-  };
-}
-
-/** Counted by hand and read when somebody asks: one of them comes with every call. */
-function countedByEffect(meter: Meter, name: string, description: string): (effect: 'allow' | 'deny') => void {
-  const counts = { allow: 0, deny: 0 };
-  meter.createObservableCounter(name, { description }).addCallback((result) => {
-    for (const effect of ['allow', 'deny'] as const) result.observe(counts[effect], { effect });
-  });
-  return (effect) => {
-    counts[effect] += 1;
-  };
-}
-
-function observedRefusal(meter: Meter): (refused: boolean) => void {
-  let present = 0;
-  meter
-    .createObservableGauge('sallyport.policy.refused', {
-      description: '1 while the policies in force are older than their files, because these cannot be used.',
-    })
-    .addCallback((result) => result.observe(present));
-  return (refused) => {
-    present = refused ? 1 : 0;
-  };
-}
-
-function observedBacklog(meter: Meter): (records: number) => void {
-  let backlog = 0;
-  meter
-    .createObservableGauge('sallyport.audit.backlog', { description: 'Audit records that are not yet in the file.' })
-    .addCallback((result) => result.observe(backlog));
-  return (records) => {
-    backlog = records;
-  };
-}
-
-/** One series per server and state it was ever in: 1 for the present one, 0 for the others. */
-function observedStates(meter: Meter, name: string, description: string): (server: ServerId, state: string) => void {
-  const states = new Map<ServerId, Map<string, number>>();
-  meter.createObservableGauge(name, { description }).addCallback((result) => {
-    for (const [server, ofServer] of states) {
-      for (const [state, value] of ofServer) result.observe(value, { server, state });
-    }
-  });
-  return (server, state) => {
-    const ofServer = states.get(server) ?? new Map<string, number>();
-    for (const other of ofServer.keys()) ofServer.set(other, 0);
-    states.set(server, ofServer.set(state, 1));
+    ...(statusCode !== '' && { 'rpc.response.status_code': statusCode }),
   };
 }

@@ -22,7 +22,8 @@ describe('sampling', () => {
 
   it('honours callers that say sampled only so often in a second', () => {
     const take = createSampling(never);
-    const taken = (nowMs: number): number => Array.from({ length: 1000 }, () => take(YES, nowMs)).filter(Boolean).length;
+    const taken = (nowMs: number): number =>
+      Array.from({ length: 1000 }, () => take(YES, nowMs)).filter(Boolean).length;
     expect([taken(0), taken(1), taken(501), taken(10_000)]).toEqual([2, 0, 1, 2]);
   });
 

@@ -1,7 +1,7 @@
 /** The port of `upstream`: how to reach a server. One connector per transport, one upstream per session or process. */
 
 import type { Credential } from '../credential/broker.ts';
-import type { Send } from '../model/call.ts';
+import type { Send, ServerPlace } from '../model/call.ts';
 import type { Era, Revision } from '../model/revision.ts';
 import type { Server } from '../model/target.ts';
 
@@ -19,6 +19,8 @@ export interface Upstream {
 
 export interface Connector {
   readonly transport: 'http' | 'stdio';
+  /** Where the server is, for metrics and spans. */
+  readonly place: ServerPlace;
   /** Finds the era, shakes hands where that era wants it. @throws Refusal `server-unavailable`, `upstream-timeout`, `upstream-invalid` or `upstream-refused`. */
   connect(server: Server, credential: Credential, signal: AbortSignal): Promise<Upstream>;
 }

@@ -74,6 +74,8 @@ export type ShelfOptions = {
   readonly limits: PoolLimits;
   readonly backoff: BackoffOptions;
   readonly clock: Clock;
+  /** Nobody is given it any more. */
+  readonly onEnded?: (member: Member) => void;
 };
 
 export type ShelfCounts = {
@@ -96,6 +98,7 @@ export class PoolShelf {
   readonly #waiting: (() => void)[] = [];
   readonly #closing = new Set<Promise<void>>();
   readonly #stop = new AbortController();
+  readonly #onEnded: ShelfOptions['onEnded'];
   readonly #spares: SpareRack;
   /** Flights that hold a place: they connect, and do not wait any more. */
   #connecting = 0;
@@ -104,6 +107,7 @@ export class PoolShelf {
     this.#server = options.server;
     this.#limits = options.limits;
     this.#clock = options.clock;
+    this.#onEnded = options.onEnded;
     this.failures = new ConnectFailures(options.backoff);
     this.#spares = new SpareRack({
       clock: options.clock,
@@ -288,6 +292,7 @@ export class PoolShelf {
     member.gone = true;
     this.#members.delete(member.place.key);
     this.failures.ended(member.place.failureKey, { sinceMs: member.connectedAtMs, nowMs: this.#clock.nowMs() });
+    this.#onEnded?.(member);
     // What ended by itself may still have to be cleared away (a process group): it keeps its place until then.
     this.#track(member.upstream);
   }
@@ -295,6 +300,7 @@ export class PoolShelf {
   #close(member: Member): void {
     member.gone = true;
     this.#members.delete(member.place.key);
+    this.#onEnded?.(member);
     this.#track(member.upstream);
   }
 

@@ -10,7 +10,7 @@ import type { Principal } from '../model/principal.ts';
 import type { Server, ServerId } from '../model/target.ts';
 import type { Clock } from './clock.ts';
 import type { BackoffOptions } from './connect-failures.ts';
-import type { Connector } from './connector.ts';
+import type { Connector, Upstream } from './connector.ts';
 import { PoolShelf } from './pool-shelf.ts';
 import type { Member, Place, PoolLimits, ShelfCounts } from './pool-shelf.ts';
 
@@ -19,6 +19,8 @@ export type PoolOptions = {
   readonly backoff: BackoffOptions;
   /** How often idle upstreams are looked for. */
   readonly sweepIntervalMs: number;
+  /** An upstream that somebody used is of no further use, after so long. */
+  readonly onEnded?: (server: ServerId, upstream: Upstream, lifetimeMs: number) => void;
 };
 
 export type PoolRequest = {
@@ -90,9 +92,16 @@ export class UpstreamPool {
       existing.limit(request.limits);
       return existing;
     }
-    const { clock, backoff } = this.#options;
-    const shelf = new PoolShelf({ server: request.server.id, limits: request.limits, backoff, clock });
-    this.#shelves.set(request.server.id, shelf);
+    const { clock, backoff, onEnded } = this.#options;
+    const { id } = request.server;
+    const shelf = new PoolShelf({
+      server: id,
+      limits: request.limits,
+      backoff,
+      clock,
+      onEnded: ({ upstream, connectedAtMs }) => onEnded?.(id, upstream, clock.nowMs() - connectedAtMs),
+    });
+    this.#shelves.set(id, shelf);
     if (this.#cancelSweep === undefined) this.#armSweep();
     return shelf;
   }

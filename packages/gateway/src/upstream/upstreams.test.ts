@@ -32,7 +32,12 @@ function setup(connector: Connector, over: Partial<Route> = {}, broker = BROKER)
   const upstreams = createUpstreams({
     routeTo: (server) => (server === 'files' ? route : undefined),
     broker,
-    instruments: { clientOperation, breakerState: () => undefined, retried: () => undefined },
+    instruments: {
+      clientOperation,
+      clientSessionEnded: () => undefined,
+      breakerState: () => undefined,
+      retried: () => undefined,
+    },
     logger: collectLog(),
     clock,
     random: () => 0.5,
@@ -68,6 +73,7 @@ describe('sending to a server', () => {
     expect(clientOperation).toHaveBeenCalledExactlyOnceWith({
       server: 'files',
       method: 'tools/call',
+      revision: '2026-07-28',
       tool: 'echo',
       transport: 'pipe',
       seconds: 0,

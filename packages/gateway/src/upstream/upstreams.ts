@@ -47,7 +47,7 @@ export type UpstreamsOptions = {
   /** The route in force now: asked for every call, so that a new configuration counts from the next one on. */
   readonly routeTo: (server: ServerId) => Route | undefined;
   readonly broker: CredentialBroker;
-  readonly instruments: Pick<Instruments, 'clientOperation' | 'breakerState' | 'retried'>;
+  readonly instruments: Pick<Instruments, 'clientOperation' | 'clientSessionEnded' | 'breakerState' | 'retried'>;
   readonly logger: Logger;
   readonly clock: Clock;
   /** In [0, 1): spreads retries. */
@@ -88,6 +88,12 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
     clock,
     backoff: options.backoff ?? DEFAULT_BACKOFF,
     sweepIntervalMs: options.sweepIntervalMs ?? DEFAULT_SWEEP_INTERVAL_MS,
+    onEnded: (server, { era, revision }, lifetimeMs) => {
+      // Modern revisions have no sessions.
+      const place = era === 'legacy' ? routeTo(server)?.connector.place : undefined;
+      if (place === undefined) return;
+      options.instruments.clientSessionEnded({ ...place, server, revision, seconds: lifetimeMs / 1000 });
+    },
   });
   const states = new Map<ServerId, ServerState>();
 
@@ -197,14 +203,17 @@ function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
   };
 
   const once = async (call: Call, sendOptions: SendOptions): Promise<{ outcome: Outcome; again: boolean }> => {
-    const watch = sendOptions.watch?.attempt(call.entry.server);
+    const { server } = call.entry;
+    const watch = sendOptions.watch?.attempt(server, routeTo(server.id)?.connector.place);
     const found: AttemptParties = {};
     try {
       const attempted = await reach(watched(call, watch), sendOptions, found);
-      watch?.ended({ ...found, outcome: attemptOutcome(attempted.outcome) });
+      const { outcome } = attempted;
+      watch?.ended({ ...found, outcome: attemptOutcome(outcome), ...errorOf(outcome) });
       return attempted;
     } catch (error) {
-      watch?.ended({ ...found, outcome: failureOf(error).code });
+      const { code } = failureOf(error);
+      watch?.ended({ ...found, outcome: code, errorType: code });
       throw error;
     }
   };
@@ -251,7 +260,11 @@ type AttemptParties = { credential?: CredentialKind; upstream?: Pick<Upstream, '
 function watched(call: Call, watch: AttemptWatch | undefined): Call {
   const traceContext = watch?.traceContext;
   if (traceContext === undefined) return call;
-  return { ...call, meta: { ...call.meta, vendor: { ...call.meta.vendor, ...traceContext } } };
+  // As headers, too, where there are headers: services of every kind read those, and MCP servers alone the others.
+  const traceHeaders = Object.entries(traceContext).flatMap(([name, value]) =>
+    typeof value === 'string' ? [name, value] : [],
+  );
+  return { ...call, traceHeaders, meta: { ...call.meta, vendor: { ...call.meta.vendor, ...traceContext } } };
 }
 
 function attemptOutcome(outcome: Outcome): AttemptFact['outcome'] {
@@ -276,30 +289,38 @@ type Finished = {
 function noteOperation(instruments: UpstreamsOptions['instruments'], call: Call, finished: Finished): void {
   const { outcome, seconds, route, state } = finished;
   const { entry } = call;
-  const errorType = errorTypeOf(outcome);
+  const { spokenTo } = state;
   instruments.clientOperation({
+    ...route.connector.place,
     server: entry.server.id,
-    method: methodOf(call.intent.permit.operation, state.spokenTo?.era ?? 'modern'),
+    method: methodOf(call.intent.permit.operation, spokenTo?.era ?? 'modern'),
+    ...(spokenTo === undefined ? {} : { revision: spokenTo.revision }),
     ...(entry.kind === 'tool' ? { tool: entry.name } : {}),
-    ...(errorType === undefined ? {} : { errorType }),
-    transport: route.connector.transport === 'stdio' ? 'pipe' : 'tcp',
+    ...(entry.kind === 'prompt' ? { prompt: entry.name } : {}),
+    ...errorOf(outcome),
     seconds,
   });
 }
 
 const LOWER_T = 0x74;
 
+type ErrorWords = Pick<AttemptFact, 'errorType' | 'statusCode'>;
+
+const NO_ERROR: ErrorWords = {};
+const TOOL_ERROR: ErrorWords = { errorType: 'tool_error' };
+
 /** The JSON-RPC code of an upstream's error, `tool_error` for a tool that says it failed, or our own failure's code. */
-function errorTypeOf(outcome: Outcome): string | undefined {
+function errorOf(outcome: Outcome): ErrorWords {
   if (outcome.kind === 'failed') {
     const { code, upstream } = outcome.failure;
-    return upstream === undefined ? code : String(upstream.code);
+    if (upstream === undefined) return { errorType: code };
+    return { errorType: String(upstream.code), statusCode: String(upstream.code) };
   }
-  if (outcome.kind !== 'complete') return undefined;
+  if (outcome.kind !== 'complete') return NO_ERROR;
   const { result } = outcome;
-  if (result.kind === 'value') return result.value['isError'] === true ? 'tool_error' : undefined;
+  if (result.kind === 'value') return result.value['isError'] === true ? TOOL_ERROR : NO_ERROR;
   const isError = result.message.members.get('isError');
-  return isError !== undefined && result.message.head[isError.valueStart] === LOWER_T ? 'tool_error' : undefined;
+  return isError !== undefined && result.message.head[isError.valueStart] === LOWER_T ? TOOL_ERROR : NO_ERROR;
 }
 
 const notConfigured = (server: ServerId): Failure =>

@@ -75,6 +75,7 @@ export function createHttpConnector(options: HttpConnectorOptions): Connector {
 
   return {
     transport: 'http',
+    place: { transport: 'tcp', address: url.hostname.replaceAll(/^\[|\]$/g, ''), port: portOf(url) },
     async connect(server, credential, signal): Promise<Upstream> {
       try {
         const { maxBufferedBytes, probeTimeoutMs } = limits;
@@ -93,6 +94,8 @@ export function createHttpConnector(options: HttpConnectorOptions): Connector {
     },
   };
 }
+
+const portOf = ({ port, protocol }: URL): number => (port !== '' ? Number(port) : protocol === 'https:' ? 443 : 80);
 
 /** Failures of a connect name the server: they are read far from where it was reached for. Nothing of a call was sent. */
 function named(error: unknown, server: Server): unknown {

@@ -55,7 +55,8 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
       throw error;
     }
     return new Promise((resolve) => {
-      new PendingCall({ id: lastId, operation, session, options, lose, resolve }).start(encoded);
+      const { traceHeaders } = call;
+      new PendingCall({ id: lastId, operation, session, options, lose, resolve }).start(encoded, traceHeaders);
     });
   };
 
@@ -130,10 +131,11 @@ class PendingCall implements ExchangeListener {
     this.#abort = () => this.#leave();
   }
 
-  start(encoded: EncodedUpstreamRequest): void {
+  start(encoded: EncodedUpstreamRequest, traceHeaders?: readonly string[]): void {
     const { session, options } = this.#parts;
     options.signal.addEventListener('abort', this.#abort);
-    post(session.endpoint, { extra: session.headers, byName: encoded.headers, body: encoded.body }, this.#exchange);
+    const extra = traceHeaders === undefined ? session.headers : [...session.headers, ...traceHeaders];
+    post(session.endpoint, { extra, byName: encoded.headers, body: encoded.body }, this.#exchange);
   }
 
   answered(answer: Answer): void {

@@ -65,6 +65,7 @@ function serverThat(outcomes: readonly Outcome[], over: Partial<Route> = {}) {
     broker: { obtain: () => NO_CREDENTIAL },
     instruments: {
       clientOperation: () => undefined,
+      clientSessionEnded: () => undefined,
       breakerState: (_server, state) => states.push(state),
       retried: (_server, because) => retried.push(because),
     },

@@ -13,6 +13,7 @@ function start(script: string, over: Partial<ChildOptions> = {}): Started {
   let output = '';
   const { promise: firstOutput, resolve } = Promise.withResolvers<void>();
   const child = startChild({
+    server: 'files',
     command: process.execPath,
     args: ['-e', script],
     env: {},

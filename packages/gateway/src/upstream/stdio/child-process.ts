@@ -18,6 +18,8 @@ export type EndGraces = {
 };
 
 export type ChildOptions = {
+  /** Whose process it is. */
+  readonly server: string;
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd?: string;
@@ -69,7 +71,7 @@ export function startChild(options: ChildOptions): Child {
   spawned.stderr.on('data', options.onErrorOutput);
 
   const { pid } = spawned;
-  const group = createGroup(spawned);
+  const group = createGroup(spawned, options.server);
   const exited = whenExited(spawned);
   const ended = exited.then((end) => whenDrained(spawned, end));
 
@@ -85,7 +87,7 @@ type Group = {
   signal(name: NodeJS.Signals | 0): boolean;
 };
 
-function createGroup(spawned: Spawned): Group {
+function createGroup(spawned: Spawned, server: string): Group {
   const { pid } = spawned;
   if (pid === undefined) return { signal: () => false };
   let gone = false;
@@ -105,7 +107,7 @@ function createGroup(spawned: Spawned): Group {
     if (gone) removeLiveGroup(pid);
     return !gone;
   };
-  addLiveGroup(pid);
+  addLiveGroup(pid, server);
   return { signal };
 }
 

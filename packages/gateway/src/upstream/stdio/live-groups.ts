@@ -7,11 +7,12 @@ import process from 'node:process';
 
 import { createGroupReaper } from './group-reaper.ts';
 
-const liveGroups = new Set<number>();
+const liveGroups = new Map<number, string>();
 const reaper = process.platform === 'win32' ? undefined : createGroupReaper();
 
-export function addLiveGroup(group: number): void {
-  liveGroups.add(group);
+/** `server` is whose it is. */
+export function addLiveGroup(group: number, server: string): void {
+  liveGroups.set(group, server);
   reaper?.started(group);
 }
 
@@ -22,5 +23,8 @@ export function removeLiveGroup(group: number): void {
 
 /** Process ids of the group leaders that still have someone in their group. */
 export function liveGroupIds(): readonly number[] {
-  return [...liveGroups];
+  return [...liveGroups.keys()];
 }
+
+/** By server, for whoever asks what it uses. */
+export const liveGroupOwners = (): ReadonlyMap<number, string> => liveGroups;

@@ -29,7 +29,12 @@ function serve(args: readonly string[], limits: Partial<PoolLimits> = {}): Upstr
       breaker: undefined,
     }),
     broker: { obtain: () => NO_CREDENTIAL },
-    instruments: { clientOperation: () => undefined, breakerState: () => undefined, retried: () => undefined },
+    instruments: {
+      clientOperation: () => undefined,
+      clientSessionEnded: () => undefined,
+      breakerState: () => undefined,
+      retried: () => undefined,
+    },
     logger: collectLog(),
     clock: systemClock,
     random: Math.random,

@@ -141,6 +141,7 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
 
   return {
     transport: 'stdio',
+    place: { transport: 'pipe' },
     async connect(server, credential, signal) {
       const startedMs = clock.nowMs();
       const upstream = await open({ server, credential, signal }).catch((error: unknown) => {

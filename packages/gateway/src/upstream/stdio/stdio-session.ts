@@ -73,6 +73,7 @@ export function openSession(options: SessionOptions): StdioSession {
     onOversized: (line) => multiplexer.acceptOversized(line),
   });
   const child = startChild({
+    server,
     command: options.command,
     args: options.args,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

@@ -80,6 +80,7 @@ export function toyConnector(
   let connects = 0;
   return {
     transport: 'stdio',
+    place: { transport: 'pipe' },
     get connects() {
       return connects;
     },

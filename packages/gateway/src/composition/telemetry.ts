@@ -1,0 +1,95 @@
+/** Metrics and traces, and where a configuration sends them. */
+
+import { randomUUID } from 'node:crypto';
+
+import type { Config, TelemetryConfig } from '../config/config.ts';
+import type { Environment } from '../config/load.ts';
+import { createSecretResolver, type SecretResolver } from '../credential/secret-resolver.ts';
+import { UnresolvedReferenceError } from '../credential/secret-source.ts';
+import { SALLYPORT } from '../protocol/identity.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { createInstruments, type MetricsEndpoint } from '../telemetry/otel-instruments.ts';
+import type { Traces } from '../telemetry/traces.ts';
+
+type TelemetryParts = { readonly config: Config; readonly env: Environment; readonly logger: Logger };
+
+export type Telemetry = {
+  readonly instruments: MetricsEndpoint;
+  /** Undefined: nothing is traced, and nothing is spent on it. */
+  readonly traces: Traces | undefined;
+  close(): Promise<void>;
+};
+
+/** The section `telemetry` asks for something that cannot be had. The message says what to do. */
+export class TelemetryConfigError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'TelemetryConfigError';
+  }
+}
+
+/** @throws TelemetryConfigError when a secret for the collector is missing; that the collector is away is no error. */
+export async function composeTelemetry({ config, env, logger }: TelemetryParts): Promise<Telemetry> {
+  const { version } = SALLYPORT;
+  const { telemetry } = config;
+  if (telemetry === undefined) {
+    const instruments = createInstruments({ version });
+    return { instruments, traces: undefined, close: () => instruments.close() };
+  }
+  const resolver = createSecretResolver({ env, logger, clockMs: () => performance.now() });
+  const headers = (): Promise<Record<string, string>> => resolveHeaders(telemetry, resolver);
+  await headers();
+  // The exporters and all that they bring: 4 MB that a gateway without a collector does not have.
+  const { createOtlp } = await import('../telemetry/otlp.ts');
+  let instruments: MetricsEndpoint | undefined;
+  const otlp = createOtlp({
+    endpoint: telemetry.endpoint,
+    headers,
+    timeoutMs: telemetry.timeoutMs,
+    resource: {
+      'service.name': 'sallyport',
+      'service.version': version,
+      'service.instance.id': randomUUID(),
+      ...telemetry.resource,
+    },
+    logger,
+    instruments: () => instruments,
+  });
+  const { metrics, traces: asked } = telemetry;
+  const made = createInstruments(
+    metrics === undefined
+      ? { version }
+      : { version, push: { resource: otlp.resource, reader: (from) => otlp.metricReader(from, metrics.everyMs) } },
+  );
+  instruments = made;
+  const traces =
+    asked === undefined
+      ? undefined
+      : otlp.traces({
+          ratio: asked.sample,
+          trustParent: asked.trustParent,
+          parentPerSecond: asked.parentPerSecond,
+          random: Math.random,
+        });
+  return {
+    instruments: made,
+    traces,
+    async close() {
+      await Promise.all([traces?.close(), otlp.within(made.close())]);
+    },
+  };
+}
+
+async function resolveHeaders({ headers }: TelemetryConfig, resolver: SecretResolver): Promise<Record<string, string>> {
+  const resolved: Record<string, string> = {};
+  for (const [name, source] of Object.entries(headers)) {
+    try {
+      resolved[name] = await resolver.resolve(source);
+    } catch (error) {
+      if (!(error instanceof UnresolvedReferenceError)) throw error;
+      const message = `The header ${name} under telemetry.otlp is not available: ${error.message}`;
+      throw new TelemetryConfigError(message, { cause: error });
+    }
+  }
+  return resolved;
+}
