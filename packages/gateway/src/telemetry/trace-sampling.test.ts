@@ -27,6 +27,11 @@ describe('sampling', () => {
     expect([taken(0), taken(1), taken(501), taken(10_000)]).toEqual([2, 0, 1, 2]);
   });
 
+  it('honours none of them where none is to be honoured', () => {
+    const take = createSampling({ ...never, parentPerSecond: 0 });
+    expect([0, 1, 1_000_000].map((nowMs) => take(YES, nowMs))).toEqual([false, false, false]);
+  });
+
   it('takes its share of callers that say not sampled, too, unless they are trusted', () => {
     expect(createSampling({ ...never, ratio: 1 })(NO, 0)).toBe(true);
     expect(createSampling({ ...never, ratio: 1, trustParent: true })(NO, 0)).toBe(false);

@@ -25,12 +25,12 @@ export function createSampling({ ratio, trustParent, parentPerSecond, random }: 
   if (!(ratio >= 0 && ratio <= 1)) throw new RangeError('sampling: ratio must be from 0 to 1');
   if (!(parentPerSecond >= 0)) throw new RangeError('sampling: parentPerSecond must not be negative');
   let left = parentPerSecond;
-  let filledMs = Number.NEGATIVE_INFINITY;
+  let filledMs: number | undefined;
 
   const takeOne = (nowMs: number): boolean => {
-    const passed = Math.max(0, nowMs - filledMs);
-    left = Math.min(parentPerSecond, left + (passed * parentPerSecond) / 1000);
-    filledMs = Math.max(filledMs, nowMs);
+    const since = filledMs ?? nowMs;
+    left = Math.min(parentPerSecond, left + (Math.max(0, nowMs - since) * parentPerSecond) / 1000);
+    filledMs = Math.max(since, nowMs);
     if (left < 1) return false;
     left -= 1;
     return true;

@@ -51,13 +51,14 @@ export function timeout({ clock, timeoutsFor }: TimeoutOptions): Interceptor {
 
 /** Named, not spread: the options may be an object with getters. */
 function within(options: SendOptions, timers: CallTimers, { firstByteMs }: CallTimeouts): SendOptions {
-  const { channel, timeoutMs, answers, upstreamCursor } = options;
+  const { channel, timeoutMs, answers, upstreamCursor, watch } = options;
   return {
     channel: channel.wantsProgress || firstByteMs !== undefined ? new HeardChannel(channel, timers) : channel,
     signal: timers.controller.signal,
     timeoutMs,
     ...(answers === undefined ? undefined : { answers }),
     ...(upstreamCursor === undefined ? undefined : { upstreamCursor }),
+    ...(watch === undefined ? undefined : { watch }),
   };
 }
 
