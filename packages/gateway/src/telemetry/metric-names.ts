@@ -57,7 +57,13 @@ export const METRICS = {
     name: 'mcp.client.session.duration',
     kind: 'histogram',
     unit: 's',
-    attributes: ['mcp.protocol.version', 'network.transport', 'network.protocol.name?', ...SERVER],
+    attributes: [
+      'mcp.protocol.version',
+      'network.transport',
+      'network.protocol.name?',
+      'network.protocol.version?',
+      ...SERVER,
+    ],
     meaning: 'Sessions of the gateway with legacy servers.',
   },
   connections: {
