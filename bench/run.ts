@@ -2,7 +2,8 @@
  * `npm run bench`: CPU per call and calls per second for a server asked directly, through nginx, through haproxy and
  * through Sallyport with everything on, in one run on one machine. Rounds alternate, so that a slow minute slows all of
  * them; the figures are medians. CPU per call is the robust one: rates depend on the cores that the load leaves. With
- * `--policy` instead: what a decision of policy costs (`policy.ts`), which needs neither Linux nor any of these.
+ * `--policy` instead: what a decision of policy costs (`policy.ts`); with `--telemetry`: what metrics and traces cost
+ * (`telemetry.ts`); neither needs Linux or any of these.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -20,6 +21,7 @@ import { startHaproxy, startNginx } from './proxies.ts';
 import { writeReport, type Row } from './report.ts';
 import { startGateway, type Gateway } from './sallyport.ts';
 import { measureStarts, startsTable } from './starts.ts';
+import { measureTelemetry, telemetryTable } from './telemetry.ts';
 
 const { values } = parseArgs({
   options: {
@@ -28,6 +30,7 @@ const { values } = parseArgs({
     baseline: { type: 'boolean', default: false },
     starts: { type: 'boolean', default: false },
     policy: { type: 'boolean', default: false },
+    telemetry: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -175,6 +178,10 @@ async function bench(folder: string): Promise<void> {
 async function main(): Promise<number> {
   if (values.policy) {
     say(policyTable(await measurePolicy()));
+    return 0;
+  }
+  if (values.telemetry) {
+    say(telemetryTable(await measureTelemetry().finally(stopAll)));
     return 0;
   }
   if (process.platform !== 'linux' || !isInstalled('wrk')) {

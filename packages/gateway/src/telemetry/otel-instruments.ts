@@ -83,7 +83,7 @@ export function createInstruments(options: InstrumentsOptions): MetricsEndpoint 
   const sessions = createSessionTimes({
     now,
     ended: ({ revision }, seconds) =>
-      serverSession.record(revision, seconds, () => ({ ...HTTP, 'mcp.protocol.version': revision })),
+      serverSession.record(revision, seconds, () => ({ 'mcp.protocol.version': revision, ...HTTP })),
   });
   observeSessions(meter, () => sessions.active());
   const text = (): Promise<string> => prometheusText(exporter);
