@@ -181,7 +181,11 @@ async function main(): Promise<number> {
     return 0;
   }
   if (values.telemetry) {
-    say(telemetryTable(await measureTelemetry().finally(stopAll)));
+    try {
+      say(telemetryTable(await measureTelemetry()));
+    } finally {
+      await stopAll();
+    }
     return 0;
   }
   if (process.platform !== 'linux' || !isInstalled('wrk')) {

@@ -143,11 +143,11 @@ async function mediansOf(
 /** The longest that the event loop was busy with something else while `work` went on: milliseconds. */
 async function longestHold(work: () => Promise<unknown>): Promise<number> {
   let longest = 0;
-  let over = false;
+  const state = { over: false };
   const working = work().finally(() => {
-    over = true;
+    state.over = true;
   });
-  while (!over) {
+  while (!state.over) {
     const before = performance.now();
     await yieldNow();
     longest = Math.max(longest, performance.now() - before);
@@ -216,7 +216,7 @@ async function holdRows(otlp: Otlp): Promise<TelemetryRow[]> {
     { what: 'longest hold while spans are exported', figure: await holdOf(spans), unit: 'ms', bound: 5 },
   ];
   await traces.close();
-  for (const series of [100, 1000, 5000]) {
+  for (const series of [100, 2000]) {
     const metrics = createInstruments({ version: 'bench', maxNames: 10_000 });
     for (let at = 0; at < series; at++) {
       metrics.serverOperation({ ...operationOf(entryOf(at)), tool: `tool_${at}` });

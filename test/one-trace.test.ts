@@ -120,7 +120,7 @@ afterAll(async () => {
 
 describe('a gateway that traces', () => {
   const calls = CLIENTS.flatMap((client) =>
-    SERVERS.map((server) => ({ client, server, tool: 'look', client_: place(), ambient: place() })),
+    SERVERS.map((server) => ({ client, server, tool: 'look', from: place(), ambient: place() })),
   );
   const retried = place();
   const failing = { 'says-no': place(), faulty: place(), picky: place(), 'made-up': place() };
@@ -130,8 +130,8 @@ describe('a gateway that traces', () => {
 
   beforeAll(async () => {
     gateway = await startWith(COLLECTED(1));
-    for (const { client_, ambient, ...asked } of calls) {
-      const meta = { traceparent: client_.traceparent, tracestate: 'rojo=1,congo=2', baggage: 'team=blue' };
+    for (const { from, ambient, ...asked } of calls) {
+      const meta = { traceparent: from.traceparent, tracestate: 'rojo=1,congo=2', baggage: 'team=blue' };
       answers.push(await ask(gateway, { ...asked, meta, headers: { traceparent: ambient.traceparent } }));
     }
     const modernHttp = { client: 'modern', server: 'modern-http' } as const;
@@ -149,13 +149,13 @@ describe('a gateway that traces', () => {
 
   test.each(calls.map((call, at) => [`${call.client} client, ${call.server}`, call, at] as const))(
     'makes one tree of it: %s',
-    (_, { client, server, client_, ambient }, at) => {
-      const spans = spansOf(client_.traceId);
+    (_, { client, server, from, ambient }, at) => {
+      const spans = spansOf(from.traceId);
       const root = rootOf(spans);
       expect(root).toMatchObject({
         name: 'tools/call look',
         kind: KIND.server,
-        parentSpanId: client_.spanId,
+        parentSpanId: from.spanId,
         traceState: 'rojo=1,congo=2',
         failed: false,
         links: [{ traceId: ambient.traceId, spanId: ambient.spanId }],
@@ -174,7 +174,7 @@ describe('a gateway that traces', () => {
       expect(attempt?.parentSpanId).toBe(steps.find(({ name }) => name === 'call')?.spanId);
       // What the server was told: our span is its parent; what is others' went through.
       const seen = seenBy(answers[at] ?? strange);
-      const traceparent = `00-${client_.traceId}-${attempt?.spanId}-01`;
+      const traceparent = `00-${from.traceId}-${attempt?.spanId}-01`;
       expect(seen.meta).toMatchObject({ traceparent, tracestate: 'rojo=1,congo=2', baggage: 'team=blue' });
       if (server.endsWith('http')) expect(seen.headers).toEqual({ traceparent, tracestate: 'rojo=1,congo=2' });
       expect(root.attributes).toMatchObject({
@@ -205,7 +205,7 @@ describe('a gateway that traces', () => {
 
   test('steps and attempts lie within the request, one after the other', () => {
     const [first] = calls;
-    const spans = spansOf(first?.client_.traceId ?? '');
+    const spans = spansOf(first?.from.traceId ?? '');
     const root = rootOf(spans);
     for (const span of spans) {
       expect(span.startNs <= span.endNs, span.name).toBe(true);
@@ -245,7 +245,8 @@ describe('a gateway that traces', () => {
     ['faulty', true, true, '-32603', '-32603'],
     // A caller's mistake is no error of the one who is called, and one of the caller's.
     ['picky', false, true, '-32602', '-32602'],
-  ] as const)('of %s the two sides say what each of them is to say', (tool, server, client, errorType, code) => {
+  ] as const)('of %s the two sides say what each of them is to say', (tool, ...expected) => {
+    const [server, client, errorType, code] = expected;
     const spans = spansOf(failing[tool].traceId);
     const [attempt] = clientSpans(spans);
     const root = rootOf(spans);
@@ -273,7 +274,7 @@ describe('a gateway that traces', () => {
 
   test('log and record name the trace', () => {
     const [first] = calls;
-    const traceId = first?.client_.traceId;
+    const traceId = first?.from.traceId;
     const line = gateway.log.find((one) => one['traceId'] === traceId);
     expect(line).toMatchObject({ message: 'tools/call', target: 'modern-http/look' });
     const records = gateway.records() as unknown as { unmapped: { trace?: unknown; event: string } }[];

@@ -95,7 +95,7 @@ export function watchParts(parts: MetricParts): void {
     approvalsPending,
     upstreams: () => new Map(config.servers.map(({ id }) => [id, countsOf(upstreams, id)])),
     catalog: () => ({ version: numberOf(store.current.version), problems: problemsOf(store.current) }),
-    drift: drift.drifted,
+    drift: () => drift.drifted(),
     processes: createUsageWatch({ groups: liveGroupOwners }),
   });
 }

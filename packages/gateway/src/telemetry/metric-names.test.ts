@@ -1,5 +1,6 @@
 /** A metric that is renamed breaks somebody's dashboard and alerts: the names are held here, and against the conventions. */
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
@@ -63,6 +64,9 @@ const labelsOf = (metric: MetricDefinition): string =>
   attributeNames(metric)
     .map((name) => name.replaceAll('.', '_'))
     .join(' ');
+
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+if (!hasPromtool) process.stderr.write('SKIPPED: promtool is not installed (Debian: apt-get install prometheus)\n');
 
 let metrics: MetricsEndpoint | undefined;
 
@@ -163,6 +167,14 @@ describe('the names of metrics', () => {
     expect(Object.fromEntries([...found].map(([name, labels]) => [name, [...labels].sort()]))).toEqual(
       Object.fromEntries(expected),
     );
+  });
+
+  it.skipIf(!hasPromtool)("are what Prometheus' own tool finds nothing wrong with", async () => {
+    const input = await exercised().text();
+    const { stderr } = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
+    // A summary would count since the start; what matters is now.
+    const accepted = 'sallyport_event_loop_delay_seconds non-summary metrics should not have "quantile" label';
+    expect(stderr.split('\n').filter((said) => said !== '' && said !== accepted)).toEqual([]);
   });
 
   it('stand on the reference page as it is in the repository; "npm run schema" writes it', () => {

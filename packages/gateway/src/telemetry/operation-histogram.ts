@@ -16,6 +16,9 @@ import {
 /** Seconds; as the semantic conventions for MCP advise. */
 export const DURATION_BOUNDARIES: readonly number[] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300];
 
+/** The SDK's type wants them writable. */
+const BOUNDARIES: number[] = [...DURATION_BOUNDARIES];
+
 type Series = { readonly attributes: Attributes; readonly counts: number[]; sum: number; count: number };
 
 export type OperationHistogramOptions = {
@@ -88,7 +91,8 @@ const dataPoint = (of: Series, startTime: HrTime, endTime: HrTime): DataPoint<Hi
   endTime,
   attributes: of.attributes,
   value: {
-    buckets: { boundaries: [...DURATION_BOUNDARIES], counts: [...of.counts] },
+    // Counts are copied, because a reader looks at them later; the boundaries never change.
+    buckets: { boundaries: BOUNDARIES, counts: [...of.counts] },
     sum: of.sum,
     count: of.count,
   },

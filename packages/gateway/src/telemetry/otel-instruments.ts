@@ -50,6 +50,9 @@ export interface MetricsEndpoint extends Instruments {
 
 const OTHER = '_OTHER';
 
+/** The SDK's own limit for an instrument. Each is 17 lines of a scrape, about 4 KB. */
+const DEFAULT_MAX_SERIES = 2000;
+
 /** Methods of all revisions. Anything else that reaches us is counted as `_OTHER`: a client chooses it. */
 const METHODS = new Set(
   (
@@ -64,7 +67,7 @@ const methodLabel = (method: string): string => (METHODS.has(method) ? method : 
 
 /** The instruments, and the endpoint that shows them. Make one per process. */
 export function createInstruments(options: InstrumentsOptions): MetricsEndpoint {
-  const { push, maxSeries = 5000, now = Date.now } = options;
+  const { push, maxSeries = DEFAULT_MAX_SERIES, now = Date.now } = options;
   const histogram = ({ name, meaning }: MetricDefinition): OperationHistogram =>
     createOperationHistogram({ name, description: meaning, maxSeries });
   const server = histogram(METRICS.serverOperation);
