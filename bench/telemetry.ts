@@ -222,7 +222,7 @@ async function holdRows(otlp: Otlp): Promise<TelemetryRow[]> {
       metrics.serverOperation({ ...operationOf(entryOf(at)), tool: `tool_${at}` });
       metrics.clientOperation({ ...operationOf(entryOf(at)), ...PLACE, tool: `tool_${at}`, server: 'server' });
     }
-    const figure = await holdOf(() => metrics.text());
+    const figure = await holdOf(() => metrics.bytes());
     rows.push({ what: `longest hold by a scrape of 2 x ${series} series`, figure, unit: 'ms', bound: 5 });
     await metrics.close();
   }

@@ -253,7 +253,7 @@ async function composeGateway(
     return ready ? undefined : 'starting: not every server has been tried yet';
   };
   const operations = createOperationsListener({
-    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: await instruments.text() }),
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: await instruments.bytes() }),
     notReady,
     status,
     schemas: () => toolSchemas(store.current),

@@ -15,7 +15,7 @@ import type { ListenAddress } from './listen.ts';
 import { listen } from './listen.ts';
 
 /** A body and its media type: Prometheus has one of its own. */
-export type Metrics = { readonly contentType: string; readonly body: string };
+export type Metrics = { readonly contentType: string; readonly body: Uint8Array };
 
 export type OperationsOptions = {
   readonly metrics: () => Metrics | Promise<Metrics>;
@@ -36,7 +36,7 @@ export type OperationsListener = {
   close(): Promise<void>;
 };
 
-type OperationsAnswer = { readonly status: number; readonly contentType: string; readonly body: string };
+type OperationsAnswer = { readonly status: number; readonly contentType: string; readonly body: string | Uint8Array };
 
 const HEADER_BYTES = 8 * 1024;
 const TIMEOUT_MS = 10_000;

@@ -40,7 +40,8 @@ export type InstrumentsOptions = {
 export interface MetricsEndpoint extends Instruments {
   /** Answers with everything in Prometheus' text format: `GET /metrics` of the operations listener. */
   readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
-  /** The same text. */
+  /** The same, in UTF-8. */
+  bytes(): Promise<Buffer>;
   text(): Promise<string>;
   /** Gauges of parts that exist only later than the instruments. Once. */
   watch(sources: MetricSources): void;
@@ -89,7 +90,7 @@ export function createInstruments(options: InstrumentsOptions): MetricsEndpoint 
       serverSession.record(revision, seconds, () => ({ 'mcp.protocol.version': revision, ...HTTP })),
   });
   observeSessions(meter, () => sessions.active());
-  const text = (): Promise<string> => prometheusText(exporter);
+  const bytes = (): Promise<Buffer> => prometheusText(exporter);
   return {
     serverOperation: (operation) => recordServer(server, operation, nameLabel),
     clientOperation: (operation) => recordClient(client, operation, nameLabel),
@@ -97,9 +98,10 @@ export function createInstruments(options: InstrumentsOptions): MetricsEndpoint 
     sessionEnded: (id) => sessions.end(id),
     clientSessionEnded: (session) => recordSession(clientSession, session),
     ...ownInstruments(meter),
-    text,
+    bytes,
+    text: async () => (await bytes()).toString(),
     handler: (_request, response) => {
-      text().then(
+      bytes().then(
         (body) => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(body),
         () => response.writeHead(500, { 'content-type': 'text/plain' }).end('The metrics could not be collected.\n'),
       );

@@ -21,14 +21,16 @@ function sum(name: string, value: number, attributes: Attributes = {}, isMonoton
   return { ...common, descriptor: described(name), dataPointType: DataPointType.SUM, isMonotonic, dataPoints };
 }
 
-const textOf = (...metrics: MetricData[]): Promise<string> =>
-  prometheusText({
+const textOf = async (...metrics: MetricData[]): Promise<string> => {
+  const bytes = await prometheusText({
     collect: () =>
       Promise.resolve({
         errors: [],
         resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: 'x' }, metrics }] },
       }),
   });
+  return bytes.toString();
+};
 
 describe("Prometheus' text", () => {
   it('says what a metric is, and has its unit in the name', async () => {
