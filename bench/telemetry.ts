@@ -169,15 +169,16 @@ export async function measureTelemetry(): Promise<readonly TelemetryRow[]> {
   const collector = start({ role: 'anywhere', command: [process.execPath, file] });
   await until(() => /^\d+\n/.test(collector.output()), 'the collector', collector);
   const endpoint = `http://127.0.0.1:${collector.output().trim()}`;
+  const batches = { sent: 0 };
   const otlp = createOtlp({
     endpoint,
     headers: () => Promise.resolve({}),
     timeoutMs: 10_000,
     resource: { 'service.name': 'bench' },
     logger: SILENT,
-    instruments: () => undefined,
+    instruments: () => ({ exported: () => void (batches.sent += 1) }),
   });
-  return [...(await metricRows()), ...(await traceRows(otlp)), ...(await holdRows(otlp))];
+  return [...(await metricRows()), ...(await traceRows(otlp)), ...(await holdRows(otlp, batches))];
 }
 
 async function metricRows(): Promise<TelemetryRow[]> {
@@ -202,15 +203,16 @@ async function traceRows(otlp: Otlp): Promise<TelemetryRow[]> {
   ];
 }
 
-async function holdRows(otlp: Otlp): Promise<TelemetryRow[]> {
+async function holdRows(otlp: Otlp, batches: { readonly sent: number }): Promise<TelemetryRow[]> {
   const traces = otlp.traces({ ratio: 1, trustParent: false, parentPerSecond: 0, random: Math.random });
-  // 14 spans each: more than the queue holds, so that full batches go out one after the other.
+  // 14 spans each: as many as the queue holds. A round is over when three batches have left.
   const spans = async (): Promise<void> => {
+    const enough = batches.sent + 3;
     for (let call = 0; call < 150; call++) {
       traceCall(traces, call);
       await yieldNow();
     }
-    for (let turn = 0; turn < 200; turn++) await yieldNow();
+    while (batches.sent < enough) await yieldNow();
   };
   const rows: TelemetryRow[] = [
     { what: 'longest hold while spans are exported', figure: await holdOf(spans), unit: 'ms', bound: 5 },

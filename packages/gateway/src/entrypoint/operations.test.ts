@@ -19,7 +19,7 @@ let port = 0;
 
 const makeListener = (): OperationsListener =>
   createOperationsListener({
-    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: Buffer.from('up 1\n') }),
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: [Buffer.from('up'), Buffer.from(' 1\n')] }),
     notReady: () => notReady,
     status: () => ({ servers: [{ id: 'files', state: 'healthy' }] }),
     schemas: () => ({ 'files/read': { type: 'object' } }),

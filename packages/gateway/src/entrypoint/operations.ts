@@ -14,8 +14,11 @@ import { readHeaders } from './inbound-headers.ts';
 import type { ListenAddress } from './listen.ts';
 import { listen } from './listen.ts';
 
+/** Text, or bytes in pieces. */
+type Body = string | readonly Uint8Array[];
+
 /** A body and its media type: Prometheus has one of its own. */
-export type Metrics = { readonly contentType: string; readonly body: Uint8Array };
+export type Metrics = { readonly contentType: string; readonly body: Body };
 
 export type OperationsOptions = {
   readonly metrics: () => Metrics | Promise<Metrics>;
@@ -36,7 +39,7 @@ export type OperationsListener = {
   close(): Promise<void>;
 };
 
-type OperationsAnswer = { readonly status: number; readonly contentType: string; readonly body: string | Uint8Array };
+type OperationsAnswer = { readonly status: number; readonly contentType: string; readonly body: Body };
 
 const HEADER_BYTES = 8 * 1024;
 const TIMEOUT_MS = 10_000;
@@ -86,13 +89,16 @@ export function createOperationsListener(options: OperationsOptions): Operations
       found = text(500, 'The gateway failed. The reason is in its log.');
     }
     if (response.destroyed) return;
+    const pieces = typeof found.body === 'string' ? [found.body] : found.body;
     const headers = {
       'Content-Type': found.contentType,
-      'Content-Length': Buffer.byteLength(found.body),
+      'Content-Length': pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0),
       'Cache-Control': 'no-store',
       ...(found.status === 405 ? { Allow: 'GET, HEAD' } : {}),
     };
-    response.writeHead(found.status, headers).end(found.body);
+    response.writeHead(found.status, headers);
+    for (const piece of pieces) response.write(piece);
+    response.end();
   }
 
   const server = createServer(

@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createInstruments, type MetricsEndpoint } from './otel-instruments.ts';
@@ -117,16 +114,5 @@ describe('our own metrics', () => {
     ]) {
       expect(text).toMatch(new RegExp(`^${name} 0$`, 'm'));
     }
-  });
-
-  it('are served over HTTP in the text format', async () => {
-    const server = createServer(metrics.handler).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
-    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
-    expect(await response.text()).toContain('sallyport_build_info');
-    server.close();
   });
 });

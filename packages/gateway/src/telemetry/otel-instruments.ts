@@ -3,8 +3,6 @@
  * (docs/gen-ai/mcp.md) and, with the prefix `sallyport.`, our own. What a client can choose is never a label unbounded.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
-
 import type { Attributes, HrTime, Meter } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { emptyResource, type Resource } from '@opentelemetry/resources';
@@ -38,10 +36,9 @@ export type InstrumentsOptions = {
 };
 
 export interface MetricsEndpoint extends Instruments {
-  /** Answers with everything in Prometheus' text format: `GET /metrics` of the operations listener. */
-  readonly handler: (request: IncomingMessage, response: ServerResponse) => void;
-  /** The same, in UTF-8. */
-  bytes(): Promise<Buffer>;
+  /** Everything in Prometheus' text format, in UTF-8 and in pieces. */
+  bytes(): Promise<readonly Buffer[]>;
+  /** The same, joined. */
   text(): Promise<string>;
   /** Gauges of parts that exist only later than the instruments. Once. */
   watch(sources: MetricSources): void;
@@ -90,7 +87,7 @@ export function createInstruments(options: InstrumentsOptions): MetricsEndpoint 
       serverSession.record(revision, seconds, () => ({ 'mcp.protocol.version': revision, ...HTTP })),
   });
   observeSessions(meter, () => sessions.active());
-  const bytes = (): Promise<Buffer> => prometheusText(exporter);
+  const bytes = (): Promise<readonly Buffer[]> => prometheusText(exporter);
   return {
     serverOperation: (operation) => recordServer(server, operation, nameLabel),
     clientOperation: (operation) => recordClient(client, operation, nameLabel),
@@ -99,13 +96,7 @@ export function createInstruments(options: InstrumentsOptions): MetricsEndpoint 
     clientSessionEnded: (session) => recordSession(clientSession, session),
     ...ownInstruments(meter),
     bytes,
-    text: async () => (await bytes()).toString(),
-    handler: (_request, response) => {
-      bytes().then(
-        (body) => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(body),
-        () => response.writeHead(500, { 'content-type': 'text/plain' }).end('The metrics could not be collected.\n'),
-      );
-    },
+    text: async () => Buffer.concat(await bytes()).toString(),
     watch: (sources) => watchSources(meter, sources),
     close: async () => {
       endProcessWatch();
@@ -123,10 +114,10 @@ function producerOf(histograms: readonly OperationHistogram[]): MetricProducer {
   const startTime = hrTime();
   const resource = emptyResource();
   return {
-    collect: (): Promise<CollectionResult> => {
-      const metrics = histograms.map((histogram) => histogram.collect(startTime, hrTime()));
+    collect: async (): Promise<CollectionResult> => {
+      const metrics = await Promise.all(histograms.map((histogram) => histogram.collect(startTime, hrTime())));
       const scopeMetrics = [{ scope: { name: 'sallyport' }, metrics }];
-      return Promise.resolve({ resourceMetrics: { resource, scopeMetrics }, errors: [] });
+      return { resourceMetrics: { resource, scopeMetrics }, errors: [] };
     },
   };
 }

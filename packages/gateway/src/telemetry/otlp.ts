@@ -40,7 +40,7 @@ export type Otlp = {
 
 /** Spans that wait; more are dropped. About 2 KB each. */
 const MAX_QUEUED_SPANS = 2048;
-/** Written down at once, 0.7 ms of the event loop; 512, the default, are 2.3. */
+/** Written down at once: 1.0 ms of the event loop, against 2.5 ms for 512, the default. */
 const SPANS_PER_BATCH = 128;
 const SPAN_DELAY_MS = 2000;
 /** Exports under way for each signal. */

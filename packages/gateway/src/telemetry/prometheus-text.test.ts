@@ -29,7 +29,7 @@ const textOf = async (...metrics: MetricData[]): Promise<string> => {
         resourceMetrics: { resource: emptyResource(), scopeMetrics: [{ scope: { name: 'x' }, metrics }] },
       }),
   });
-  return bytes.toString();
+  return Buffer.concat(bytes).toString();
 };
 
 describe("Prometheus' text", () => {

@@ -21,8 +21,8 @@ const UNIT_NAMES: Readonly<Record<string, string>> = { s: '_seconds', By: '_byte
 /** Series of histograms between two turns of others: well below a millisecond. */
 const SERIES_PER_TURN = 50;
 
-/** Collects once, and writes it down: as bytes, because one long string costs as much again when it is joined. */
-export async function prometheusText(reader: Pick<MetricReader, 'collect'>): Promise<Buffer> {
+/** Collects once, and writes it down: in pieces, because to join them costs as much again. */
+export async function prometheusText(reader: Pick<MetricReader, 'collect'>): Promise<readonly Buffer[]> {
   const { resourceMetrics } = await reader.collect();
   const pieces: Buffer[] = [];
   let text = '';
@@ -45,7 +45,7 @@ export async function prometheusText(reader: Pick<MetricReader, 'collect'>): Pro
     }
   }
   pieces.push(Buffer.from(text));
-  return Buffer.concat(pieces);
+  return pieces;
 }
 
 const isCounter = (metric: MetricData): boolean => metric.dataPointType === DataPointType.SUM && metric.isMonotonic;
