@@ -39,7 +39,7 @@ export async function composeTelemetry({ config, env, logger }: TelemetryParts):
   const resolver = createSecretResolver({ env, logger, clockMs: () => performance.now() });
   const headers = (): Promise<Record<string, string>> => resolveHeaders(telemetry, resolver);
   await headers();
-  // The exporters and all that they bring: 4 MB that a gateway without a collector does not have.
+  // The exporters and all that they bring: about 10 MB of memory that a gateway without a collector does not have.
   const { createOtlp } = await import('../telemetry/otlp.ts');
   let instruments: MetricsEndpoint | undefined;
   const otlp = createOtlp({
