@@ -10,7 +10,7 @@ import { CALLERS_FAILURES } from '../packages/gateway/src/telemetry/otel-traces.
 import { FAILURES, failure, type FailureCode } from '../packages/gateway/src/model/failure.ts';
 import { LEGACY_REVISIONS, MODERN_REVISIONS } from '../packages/gateway/src/model/revision.ts';
 import { serverCodecFor } from '../packages/gateway/src/protocol/codecs.ts';
-import { startCollector } from './fixtures/collector.ts';
+import { KIND, startCollector } from './fixtures/collector.ts';
 import { startMisbehavingServer, type MisbehavingServer } from './fixtures/misbehaving-http.ts';
 import { scriptPath } from './harness/child.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
@@ -160,6 +160,18 @@ describe('a collector', () => {
     await gateway.close();
     hole.closeAllConnections();
     hole.close();
+  });
+
+  test('gets all that waits when the gateway ends', async () => {
+    const collector = await startCollector();
+    const gateway = await startTestGateway({ yaml: sending(collector.url) });
+    await Promise.all(Array.from({ length: 60 }, () => ok(gateway)));
+    await gateway.close();
+    // A request's own span is its last.
+    expect(collector.spans.filter(({ name, kind }) => name === 'tools/call ok' && kind === KIND.server)).toHaveLength(
+      60,
+    );
+    await collector.close();
   });
 
   test('whose secret is missing keeps the gateway from starting, and the message says which', async () => {

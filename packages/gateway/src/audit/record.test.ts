@@ -23,6 +23,16 @@ const parsed = (record: RecordText): unknown => JSON.parse(`${record.join('')}}`
 const grounds = { policies: ['files.allow[0]'], policyVersion: 'p1', errors: [] };
 
 describe('the record of a call', () => {
+  it('names the trace that the call was part of, before it left and after', () => {
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const event = { ...outcome('r-1'), request: { ...inbound(), traceId } };
+    const intended = { ...authorized('r-1', false, {}), traceId };
+    for (const record of [outcomeRecord(event, at, context), intentRecord(intended, at, context)]) {
+      expect(parsed(record)).toMatchObject({ unmapped: { trace: { uid: traceId } } });
+    }
+    expect(parsed(outcomeRecord(outcome('r-1'), at, context))).not.toHaveProperty('unmapped.trace');
+  });
+
   it('is an OCSF API Activity with every field an incident needs', () => {
     const entry = tool('read_text_file', true);
     const client = { ...inbound().client, info: { name: 'bench', version: '2' }, session: 's-digest' };

@@ -43,8 +43,8 @@ const MAX_QUEUED_SPANS = 2048;
 /** Written down at once: 1.0 ms of the event loop, against 2.5 ms for 512, the default. */
 const SPANS_PER_BATCH = 128;
 const SPAN_DELAY_MS = 2000;
-/** Exports under way for each signal. */
-const MAX_EXPORTS = 2;
+/** Exports under way for each signal: one, but at the end, when all that waits leaves at once. */
+const MAX_EXPORTS = Math.ceil(MAX_QUEUED_SPANS / SPANS_PER_BATCH);
 const POINTS_PER_BATCH = 200;
 /** At the end, for what was not sent yet. */
 const CLOSE_TIMEOUT_MS = 3000;

@@ -18,7 +18,6 @@ export interface Upstream {
 }
 
 export interface Connector {
-  readonly transport: 'http' | 'stdio';
   /** Where the server is, for metrics and spans. */
   readonly place: ServerPlace;
   /** Finds the era, shakes hands where that era wants it. @throws Refusal `server-unavailable`, `upstream-timeout`, `upstream-invalid` or `upstream-refused`. */

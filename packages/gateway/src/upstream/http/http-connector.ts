@@ -74,7 +74,6 @@ export function createHttpConnector(options: HttpConnectorOptions): Connector {
   };
 
   return {
-    transport: 'http',
     place: { transport: 'tcp', address: url.hostname.replaceAll(/^\[|\]$/g, ''), port: portOf(url) },
     async connect(server, credential, signal): Promise<Upstream> {
       try {

@@ -140,7 +140,6 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
   };
 
   return {
-    transport: 'stdio',
     place: { transport: 'pipe' },
     async connect(server, credential, signal) {
       const startedMs = clock.nowMs();

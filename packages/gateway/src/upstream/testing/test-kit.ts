@@ -79,7 +79,6 @@ export function toyConnector(
 ): Connector & { readonly connects: number } {
   let connects = 0;
   return {
-    transport: 'stdio',
     place: { transport: 'pipe' },
     get connects() {
       return connects;
