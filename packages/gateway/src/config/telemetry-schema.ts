@@ -23,6 +23,9 @@ const otlp = z
   })
   .describe('OTLP over HTTP, with JSON.');
 
+/** Each is a collection of everything. */
+const interval = duration.refine((ms) => ms >= 1000, { message: 'is shorter than a second.' });
+
 const traces = z
   .strictObject({
     sample: z
@@ -54,7 +57,7 @@ export const telemetrySchema = z
     metrics: z
       .strictObject({
         every: z
-          .union([z.literal('off'), duration])
+          .union([z.literal('off'), interval])
           .prefault('60s')
           .describe('How often, or off.'),
       })
