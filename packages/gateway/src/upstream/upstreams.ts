@@ -289,12 +289,11 @@ type Finished = {
 function noteOperation(instruments: UpstreamsOptions['instruments'], call: Call, finished: Finished): void {
   const { outcome, seconds, route, state } = finished;
   const { entry } = call;
-  const { spokenTo } = state;
   instruments.clientOperation({
     ...route.connector.place,
     server: entry.server.id,
-    method: methodOf(call.intent.permit.operation, spokenTo?.era ?? 'modern'),
-    ...(spokenTo === undefined ? {} : { revision: spokenTo.revision }),
+    method: methodOf(call.intent.permit.operation, state.spokenTo?.era ?? 'modern'),
+    ...(state.spokenTo === undefined ? {} : { revision: state.spokenTo.revision }),
     ...(entry.kind === 'tool' ? { tool: entry.name } : {}),
     ...(entry.kind === 'prompt' ? { prompt: entry.name } : {}),
     ...errorOf(outcome),
