@@ -1,10 +1,11 @@
-/** The operating system's append-only file, in the shape the batch writer wants. */
+/** The operating system's append-only file, in the shape the batch writer wants, and what is done to its name. */
 
 import { constants, fdatasync, write } from 'node:fs';
-import { mkdir, open } from 'node:fs/promises';
+import { lstat, mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import type { AppendFile } from './batch-writer.ts';
+import { hasCode } from './error-code.ts';
 
 /**
  * Opens `path` for appending; a new file has mode 0600 and is on stable storage together with its name.
@@ -38,8 +39,44 @@ export async function openAppendFile(path: string): Promise<AppendFile> {
   };
 }
 
-/** A new name is durable only when its folder is. Some systems cannot sync a folder; theirs are durable by themselves. */
-async function syncFolder(path: string): Promise<void> {
+/** What rotation does to files; a test's file system can fail or stop between any two of these. */
+export interface AuditFiles {
+  open(path: string): Promise<AppendFile>;
+  /** Never over another file. */
+  rename(from: string, to: string): Promise<void>;
+  /** A new name is durable only when its folder is. */
+  syncFolder(path: string): Promise<void>;
+  /** What stands at the path now; undefined when nothing does. */
+  look(path: string): Promise<FoundFile | undefined>;
+}
+
+export type FoundFile = { readonly id: string; readonly bytes: number };
+
+export const auditFiles: AuditFiles = {
+  open: openAppendFile,
+  async rename(from, to) {
+    // One writer holds the lock of this record, so that nobody can put a file there between the look and the act.
+    const taken = await lstat(to).catch((error: unknown) => {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    });
+    if (taken !== undefined) throw new Error(`${to} is there already, and is not written over.`);
+    await rename(from, to);
+  },
+  syncFolder,
+  async look(path) {
+    try {
+      const { dev, ino, size } = await stat(path, { bigint: true });
+      return { id: `${dev}/${ino}`, bytes: Number(size) };
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  },
+};
+
+/** Some systems cannot sync a folder; theirs are durable by themselves. */
+export async function syncFolder(path: string): Promise<void> {
   try {
     const folder = await open(path, constants.O_RDONLY);
     try {
@@ -48,7 +85,6 @@ async function syncFolder(path: string): Promise<void> {
       await folder.close();
     }
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && (error.code === 'EISDIR' || error.code === 'EPERM')))
-      throw error;
+    if (!hasCode(error, 'EISDIR') && !hasCode(error, 'EPERM')) throw error;
   }
 }

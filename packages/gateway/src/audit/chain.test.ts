@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { createChain, readLine, type ChainTail } from './chain.ts';
 import { outcomeRecord, recordContext } from './record.ts';
-import { outcome } from './testing.ts';
+import { inbound, outcome } from './testing.ts';
 import { verifyLines, type BrokenBecause } from './verify.ts';
 
 const context = recordContext('1.2.3');
@@ -65,9 +65,11 @@ describe('a chain', () => {
     ['a flipped bit in the last record', lines.with(7, flipped(lines[7] ?? '', 40)), 'altered', 8],
     ['a deleted record', without(3), 'missing', 4],
     ['the first record deleted', without(0), 'missing', 1],
-    ['an inserted copy', lines.toSpliced(3, 0, lines[5] ?? ''), 'missing', 4],
+    ['an inserted copy', lines.toSpliced(3, 0, lines[5] ?? ''), 'out-of-place', 4],
     ['a repeated record', lines.toSpliced(3, 0, lines[2] ?? ''), 'out-of-place', 4],
-    ['two records exchanged', lines.with(3, lines[4] ?? '').with(4, lines[3] ?? ''), 'missing', 4],
+    ['two records exchanged', lines.with(3, lines[4] ?? '').with(4, lines[3] ?? ''), 'out-of-place', 4],
+    ['the last two exchanged', lines.with(6, lines[7] ?? '').with(7, lines[6] ?? ''), 'out-of-place', 7],
+    ['the last but one deleted', without(6), 'missing', 7],
     ['a forged record in place of one', lines.with(3, forged(4)), 'out-of-place', 5],
     ['a forged record between two', lines.toSpliced(3, 0, forged(4)), 'out-of-place', 5],
     ['an inserted blank line', lines.toSpliced(3, 0, ''), 'malformed', 4],
@@ -82,14 +84,42 @@ describe('a chain', () => {
 
   it('shows that its end was cut off, or all of it written anew, when the tail was kept elsewhere', () => {
     if (tail === undefined) throw new Error('eight records have a tail');
-    expect(verifyLines(lines, { contains: tail })).toMatchObject({ ok: true });
-    expect(verifyLines(lines.slice(0, 5), { contains: tail })).toMatchObject({
+    expect(verifyLines(lines, { kept: [tail] })).toMatchObject({ ok: true });
+    expect(verifyLines(lines.slice(0, 5), { kept: [tail] })).toMatchObject({
       ok: false,
       reason: 'cut-off',
       sequence: 6,
+      message: 'The chain ends at record 5, but record 8 was written: its end was cut off.',
     });
     const other = { ...tail, fingerprint: 'f'.repeat(64) };
-    expect(verifyLines(lines, { contains: other })).toMatchObject({ ok: false, reason: 'cut-off', sequence: 8 });
+    expect(verifyLines(lines, { kept: [other] })).toMatchObject({ ok: false, reason: 'rewritten', sequence: 8 });
+  });
+
+  it('can be proved between two numbers, whatever is wrong outside of them', () => {
+    const changed = lines.with(1, 'garbage').with(6, 'garbage');
+    expect(verifyLines(changed, { from: 3, to: 6 })).toMatchObject({ ok: true, first: 3, records: 4 });
+    expect(verifyLines(changed, { from: 3, to: 7 })).toMatchObject({ ok: false, reason: 'malformed', sequence: 7 });
+    expect(verifyLines(lines, { from: 9 })).toEqual({ ok: true, records: 0 });
+  });
+
+  it('may begin later when somebody vouches for the record before its first', () => {
+    const third = readLine(lines[2] ?? '')?.fingerprint;
+    const vouched = ({ sequence, fingerprint }: { sequence: number; fingerprint: string }) =>
+      sequence === 3 && fingerprint === third;
+    expect(verifyLines(lines.slice(3), { vouched })).toMatchObject({ ok: true, first: 4 });
+    expect(verifyLines(lines.slice(4), { vouched })).toMatchObject({ ok: false, reason: 'missing', sequence: 1 });
+  });
+
+  it('tells of a clock that went back, which is no fault of the record', () => {
+    const chain = createChain({ chainUid: 'clock', authority: 'r-1' });
+    const day = 86_400_000;
+    const written = [5 * day, 5 * day + 9, 3 * day, 3 * day + 500, 3 * day + 1, 2 * day].map((timeMs) =>
+      chain
+        .append((at) => outcomeRecord(outcome('r', { request: inbound({ receivedAtMs: timeMs }) }), at, context))
+        .line.toString('latin1')
+        .trimEnd(),
+    );
+    expect(verifyLines(written)).toMatchObject({ ok: true, clock: { times: 2, backMs: 2 * day + 9, sequence: 3 } });
   });
 
   it('shows any change of any character', () => {

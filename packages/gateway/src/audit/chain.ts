@@ -5,7 +5,7 @@
  *
  * One fingerprint per record, not per batch: an auditor is then told which record was touched, not which hundred, and it
  * costs about two microseconds. A chain shows any change but two: it cannot show that its newest records were cut off,
- * nor that everything was rewritten. For these, keep the tail (`ChainTail`) somewhere else and compare.
+ * nor that everything was rewritten. For these there are signed checkpoints (`checkpoint.ts`), to be kept somewhere else.
  */
 
 import { hash } from 'node:crypto';
@@ -104,6 +104,10 @@ const closed = (covered: string, fingerprint: string): string =>
 /** One line of a file, taken apart. `intact` says that its own fingerprint is right; links are for the verifier. */
 export type ReadLine = ChainTail & {
   readonly chainUid: string;
+  /** As the writer's clock had it; zero where the record has none. */
+  readonly timeMs: number;
+  /** `intent`, `outcome`, or what the writer says of itself. */
+  readonly event: string;
   readonly previous: string | undefined;
   readonly intact: boolean;
 };
@@ -121,7 +125,7 @@ export function readLine(line: string): ReadLine | undefined {
   return { ...position, fingerprint, previous: PREVIOUS.exec(covered)?.[1], intact };
 }
 
-function positionOf(line: string): Pick<ReadLine, 'sequence' | 'uid' | 'chainUid'> | undefined {
+function positionOf(line: string): Pick<ReadLine, 'sequence' | 'uid' | 'chainUid' | 'timeMs' | 'event'> | undefined {
   let parsed: unknown;
   try {
     parsed = JSON.parse(line);
@@ -135,5 +139,7 @@ function positionOf(line: string): Pick<ReadLine, 'sequence' | 'uid' | 'chainUid
   const chainUid = isJsonObject(attestation) ? attestation.chain_uid : undefined;
   if (typeof sequence !== 'number' || !Number.isSafeInteger(sequence)) return undefined;
   if (typeof uid !== 'string' || typeof chainUid !== 'string') return undefined;
-  return { sequence, uid, chainUid };
+  const event = isJsonObject(parsed.unmapped) ? parsed.unmapped.event : undefined;
+  const timeMs = typeof parsed.time === 'number' ? parsed.time : 0;
+  return { sequence, uid, chainUid, timeMs, event: typeof event === 'string' ? event : '' };
 }

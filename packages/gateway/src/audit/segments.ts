@@ -21,6 +21,9 @@ export function segmentPath(file: string, first: number): string {
   return path.join(dir, `${name}.${String(first).padStart(DIGITS, '0')}${ext}`);
 }
 
+/** Is this the name of a file that rotation has put aside? */
+export const isSegmentPath = (file: string): boolean => /\.\d{12,16}$/.test(path.parse(file).name);
+
 /** Oldest first, the file that is written to last, whether it exists or not. @throws the file system's error, but for a folder that is missing */
 export async function segmentsOf(file: string): Promise<readonly Segment[]> {
   const { dir, name, ext } = path.parse(file);

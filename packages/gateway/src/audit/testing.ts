@@ -23,15 +23,22 @@ export function tool(name: string, readOnly: boolean): ToolEntry {
   };
 }
 
-type RequestFacts = { readonly id?: string; readonly args?: JsonObject; readonly name?: string };
+type RequestFacts = {
+  readonly id?: string;
+  readonly args?: JsonObject;
+  readonly name?: string;
+  readonly receivedAtMs?: number;
+};
 
-export function inbound({ id = 'r-1', args = { path: 'a.txt' }, name = 'tool' }: RequestFacts = {}): Omit<
-  InboundRequest,
-  'presented'
-> {
+export function inbound({
+  id = 'r-1',
+  args = { path: 'a.txt' },
+  name = 'tool',
+  receivedAtMs = 1_790_000_000_000,
+}: RequestFacts = {}): Omit<InboundRequest, 'presented'> {
   return {
     id,
-    receivedAtMs: 1_790_000_000_000,
+    receivedAtMs,
     startedMs: 0,
     endpoint: { kind: 'server', server: 'files' },
     client: { era: 'modern', revision: '2026-07-28', capabilities: {}, address: '127.0.0.1' },
