@@ -127,6 +127,7 @@ function instrumentsInto(refused: FailureCode[], streams: { open: number }): Ins
     schemaRejected: nowhere,
     auditBacklog: nowhere,
     auditFailed: nowhere,
+    auditFailing: nowhere,
     upstreamState: nowhere,
     breakerState: nowhere,
     retried: nowhere,

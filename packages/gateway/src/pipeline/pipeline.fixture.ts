@@ -245,6 +245,7 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     schemaRejected: silent,
     auditBacklog: silent,
     auditFailed: silent,
+    auditFailing: silent,
     upstreamState: silent,
     breakerState: silent,
     retried: silent,

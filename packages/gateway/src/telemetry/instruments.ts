@@ -66,6 +66,8 @@ export interface Instruments {
   schemaRejected(server: ServerId): void;
   auditBacklog(records: number): void;
   auditFailed(): void;
+  /** Does the file refuse records at present? */
+  auditFailing(failing: boolean): void;
   upstreamState(server: ServerId, state: string): void;
   breakerState(server: ServerId, state: string): void;
   retried(server: ServerId, because: FailureCode): void;

@@ -46,6 +46,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   sallyport_policy_refused: '',
   sallyport_audit_backlog: '',
   sallyport_audit_write_failures_total: '',
+  sallyport_audit_failing: '',
   sallyport_response_size_bytes_total: 'server tool',
   sallyport_response_tokens_total: 'server tool',
   sallyport_catalog_version: '',
@@ -100,6 +101,7 @@ function exercised(): MetricsEndpoint {
   made.schemaRejected('files');
   made.auditBacklog(7);
   made.auditFailed();
+  made.auditFailing(true);
   made.upstreamState('files', 'healthy');
   made.breakerState('files', 'open');
   made.retried('files', 'upstream-closed');

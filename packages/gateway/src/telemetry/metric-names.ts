@@ -204,6 +204,12 @@ export const METRICS = {
     attributes: [],
     meaning: 'Attempts to write or sync the audit file that failed.',
   },
+  auditFailing: {
+    name: 'sallyport.audit.failing',
+    kind: 'gauge',
+    attributes: [],
+    meaning: '1 while the audit file refuses records.',
+  },
   responseSize: {
     name: 'sallyport.response.size',
     kind: 'counter',

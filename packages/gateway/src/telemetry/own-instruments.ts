@@ -21,6 +21,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
   const quota = counted(meter, METRICS.quotaRefusals);
   const approvals = counted(meter, METRICS.approvalsDecided);
   const rejections = counted(meter, METRICS.schemaRejections);
+  const auditFailing = setting(meter, METRICS.auditFailing);
   const auditFailures = counted(meter, METRICS.auditFailures, [[]]);
   const streams = counted(meter, METRICS.streams, [[]]);
   const reloads = counted(meter, METRICS.policyReloads, [['refused']]);
@@ -48,6 +49,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
     schemaRejected: (server) => rejections([server]),
     auditBacklog: setting(meter, METRICS.auditBacklog),
     auditFailed: () => auditFailures([]),
+    auditFailing: (failing) => auditFailing(failing ? 1 : 0),
     upstreamState: stated(meter, METRICS.upstreamState),
     breakerState: stated(meter, METRICS.breakerState),
     retried: (server, because) => retries([server, because]),
