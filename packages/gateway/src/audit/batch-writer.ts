@@ -26,6 +26,8 @@ export type BatchWriterOptions = {
   readonly onAttempt: (error: unknown) => void;
 };
 
+const CLOSED = 'The audit file was closed before.';
+
 type Waiter = { readonly line: number; readonly sinceMs: number; settle: (error?: Error) => void };
 
 /** The record could not be made durable; it may still be written later. */
@@ -43,6 +45,8 @@ export class BatchWriter {
   /** What is left of a batch that the file took only a part of. Goes first. */
   #partial: Buffer | undefined;
   #partialLines = 0;
+  /** That batch, whole. */
+  #batch: Buffer | undefined;
   /** Lines ever queued, written, synced. */
   #lines = 0;
   #written = 0;
@@ -57,6 +61,8 @@ export class BatchWriter {
   #waitTimer: NodeJS.Timeout | undefined;
   #error: unknown;
   #closed = false;
+  /** Nothing is written any more. */
+  #hasEnded = false;
 
   constructor(options: BatchWriterOptions) {
     this.#options = options;
@@ -75,6 +81,11 @@ export class BatchWriter {
     return this.#queuedBytes + (this.#partial?.length ?? 0);
   }
 
+  /** What the file has not taken, or taken only in part, in whole lines. */
+  unwritten(): readonly Buffer[] {
+    return this.#batch === undefined ? [...this.#queue] : [this.#batch, ...this.#queue];
+  }
+
   /** Queues one line, newline included. The bytes belong to the writer from now on. */
   add(line: Buffer): void {
     this.#queue.push(line);
@@ -88,6 +99,7 @@ export class BatchWriter {
 
   /** Settles when every line added so far is on stable storage. @throws NotDurableError */
   durable(): Promise<void> {
+    if (this.#hasEnded) return this.#durableAtEnd();
     return new Promise((resolve, reject) => {
       const settle = (error?: Error): void => (error === undefined ? resolve() : reject(error));
       this.#waiters.push({ line: this.#lines, sinceMs: performance.now(), settle });
@@ -97,6 +109,12 @@ export class BatchWriter {
     });
   }
 
+  /** Nothing more is written: whoever asks now is told at once. */
+  #durableAtEnd(): Promise<void> {
+    if (this.#synced === this.#lines) return Promise.resolve();
+    return Promise.reject(new NotDurableError(CLOSED));
+  }
+
   /** Writes and syncs everything once more, then closes. @throws the file's error when lines are left unwritten */
   async close(): Promise<void> {
     this.#closed = true;
@@ -104,7 +122,9 @@ export class BatchWriter {
     clearImmediate(this.#immediate);
     await this.#running;
     await this.#attempt(true);
+    this.#hasEnded = true;
     clearTimeout(this.#waitTimer);
+    this.#refuse(this.#waiters.splice(0), new NotDurableError(CLOSED));
     const error = this.#error;
     await this.#options.file.close();
     if (error !== undefined) {
@@ -154,7 +174,9 @@ export class BatchWriter {
   /** Writes what is queued; syncs it where asked, or when that is due. Never throws. */
   async #attempt(sync: boolean): Promise<void> {
     try {
-      while (this.backlogLines > 0) await this.#writeBatch();
+      // What is there now, and no more: lines that arrive with every turn of the event loop would put off the sync for ever.
+      const upTo = this.#lines;
+      while (this.#written < upTo) await this.#writeBatch();
       const written = this.#written;
       const due = sync || performance.now() >= this.#syncDueMs();
       if (due && this.#synced < written) {
@@ -175,6 +197,7 @@ export class BatchWriter {
   async #writeBatch(): Promise<void> {
     const bytes = this.#partial ?? this.#takeBatch();
     this.#partial = bytes;
+    this.#batch ??= bytes;
     const taken = await this.#options.file.write(bytes);
     if (taken === 0) throw new Error('The file took no bytes.');
     if (this.#synced === this.#written) this.#unsyncedSinceMs = performance.now();
@@ -183,6 +206,7 @@ export class BatchWriter {
       return;
     }
     this.#partial = undefined;
+    this.#batch = undefined;
     this.#written += this.#partialLines;
     this.#partialLines = 0;
   }
