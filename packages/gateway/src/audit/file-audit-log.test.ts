@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { openAppendFile } from './append-file.ts';
-import type { AppendFile } from './batch-writer.ts';
+import { filesOn, goodDisk } from './disk.fixture.ts';
 import { createFileAuditLog, type FileAuditLog, type FileAuditLogOptions } from './file-audit-log.ts';
 import { alice, authorized, outcome } from './testing.ts';
 import { verifyFile } from './verify.ts';
@@ -38,7 +38,7 @@ async function open(more: Partial<FileAuditLogOptions> = {}): Promise<FileAuditL
     version: '1.2.3',
     now: () => 1_790_000_000_000,
     logger: { debug: keep, info: keep, warn: keep, error: keep },
-    instruments: { auditBacklog: () => undefined, auditFailed: () => failures++ },
+    instruments: { auditBacklog: () => undefined, auditFailed: () => failures++, auditFailing: () => undefined },
     ...more,
   });
   opened.push(log);
@@ -115,6 +115,19 @@ describe('the audit file', () => {
     expect(syncs).toBeLessThan(20);
   });
 
+  it('gets an intent to the disk while other records come with every turn of the event loop', async () => {
+    const log = await open();
+    let turns = 0;
+    const read = (): void => {
+      log.append(outcome(`r-${turns++}`));
+      if (turns < 10_000) immediate = setImmediate(read);
+    };
+    let immediate = setImmediate(read);
+    await log.intend(authorized('w', false));
+    clearImmediate(immediate);
+    expect(turns).toBeLessThan(10_000);
+  });
+
   it('is continued by the next start', async () => {
     await (await open()).close();
     const log = await open();
@@ -126,9 +139,10 @@ describe('the audit file', () => {
     expect(third?.attestation_list[0].chain_uid).not.toBe(first?.attestation_list[0].chain_uid);
   });
 
-  it('takes no calls once it is closed', async () => {
+  it('takes no calls once it is closed, and keeps nobody waiting', async () => {
     const log = await open();
     await log.close();
+    await expect(log.durable()).resolves.toBeUndefined();
     expect(() => log.intend(authorized('r', true))).toThrow(
       expect.objectContaining({ failure: expect.objectContaining({ code: 'draining' }) }),
     );
@@ -226,35 +240,15 @@ describe('a damaged end of the file', () => {
   });
 });
 
-type Disk = { full: boolean; hang: Promise<void> | undefined; most: number };
-
-function faulty(disk: Disk): (at: string) => Promise<AppendFile> {
-  return async (at) => {
-    const file = await openAppendFile(at);
-    return {
-      ...file,
-      write: (bytes) => {
-        if (disk.full) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
-        return file.write(bytes.subarray(0, disk.most));
-      },
-      sync: async () => {
-        await disk.hang;
-        await file.sync();
-      },
-    };
-  };
-}
-
 const unavailable = expect.objectContaining({ failure: expect.objectContaining({ code: 'record-unavailable' }) });
 
 describe('a disk that refuses', () => {
   it('refuses intents, keeps what is queued, is loud once, and recovers by itself', async () => {
-    const disk: Disk = { full: false, hang: undefined, most: Infinity };
-    const log = await open({ open: faulty(disk), retryMs: 5 });
+    const disk = goodDisk();
+    const log = await open({ files: filesOn(disk), retryMs: 5 });
     disk.full = true;
     await expect(log.intend(authorized('w-1', false))).rejects.toThrow(unavailable);
     expect(() => log.intend(authorized('w-2', false))).toThrow(unavailable);
-    expect(() => log.intend(authorized('ro', true))).toThrow(unavailable);
     log.append(outcome('in-flight'));
     await vi.waitFor(() => expect(failures).toBeGreaterThan(2), { interval: 5, timeout: 5000 });
     expect(log.status()).toMatchObject({
@@ -272,8 +266,8 @@ describe('a disk that refuses', () => {
   });
 
   it('holds no more than the bound, and records how much it could not hold', async () => {
-    const disk: Disk = { full: false, hang: undefined, most: Infinity };
-    const log = await open({ open: faulty(disk), retryMs: 5, maxBacklogRecords: 10 });
+    const disk = goodDisk();
+    const log = await open({ files: filesOn(disk), retryMs: 5, maxBacklogRecords: 10 });
     disk.full = true;
     await expect(log.intend(authorized('w-1', false))).rejects.toThrow(unavailable);
     for (let index = 0; index < 100; index++) log.append(outcome(`refused-${index}`, { outcome: 'refused' }));
@@ -294,8 +288,8 @@ describe('a disk that refuses', () => {
   });
 
   it('refuses an intent that is not durable in time, and goes on when the disk does', async () => {
-    const disk: Disk = { full: false, hang: undefined, most: Infinity };
-    const log = await open({ open: faulty(disk), maxIntentWaitMs: 300, retryMs: 5 });
+    const disk = goodDisk();
+    const log = await open({ files: filesOn(disk), maxIntentWaitMs: 1000, retryMs: 5 });
     const release = Promise.withResolvers<void>();
     disk.hang = release.promise;
     await expect(log.intend(authorized('slow', false))).rejects.toThrow(unavailable);
@@ -306,16 +300,16 @@ describe('a disk that refuses', () => {
   });
 
   it('may take writes in parts of any size', async () => {
-    const disk: Disk = { full: false, hang: undefined, most: 100 };
-    const log = await open({ open: faulty(disk) });
+    const disk = { ...goodDisk(), most: 100 };
+    const log = await open({ files: filesOn(disk) });
     await Promise.all(Array.from({ length: 20 }, async (_, index) => log.intend(authorized(`r-${index}`, false))));
     await log.close();
     expect(await verifyFile(path)).toMatchObject({ ok: true, records: 22 });
   });
 
   it('lets close say what could not be written', async () => {
-    const disk: Disk = { full: false, hang: undefined, most: Infinity };
-    const log = await open({ open: faulty(disk) });
+    const disk = goodDisk();
+    const log = await open({ files: filesOn(disk) });
     disk.full = true;
     log.append(outcome('r'));
     await expect(log.close()).rejects.toThrow('2 audit records could not be written.');
