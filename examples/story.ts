@@ -61,7 +61,7 @@ export async function runStory(
       issuers: actual === undefined ? [] : identity.issuers.map((issuer) => ({ ...issuer, issuer: actual })),
     },
     keys: { file: path.join(data, 'keys.json') },
-    audit: { file: auditFile },
+    audit: { ...loaded.value.config.audit, file: auditFile, checkpoints: undefined },
     storage: { kind: 'sqlite' as const, file: path.join(data, 'sallyport.db') },
   };
   const gateway = await startGateway({ ...loaded.value, config }, { logger: silent });

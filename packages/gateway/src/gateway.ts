@@ -9,14 +9,15 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { setImmediate as yieldNow } from 'node:timers/promises';
 
+import type { AuditFiles } from './audit/append-file.ts';
 import { digestOf } from './audit/argument-digest.ts';
-import { createFileAuditLog, type FileAuditLogOptions } from './audit/file-audit-log.ts';
 import { CatalogStore } from './catalog/catalog-store.ts';
 import { definitionChanges } from './catalog/definition-changes.ts';
 import { statusReport, toolSchemas, type StatusReport } from './catalog/status-report.ts';
 import { createAttempts } from './authn/attempts.ts';
 import { followKeyEvents } from './authn/key-event-follower.ts';
 import { withAuthenticationEvents } from './authn/recorded-authenticator.ts';
+import { openAudit } from './composition/audit.ts';
 import { approvalLinks, composeApprovals } from './composition/approvals.ts';
 import { composeBrowser } from './composition/browser.ts';
 import { loadCertificates } from './composition/certificates.ts';
@@ -49,7 +50,7 @@ import { systemClock } from './upstream/clock.ts';
 export type GatewayOptions = {
   readonly logger: Logger;
   /** How the audit file is opened; a test's disk can be full or slow. */
-  readonly openAuditFile?: NonNullable<FileAuditLogOptions['open']>;
+  readonly openAuditFile?: AuditFiles['open'];
 };
 
 export type Gateway = {
@@ -76,8 +77,8 @@ const MAX_SEALED_BYTES = 32 * 1024;
 /**
  * Starts everything, or nothing: what was opened is closed again when a later part cannot start.
  *
- * @throws PolicyError, CertificateError, KeyRingError, StorageConfigError, TelemetryConfigError, LockedError, UnreadableTailError or ListenError,
- *   each saying what to do.
+ * @throws PolicyError, CertificateError, KeyRingError, StorageConfigError, TelemetryConfigError, SigningKeyError, LockedError,
+ *   UnreadableTailError or ListenError, each saying what to do.
  */
 export async function startGateway(loaded: LoadedConfig, options: GatewayOptions): Promise<Gateway> {
   await using opened = new AsyncDisposableStack();
@@ -118,11 +119,7 @@ async function composeGateway(
   const keyRing = await loadKeys(config.keys.file);
   const storage = await openStorage({ config, env, logger }, keyRing);
   opened.defer(() => storage.close());
-  const auditOptions = { path: config.audit.file, logger, instruments, now: Date.now, version: SALLYPORT.version };
-  const audit = await createFileAuditLog({
-    ...auditOptions,
-    ...(openAuditFile === undefined ? {} : { open: openAuditFile }),
-  });
+  const audit = await openAudit({ config: config.audit, logger, instruments, open: openAuditFile });
   opened.defer(() => audit.close());
   events.attach(audit);
   opened.defer(() => events.close());
@@ -242,6 +239,7 @@ async function composeGateway(
       uptimeMs: Date.now() - startedAtMs,
       policyVersion: policies.current.version,
       policies: policies.report(),
+      audit: { ...audit.status(), sequence: audit.tail()?.sequence ?? 0 },
       configFile: file,
     });
   let ready = false;

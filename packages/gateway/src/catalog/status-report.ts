@@ -19,11 +19,25 @@ export type StatusReport = {
   readonly policies: ReportedPolicies;
   /** The configuration file, absolute: commands on the same machine read it. */
   readonly configFile: string;
+  /** Absent from an older gateway. */
+  readonly audit?: ReportedAudit;
   readonly servers: readonly ReportedServer[];
   readonly problems: readonly { readonly server?: string; readonly code: string; readonly message: string }[];
   readonly entries: readonly ReportedEntry[];
   /** Tools that the operator's own words keep from everyone, on `/mcp` at least. */
   readonly withheld: readonly ReportedWithheld[];
+};
+
+/** Whether the record takes what is written to it. */
+export type ReportedAudit = {
+  /** `writing` or `failing`. */
+  readonly state: string;
+  /** Records that wait for the file. */
+  readonly backlogRecords: number;
+  readonly overflowed: number;
+  readonly reason?: string;
+  /** The number of the newest record. */
+  readonly sequence: number;
 };
 
 /** The set that decides, and what keeps a newer one from it. */
@@ -126,6 +140,7 @@ export function readStatusReport(value: unknown): StatusReport | undefined {
     policyVersion: textOf(value['policyVersion']),
     policies: readPolicies(value['policies']),
     configFile: textOf(value['configFile']),
+    ...readAudit(value['audit']),
     servers: value['servers'].filter(isJsonObject).map(readServer),
     problems: listOf(value['problems']).map((problem) => ({
       ...(typeof problem['server'] === 'string' ? { server: problem['server'] } : {}),
@@ -155,6 +170,18 @@ function readPolicies(value: unknown): ReportedPolicies {
       : {}),
     ...(restart.length === 0 ? {} : { restart }),
   };
+}
+
+function readAudit(value: unknown): Pick<StatusReport, 'audit'> {
+  if (!isJsonObject(value)) return {};
+  const { reason } = value;
+  const audit = {
+    state: textOf(value['state']),
+    backlogRecords: numberOf(value['backlogRecords']),
+    overflowed: numberOf(value['overflowed']),
+    sequence: numberOf(value['sequence']),
+  };
+  return { audit: typeof reason === 'string' ? { ...audit, reason } : audit };
 }
 
 function readServer(value: JsonObject): ReportedServer {

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { LockedError } from '../audit/file-lock.ts';
 import { UnreadableTailError } from '../audit/file-tail.ts';
+import { SigningKeyError } from '../audit/signing-key.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { ListenAddress } from '../config/config.ts';
 import { listen, ListenError } from '../entrypoint/listen.ts';
@@ -102,6 +103,7 @@ const EXPECTED = [
   KeyRingError,
   StorageConfigError,
   TelemetryConfigError,
+  SigningKeyError,
   LockedError,
   UnreadableTailError,
 ];

@@ -1,6 +1,6 @@
 /** `sallyport status`: what a running gateway is doing. */
 
-import type { ReportedPolicies, ReportedServer } from '../catalog/status-report.ts';
+import type { ReportedAudit, ReportedPolicies, ReportedServer } from '../catalog/status-report.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
@@ -15,7 +15,7 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
   const report = await fetchStatus(url);
   const { refused } = report.policies;
   const unwell = report.servers.some((server) => server.state !== 'healthy');
-  const wrong = report.problems.length > 0 || unwell || refused !== undefined;
+  const wrong = report.problems.length > 0 || unwell || refused !== undefined || report.audit?.state === 'failing';
   if (json) {
     terminal.out(JSON.stringify(report, null, 2));
     return wrong ? EXIT.failed : EXIT.done;
@@ -24,6 +24,7 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
   terminal.out(terminal.dim(`catalog ${short(report.catalogVersion)}  policies ${short(report.policyVersion)}`));
   const now = report.startedAtMs + report.uptimeMs;
   printPolicies(report.policies, now, terminal);
+  printAudit(report.audit, terminal);
   terminal.out('');
   const head = ['server', 'state', 'since', 'era', 'tools', 'prompts', 'resources', 'owner'];
   const lines = table([head, ...report.servers.map((server) => row(server, now))]);
@@ -49,6 +50,13 @@ function printPolicies({ version, refused, restart }: ReportedPolicies, nowMs: n
   if (restart !== undefined) {
     terminal.out(terminal.yellow(`The configuration file has changes that take a restart: ${restart.join(', ')}`));
   }
+}
+
+/** Nothing when all is well. */
+function printAudit(audit: ReportedAudit | undefined, terminal: Terminal): void {
+  if (audit?.state !== 'failing') return;
+  const { reason = 'unknown', backlogRecords } = audit;
+  terminal.out(terminal.red(`audit: the file cannot be written (${reason}); ${backlogRecords} records wait for it`));
 }
 
 function row(server: ReportedServer, nowMs: number): string[] {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { parsePlace, type DeclaredArgument } from '../model/argument-kind.ts';
 import type {
   AllowRule,
+  AuditConfig,
   Config,
   DisabledServer,
   LimitConfig,
@@ -54,7 +55,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
       answerMs: file.approvals.answer,
       maxPending: file.approvals.maxPending,
     },
-    audit: { file: absolute(file.audit.file) },
+    audit: compileAudit(file, absolute),
     telemetry: compileTelemetry(file.telemetry, directory),
     requests: {
       maxBodyBytes: file.requests.maxBody,
@@ -83,6 +84,27 @@ function compileTls(tls: NonNullable<ParsedFile['tls']>, absolute: (file: string
     clientCertificates: tls.clientCertificates,
   };
 }
+
+function compileAudit({ audit, keys }: ParsedFile, absolute: (file: string) => string): AuditConfig {
+  const { rotate, keep, spool, checkpoints } = audit;
+  const orNever = (written: number | 'off'): number => (written === 'off' ? Infinity : written);
+  return {
+    file: absolute(audit.file),
+    rotate: rotate === 'off' ? undefined : { maxBytes: orNever(rotate.size), maxAgeMs: orNever(rotate.every) },
+    keepMs: keep === 'off' ? undefined : keep,
+    spoolFile: spool === undefined ? undefined : absolute(spool),
+    checkpoints:
+      checkpoints === 'off'
+        ? undefined
+        : {
+            everyRecords: checkpoints.records,
+            everyMs: checkpoints.every,
+            keyFile: absolute(checkpoints.key ?? path.join(path.dirname(keys.file), SIGNING_KEY)),
+          },
+  };
+}
+
+const SIGNING_KEY = 'audit-signing-key.pem';
 
 /** Also for what a reference leads to: its relative paths are relative to the configuration as well. */
 export function locateStorage(storage: StorageConfig, directory: string): StorageConfig {

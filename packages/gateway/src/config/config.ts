@@ -27,7 +27,7 @@ export type Config = {
   readonly policies: readonly PolicySource[];
   readonly limits: readonly LimitConfig[];
   readonly approvals: ApprovalsConfig;
-  readonly audit: { readonly file: string };
+  readonly audit: AuditConfig;
   /** Undefined when nothing is sent to a collector. */
   readonly telemetry: TelemetryConfig | undefined;
   readonly requests: RequestLimits;
@@ -55,6 +55,19 @@ export type StorageConfig =
   | { readonly kind: 'postgres'; readonly url: string }
   | { readonly kind: 'memory' }
   | { readonly kind: 'reference'; readonly source: Exclude<ValueConfig, { kind: 'literal' }> };
+
+export type AuditConfig = {
+  readonly file: string;
+  /** `Infinity` for never. Undefined: one file, for good. */
+  readonly rotate: { readonly maxBytes: number; readonly maxAgeMs: number } | undefined;
+  /** Undefined: nothing is deleted. */
+  readonly keepMs: number | undefined;
+  /** On another disk, for what waits while the file refuses. */
+  readonly spoolFile: string | undefined;
+  readonly checkpoints:
+    | { readonly everyRecords: number; readonly everyMs: number; readonly keyFile: string }
+    | undefined;
+};
 
 export type ApprovalsConfig = {
   readonly lifetimeMs: number;

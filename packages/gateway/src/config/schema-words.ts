@@ -4,7 +4,16 @@ import * as z from 'zod';
 
 import type { Result } from '../model/result.ts';
 import type { ValueConfig } from './config.ts';
-import { DURATION, parseDurationMs, parseListenAddress, parseRate, parseSizeBytes, RATE, SIZE } from './units.ts';
+import {
+  DURATION,
+  parseDurationMs,
+  parseListenAddress,
+  parsePeriodMs,
+  parseRate,
+  parseSizeBytes,
+  RATE,
+  SIZE,
+} from './units.ts';
 
 export const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -22,6 +31,8 @@ function parsed<T>(pattern: RegExp, parse: (text: string) => Result<T, string>) 
 }
 
 export const duration = parsed(DURATION, parseDurationMs);
+/** For what is kept, or long ago: longer than a timer can wait. */
+export const period = parsed(DURATION, parsePeriodMs);
 export const size = parsed(SIZE, parseSizeBytes);
 export const rate = parsed(RATE, parseRate);
 export const address = parsed(/^(?:.*:)?\d{1,5}$/, parseListenAddress);

@@ -6,6 +6,7 @@
 import * as z from 'zod';
 
 import { approvalsSchema } from './approvals-schema.ts';
+import { auditSchema } from './audit-schema.ts';
 import { identitySchema } from './identity-schema.ts';
 import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
@@ -120,10 +121,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .describe(
           'How often one caller may make the same call with the same arguments: agents can go in circles. Or off.',
         ),
-      audit: z
-        .strictObject({ file: filePath.describe('Appended to, never rewritten.') })
-        .prefault({ file: './data/audit.jsonl' })
-        .describe('The record of every decision and call, hash-chained.'),
+      audit: auditSchema,
       telemetry: telemetrySchema,
       requests: requests.prefault({}),
       allowedHosts: z.array(name).default([]).describe('Host headers that are accepted beside listen and publicUrl.'),

@@ -51,6 +51,11 @@ export function parseDurationMs(text: string): Result<number, string> {
   return duration.ok && duration.value > MAX_DURATION_MS ? err('is longer than 24 days') : duration;
 }
 
+/** How long something is kept, or ago: no timer waits for it, so that it may be years. */
+export function parsePeriodMs(text: string): Result<number, string> {
+  return quantity(text, DURATION, DURATIONS_MS, 'a time such as 12h, 30d or 400d');
+}
+
 /** `4MiB` to 4194304. */
 export function parseSizeBytes(text: string): Result<number, string> {
   return quantity(text, SIZE, SIZES_BYTES, 'a size such as 64KiB, 4MiB or 10MB');
