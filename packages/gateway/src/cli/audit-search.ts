@@ -9,11 +9,11 @@ import { createSearch, INTERRUPTED } from '../audit/search.ts';
 import type { AuditQuery, Found } from '../audit/search.ts';
 import type { ToldRecord } from '../audit/told-record.ts';
 import { loadConfig } from '../config/load.ts';
-import { parseDurationMs } from '../config/units.ts';
 import { CommandError, TYPED } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
+import { pastInstant } from './past-instant.ts';
 import { table } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -169,23 +169,13 @@ function queryOf(filters: AuditFilters, nowMs: number): AuditQuery {
     ...(who === undefined ? {} : { who }),
     ...(tool === undefined ? {} : { tool }),
     ...(server === undefined ? {} : { server }),
-    ...(since === undefined ? {} : { sinceMs: instantOf(since, nowMs) }),
-    ...(until === undefined ? {} : { untilMs: instantOf(until, nowMs) }),
+    ...(since === undefined ? {} : { sinceMs: pastInstant(since, nowMs) }),
+    ...(until === undefined ? {} : { untilMs: pastInstant(until, nowMs) }),
     ...(decision === undefined ? {} : { decision }),
     ...(outcome === undefined ? {} : { outcome }),
     ...(request === undefined ? {} : { request }),
     ...(text === undefined ? {} : { text }),
   };
-}
-
-/** `2h`: so long ago. Else a date. */
-function instantOf(text: string, nowMs: number): number {
-  const duration = parseDurationMs(text);
-  if (duration.ok) return nowMs - duration.value;
-  const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(date)) return date;
-  const hint = 'Write how long ago (30m, 2h, 7d) or a date (2027-01-31, 2027-01-31T09:00:00Z).';
-  throw new CommandError(`"${text}" is no time.`, EXIT.usage, hint);
 }
 
 const MAX_LIMIT = 100_000;

@@ -6,6 +6,7 @@ import { Command, CommanderError, Option } from 'commander';
 
 import { SALLYPORT } from '../protocol/identity.ts';
 import type { AuditFilters } from './audit-search.ts';
+import type { AuditVerifyOptions } from './audit-verify.ts';
 import { CommandError, TYPED } from './command.ts';
 import type { CommandContext } from './command.ts';
 import type { SidecarOptions } from './sidecar.ts';
@@ -241,13 +242,44 @@ function addAudit(program: Command, context: CommandContext, ended: Ended): void
       ended(await auditTail(context, file === undefined ? options : { ...options, file }, interrupted.signal));
     },
   );
+  addVerify(audit, context, ended);
+}
+
+type VerifyOptions = Omit<AuditVerifyOptions, 'files'>;
+
+function addVerify(audit: Command, context: CommandContext, ended: Ended): void {
   audit
     .command('verify')
-    .description('Prove that no record of an audit file was changed, removed or reordered. Needs nothing but the file.')
-    .argument('<file>', 'for example data/audit.jsonl')
+    .description('Prove that no record was changed, removed or reordered; with checkpoints, that nothing was cut off.')
+    .argument('[file...]', "default: the configuration's record, with all its files")
+    .addOption(configOption())
+    .option('--since <time>', 'only records from then on: how long ago (30m, 2h, 7d), or a date')
+    .option('--until <time>', 'only records before then')
+    .option('--from-sequence <number>', 'only records from this number on')
+    .option('--to-sequence <number>', 'only records up to this number')
+    .option('--checkpoint <file or text>', 'one that was kept elsewhere; may be repeated', collect, [])
+    .option('--public-key <pem>', 'of the signing key; default: the one beside it; may be repeated', collect, [])
     .option('--any-start', 'the file is a range cut out of a longer one', false)
-    .action(async (file: string, options: { anyStart: boolean }) => {
+    .option('--json', 'print it as JSON', false)
+    .addHelpText(
+      'after',
+      `\nExamples:\n  ${TYPED} audit verify\n  ${TYPED} audit verify data/audit.jsonl --since 30d\n` +
+        `  ${TYPED} audit verify --checkpoint kept.txt --public-key audit-signing-key.pub.pem\n\n` +
+        'Exit code 0: intact. 1: something is wrong, and it says what. 2: it could not be asked (no such file, no such key).',
+    )
+    .action(async (files: readonly string[], options: VerifyOptions) => {
       const { auditVerify } = await import('./audit-verify.ts');
-      ended(await auditVerify(context, { file, ...options }));
+      ended(await auditVerify(context, { files, ...options }));
+    });
+  audit
+    .command('checkpoint')
+    .description(
+      'The newest signed checkpoint as one line, to be kept elsewhere: it shows later that nothing was cut off.',
+    )
+    .argument('[file]', "default: the configuration's audit file")
+    .addOption(configOption())
+    .action(async (file: string | undefined, options: { config: string }) => {
+      const { auditCheckpoint } = await import('./audit-checkpoint.ts');
+      ended(await auditCheckpoint(context, file === undefined ? options : { ...options, file }));
     });
 }

@@ -7,6 +7,8 @@ export interface Terminal {
   out(line: string): void;
   /** A line to standard error: what went wrong, and hints. */
   err(line: string): void;
+  /** A line on standard error that the next one replaces; `''` removes it. Absent where standard error is no terminal. */
+  readonly status?: (line: string) => void;
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;
   readonly red: (text: string) => string;
@@ -23,6 +25,8 @@ export function createTerminal(streams: { out: TerminalStream; err: TerminalStre
   return {
     out: (line) => void streams.out.write(`${line}\n`),
     err: (line) => void streams.err.write(`${line}\n`),
+    ...(streams.err.isTTY === true &&
+      env['TERM'] !== 'dumb' && { status: (line: string) => void streams.err.write(`\r\u001B[K${line}`) }),
     bold: paint(1),
     dim: paint(2),
     red: paint(31),
