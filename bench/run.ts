@@ -3,7 +3,7 @@
  * through Sallyport with everything on, in one run on one machine. Rounds alternate, so that a slow minute slows all of
  * them; the figures are medians. CPU per call is the robust one: rates depend on the cores that the load leaves. With
  * `--policy` instead: what a decision of policy costs (`policy.ts`); with `--telemetry`: what metrics and traces cost
- * (`telemetry.ts`); neither needs Linux or any of these.
+ * (`telemetry.ts`); with `--audit`: what the record costs (`audit.ts`). None needs Linux or any of these.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { auditTable, measureAudit } from './audit.ts';
 import { legacyCall, modernCall } from './calls.ts';
 import { ANSWER_TEXT } from './fixtures/messages.ts';
 import { load, tryCall, type Call } from './load.ts';
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     starts: { type: 'boolean', default: false },
     policy: { type: 'boolean', default: false },
     telemetry: { type: 'boolean', default: false },
+    audit: { type: 'boolean', default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -185,6 +187,15 @@ async function main(): Promise<number> {
       say(telemetryTable(await measureTelemetry()));
     } finally {
       await stopAll();
+    }
+    return 0;
+  }
+  if (values.audit) {
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
+    try {
+      say(auditTable(await measureAudit(folder)));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
     return 0;
   }
