@@ -228,6 +228,15 @@ describe('status', () => {
     expect(out).toContain('It does not start.');
   });
 
+  it('says that the record cannot be written, and ends with 1', async () => {
+    const audit = { state: 'failing', backlogRecords: 7, overflowed: 0, reason: 'ENOSPC: no space left', sequence: 12 };
+    const { url } = await answering(() => json({ version: '0.1.0', servers: [], problems: [], entries: [], audit }));
+    expect(await run(['status', '--url', url])).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('audit: the file cannot be written (ENOSPC: no space left); 7 records wait for it'),
+    });
+  });
+
   it('says when something else answers', async () => {
     const { url } = await answering(() => json({ hello: 1 }));
     expect(await run(['status', '--url', url])).toMatchObject({
