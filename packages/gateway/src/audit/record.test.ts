@@ -129,6 +129,16 @@ describe('the record of a call', () => {
     expect(record.join('')).not.toContain('sk-live');
   });
 
+  it('says how many minutes a successful call saved, as the owner estimated when it was made', () => {
+    const entry = tool('read', true);
+    const valued = { ...entry, traits: { ...entry.traits, minutesSaved: 2.5 } };
+    expect(parsed(outcomeRecord(outcome('r', { entry: valued }), at, context))).toMatchObject({
+      unmapped: { minutes_saved: 2.5 },
+    });
+    const failed = parsed(outcomeRecord(outcome('r', { entry: valued, outcome: 'tool_error' }), at, context));
+    expect(failed).not.toHaveProperty('unmapped.minutes_saved');
+  });
+
   it('points at its intent, which holds the digest', () => {
     const record = parsed(outcomeRecord(outcome('r', { intentSequence: 6, entry: tool('write', false) }), at, context));
     expect(record).toMatchObject({ activity_id: 99, type_uid: 600399, unmapped: { intent_sequence: 6 } });

@@ -63,6 +63,7 @@ export function outcomeRecord(event: AuditEvent, at: Position, context: RecordCo
   else own += argumentDigest(operation);
   own += administrativeAct(operation);
   if (event.resultBytes !== undefined) own += `,"result_bytes":${event.resultBytes}`;
+  own += minutesSaved(event);
   if (failure !== undefined) own += `,"sent":"${failure.sent}"`;
   if (failure?.reason !== undefined) own += `,"reason":${quote(failure.reason)}`;
   if (event.approval !== undefined) own += approvalOf(event.approval);
@@ -77,6 +78,13 @@ export function outcomeRecord(event: AuditEvent, at: Position, context: RecordCo
     own + policyErrors(decision) + observedOf(decision),
     origin(request, principal),
   ];
+}
+
+/** As the tool's owner estimates at the time of the call: a later estimate does not rewrite what was saved. */
+function minutesSaved({ outcome, entry, request }: AuditEvent): string {
+  const minutes = entry?.traits.minutesSaved;
+  if (minutes === undefined || outcome !== 'ok' || request.operation.kind !== 'call-tool') return '';
+  return `,"minutes_saved":${minutes}`;
 }
 
 /** The intent to make a call: what is about to leave, for whom, to where. */

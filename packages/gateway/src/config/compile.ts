@@ -195,7 +195,7 @@ function compileTraits(
   of: TraitRule['of'],
   [pattern, traits]: [string, Partial<ParsedServer['tools'][string]>],
 ): TraitRule {
-  const { readOnly, risk, idempotent, tags, classification, timeout, scopes, hidden, pins } = traits;
+  const { readOnly, risk, idempotent, tags, classification, timeout, scopes, hidden, pins, minutesSaved } = traits;
   const declared = Object.entries(traits.arguments ?? {}).flatMap(([place, kind]): DeclaredArgument[] => {
     const steps = parsePlace(place);
     return steps.ok ? [{ place, steps: steps.value, kind }] : [];
@@ -210,6 +210,7 @@ function compileTraits(
       ...(tags === undefined ? {} : { tags }),
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
       ...(scopes === undefined ? {} : { scopes }),
+      ...(minutesSaved === undefined ? {} : { minutesSaved }),
       ...(classification === undefined ? {} : { classification }),
     },
     ...(hidden === undefined ? {} : { hidden }),

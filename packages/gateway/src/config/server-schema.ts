@@ -35,6 +35,12 @@ const traits = z
 
 const toolWords = traits
   .extend({
+    minutesSaved: z
+      .number()
+      .min(0)
+      .max(10_080)
+      .optional()
+      .describe("What one successful call saves a person, in minutes: its owner's estimate, for `sallyport usage`."),
     hidden: z.boolean().optional().describe('It is not listed and cannot be called. No policy lifts this.'),
     pins: z
       .record(name, z.json())

@@ -125,6 +125,7 @@ function instrumentsInto(refused: FailureCode[], streams: { open: number }): Ins
     policiesRefused: nowhere,
     observed: nowhere,
     schemaRejected: nowhere,
+    minutesSaved: nowhere,
     auditBacklog: nowhere,
     auditFailed: nowhere,
     auditFailing: nowhere,

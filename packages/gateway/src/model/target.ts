@@ -27,6 +27,8 @@ export type Traits = {
   readonly scopes: readonly string[];
   /** For one call of it, in milliseconds, instead of the server's. */
   readonly timeoutMs?: number;
+  /** What one successful call of a tool saves a person, in minutes, as its owner states. */
+  readonly minutesSaved?: number;
 };
 
 /** Default for what the operator said nothing about: it may write, and it is recorded before it is sent. */

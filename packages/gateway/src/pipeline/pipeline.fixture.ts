@@ -243,6 +243,7 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     refused: (code) => void refused.push(code),
     observed: silent,
     schemaRejected: silent,
+    minutesSaved: silent,
     auditBacklog: silent,
     auditFailed: silent,
     auditFailing: silent,

@@ -133,6 +133,9 @@ function measure(
     if (observed !== undefined) instruments.observed(observed.effect);
   }
   if (failure?.code === 'invalid-arguments' && entry !== undefined) instruments.schemaRejected(entry.server.id);
+  if (entry?.traits.minutesSaved !== undefined && event.outcome === 'ok' && operation.kind === 'call-tool') {
+    instruments.minutesSaved(entry.server.id, entry.name, entry.traits.minutesSaved);
+  }
   const statusCode = failure?.upstream === undefined ? undefined : String(failure.upstream.code);
   // A server's error by its JSON-RPC code, as the conventions have it; our own refusals by the codes of model/failure.ts.
   const errorType = event.outcome === 'tool_error' ? 'tool_error' : (statusCode ?? failure?.code);

@@ -64,6 +64,8 @@ export interface Instruments {
   /** Is the set in force older than the files, because they cannot be used? */
   policiesRefused(refused: boolean): void;
   schemaRejected(server: ServerId): void;
+  /** By a successful call of a tool, as its owner estimates. */
+  minutesSaved(server: ServerId, tool: string, minutes: number): void;
   auditBacklog(records: number): void;
   auditFailed(): void;
   /** Does the file refuse records at present? */

@@ -223,6 +223,12 @@ export const METRICS = {
     attributes: ['server', 'tool'],
     meaning: 'Tokens of results that tools returned, estimated: 4.5 bytes each.',
   },
+  minutesSaved: {
+    name: 'sallyport.minutes_saved',
+    kind: 'counter',
+    attributes: ['server', 'tool'],
+    meaning: "Minutes that successful calls saved people, as the tools' owners state.",
+  },
   catalogVersion: {
     name: 'sallyport.catalog.version',
     kind: 'gauge',

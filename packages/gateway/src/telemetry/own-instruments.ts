@@ -22,6 +22,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
   const approvals = counted(meter, METRICS.approvalsDecided);
   const rejections = counted(meter, METRICS.schemaRejections);
   const auditFailing = setting(meter, METRICS.auditFailing);
+  const minutes = counted(meter, METRICS.minutesSaved);
   const auditFailures = counted(meter, METRICS.auditFailures, [[]]);
   const streams = counted(meter, METRICS.streams, [[]]);
   const reloads = counted(meter, METRICS.policyReloads, [['refused']]);
@@ -47,6 +48,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
     policiesReloaded: (result) => reloads([result]),
     policiesRefused: (refused) => policyRefused(refused ? 1 : 0),
     schemaRejected: (server) => rejections([server]),
+    minutesSaved: (server, tool, saved) => minutes([server, tool], saved),
     auditBacklog: setting(meter, METRICS.auditBacklog),
     auditFailed: () => auditFailures([]),
     auditFailing: (failing) => auditFailing(failing ? 1 : 0),
