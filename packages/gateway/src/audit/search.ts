@@ -17,6 +17,10 @@ export type AuditQuery = {
   /** `ok`, `refused`, `failed`, `tool_error`, `input_required`, `interrupted`, or the code of a failure. */
   readonly outcome?: string;
   readonly request?: string;
+  /** Exactly this tenant's records. Absent: everyone's, and those of nobody's: the writer's own, failed authentications. */
+  readonly tenant?: string;
+  /** Intents as well, though their outcome followed: one request's whole story. */
+  readonly intents?: true;
   /** Anywhere in the line, whatever its case. */
   readonly text?: string;
 };
@@ -38,14 +42,11 @@ const MAX_OPEN_INTENTS = 100_000;
 
 export function createSearch(query: AuditQuery): Search {
   const open = new Map<number, Found>();
-  const text = query.text?.toLowerCase();
+  const isMatch = matcherOf(query);
   let unreadable = 0;
   let read = 0;
 
-  const matching = (found: readonly Found[]): readonly Found[] =>
-    found.filter(
-      ({ record, line }) => matches(record, query) && (text === undefined || line.toLowerCase().includes(text)),
-    );
+  const matching = (found: readonly Found[]): readonly Found[] => found.filter(isMatch);
 
   const interrupted = (): readonly Found[] => {
     const left = [...open.values()].map(({ record, line }) => ({ record: { ...record, outcome: INTERRUPTED }, line }));
@@ -63,6 +64,7 @@ export function createSearch(query: AuditQuery): Search {
         return [];
       }
       if (record.event === 'intent') {
+        if (query.intents === true) return matching([{ record, line }]);
         open.set(record.sequence, { record, line });
         const [oldest] = open.keys();
         if (open.size <= MAX_OPEN_INTENTS || oldest === undefined) return [];
@@ -86,9 +88,17 @@ export function createSearch(query: AuditQuery): Search {
 
 export const INTERRUPTED = 'interrupted';
 
+/** Is this one of those that are asked for? Which intents are shown is the reader's matter. */
+export function matcherOf(query: AuditQuery): (found: Found) => boolean {
+  const text = query.text?.toLowerCase();
+  return ({ record, line }) => matches(record, query) && (text === undefined || line.toLowerCase().includes(text));
+}
+
 function matches(record: ToldRecord, query: AuditQuery): boolean {
-  const { who, tool, server, sinceMs, untilMs, decision, outcome, request } = query;
+  const { who, tool, server, sinceMs, untilMs, decision, outcome, request, tenant } = query;
   return (
+    // First: whose a record is comes before everything that it says. No record is of the tenant "".
+    (tenant === undefined || (tenant !== '' && record.tenant === tenant)) &&
     (who === undefined || globMatches(who, record.who)) &&
     (tool === undefined || globMatches(tool, record.target)) &&
     (server === undefined || globMatches(server, record.server)) &&
