@@ -55,7 +55,7 @@ function linesOf(bytes: Buffer, from: number, start: number, last: number): Plac
     at += line.length + 1;
     return one;
   });
-  return placed.reverse();
+  return placed.toReversed();
 }
 
 export async function readRange(file: FileHandle, start: number, end: number): Promise<Buffer> {

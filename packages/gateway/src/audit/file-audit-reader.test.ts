@@ -151,9 +151,9 @@ describe('where a search goes on', () => {
 
   it('stays small however many calls were in flight, and knows of which it is not sure', () => {
     const settled = Array.from({ length: 5_000 }, (_, index) => 1_000_000 + 7 * index);
-    const text_ = encodeCursor({ file: 1, end: 5, settled });
-    expect(text_.length).toBeLessThan(2_000);
-    const { settled: kept, unsure } = decodeCursor(text_) ?? {};
+    const written = encodeCursor({ file: 1, end: 5, settled });
+    expect(written.length).toBeLessThan(2_000);
+    const { settled: kept, unsure } = decodeCursor(written) ?? {};
     expect(kept).toHaveLength(400);
     expect(unsure).toEqual([1_000_000, 1_000_000 + 7 * 4_599]);
   });

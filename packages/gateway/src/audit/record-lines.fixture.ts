@@ -14,6 +14,8 @@ export type Told = {
   readonly tenant?: string;
   readonly tool?: string;
   readonly outcome?: AuditEvent['outcome'];
+  /** It named nothing that exists. */
+  readonly unresolved?: true;
   readonly more?: Partial<AuditEvent>;
 };
 
@@ -47,20 +49,21 @@ export function recordLines(): RecordLines {
     lines,
     intent: ({ id, timeMs, who = 'alice', tenant = 'default' }) => {
       const request = authorized(id, false);
-      const look = { ...request.permit, principal: person(who, tenant) };
+      const { operation, target, obligations } = request.permit;
+      const look = { operation, target, obligations, principal: person(who, tenant) };
       // Only `authz` makes permits; a test of reading needs the record of one all the same.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       const permit = look as unknown as Permit;
       return add((at) => intentRecord({ ...request, permit, receivedAtMs: timeMs }, at, context));
     },
     outcome: ({ id, timeMs, who = 'alice', tenant = 'default', tool: name = 'read', ...rest }) => {
-      const { outcome = 'ok', intent, more = {} } = rest;
+      const { outcome = 'ok', intent, unresolved, more = {} } = rest;
       return add((at) =>
         outcomeRecord(
           {
             request: { ...inbound({ id }), receivedAtMs: timeMs },
             principal: person(who, tenant),
-            entry: tool(name, true),
+            ...(unresolved === true ? {} : { entry: tool(name, true) }),
             outcome,
             durationMs: 0,
             ...(intent === undefined ? {} : { intentSequence: intent }),
