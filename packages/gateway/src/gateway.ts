@@ -26,6 +26,7 @@ import { composeAuthenticator, composeFailedAttempts } from './composition/ident
 import { configurationLoaded } from './composition/loaded-configuration.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
 import { countedLimiter, countedWords, watchParts, watchPending } from './composition/metrics.ts';
+import { composeOversight } from './composition/oversight.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
@@ -44,6 +45,7 @@ import { checkParamHeaders } from './protocol/param-headers.ts';
 import { createLimiter } from './quota/memory-limiter.ts';
 import { createSealer } from './seal/aead-sealer.ts';
 import { loadKeyRing } from './seal/key-ring.ts';
+import { Live } from './telemetry/live.ts';
 import type { Logger } from './telemetry/logger.ts';
 import { systemClock } from './upstream/clock.ts';
 
@@ -167,6 +169,16 @@ async function composeGateway(
     for (const { server, state } of current.servers) instruments.upstreamState(server.id, state);
   });
 
+  const live = new Live({ clockMs });
+  const oversight = composeOversight({
+    auditFile: config.audit.file,
+    live,
+    catalog: () => store.current,
+    counts: () => entrypoint.counts(),
+    logger,
+  });
+  opened.defer(() => oversight.close());
+
   const listen = await withFreePort(config.listen);
   const scheme = config.tls === undefined ? 'http' : 'https';
   const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
@@ -194,6 +206,8 @@ async function composeGateway(
       audit: events.bounding(audit),
       traces,
       send: upstreams.send,
+      oversight,
+      live,
       yieldNow: () => yieldNow(),
       pageSize: LIST_PAGE_SIZE,
       instruments,
@@ -254,6 +268,7 @@ async function composeGateway(
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: await instruments.bytes() }),
     notReady,
     status,
+    live: () => oversight.live(undefined),
     schemas: () => toolSchemas(store.current),
     allowedHosts: config.allowedHosts,
     logger,

@@ -1,5 +1,6 @@
 /** What the record makes of an operation: its OCSF activity, what is digested, whether its intent must be durable first. */
 
+import type { AdministrativeAct } from '../model/administration.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Operation, OperationKind } from '../model/operation.ts';
 import type { Entry } from '../model/target.ts';
@@ -26,8 +27,14 @@ const ALWAYS_READ: Readonly<Record<Exclude<OperationKind, 'administer'>, boolean
 /** Everything that is not a read is recorded durably before it leaves. */
 export function isReadOnly(operation: Operation, entry: Entry | undefined): boolean {
   if (operation.kind === 'task') return operation.verb === 'get';
-  if (operation.kind === 'administer') return operation.act.name !== 'decideApproval';
+  if (operation.kind === 'administer') return !mustBeKnownFirst(operation.act);
   return ALWAYS_READ[operation.kind] || (entry?.traits.readOnly ?? false);
+}
+
+/** A decision changes what happens; and whoever reads what others said is on record before they have read it. */
+function mustBeKnownFirst(act: AdministrativeAct): boolean {
+  const { name } = act.name === 'readAllTenants' ? act.of : act;
+  return name === 'decideApproval' || name === 'readAuditBodies';
 }
 
 /** What is digested: the part of the request that says what exactly was asked for. */

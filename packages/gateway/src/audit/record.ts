@@ -18,6 +18,7 @@ import { ACTIVITY, argumentsOf, isReadOnly } from './activity.ts';
 import { digestOf } from './argument-digest.ts';
 import { asciiJson, quote } from './ascii-json.ts';
 import type { ApprovalWord, AuditEvent } from './audit-log.ts';
+import { readOf } from './reading-act.ts';
 
 const OCSF_VERSION = '1.9.0';
 const MAX_GROUPS = 32;
@@ -302,7 +303,7 @@ function argumentDigest(operation: Operation): string {
   return args === undefined ? '' : `,"arguments":"${digestOf(args)}"`;
 }
 
-/** Which approval was read or decided, and how; or how much was asked about access. */
+/** Which approval was read or decided, and how; how much was asked about access; what of the record was looked at. */
 function administrativeAct(operation: Operation): string {
   if (operation.kind !== 'administer') return '';
   const { act } = operation;
@@ -314,5 +315,11 @@ function administrativeAct(operation: Operation): string {
       return act.id === undefined ? '' : `,"approval":{"id":${quote(act.id)}}`;
     case 'decideApproval':
       return `,"approval":{"id":${quote(act.id)},"verdict":"${act.verdict}"}`;
+    case 'readAllTenants':
+    case 'readAudit':
+    case 'readAuditBodies':
+    case 'readUsage':
+    case 'readLive':
+      return `,"read":${asciiJson(readOf(act))}`;
   }
 }

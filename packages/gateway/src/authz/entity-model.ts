@@ -150,6 +150,17 @@ export const ACTION_MODEL: Readonly<Record<ActionName, ActionModel>> = {
     says: 'Read the approvals that one asked for or may decide. Built in: everyone may.',
   },
   decideApproval: { on: ['Gateway'], says: 'Decide approvals that one is asked for. Built in: everyone may.' },
+  readAudit: { on: ['Gateway'], says: 'Search and follow the record of one’s own tenant, without bodies.' },
+  readAuditBodies: {
+    on: ['Gateway'],
+    says: 'Read what was sent and answered, where that is kept. Of one’s own tenant.',
+  },
+  readUsage: { on: ['Gateway'], says: 'Read what was used and what it saved, in one’s own tenant.' },
+  readLive: { on: ['Gateway'], says: 'See who is calling what now, in one’s own tenant.' },
+  readAllTenants: {
+    on: ['Gateway'],
+    says: 'Do with every tenant what one of these four allows with one’s own, and see what belongs to none.',
+  },
 };
 
 export const ANNOTATION_MODEL: Readonly<Record<AnnotationName, string>> = {

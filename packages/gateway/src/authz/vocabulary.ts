@@ -34,6 +34,11 @@ export const ACTIONS = [
   'askAccessOfOthers',
   'readApprovals',
   'decideApproval',
+  'readAudit',
+  'readAuditBodies',
+  'readUsage',
+  'readLive',
+  'readAllTenants',
 ] as const;
 
 export type ActionName = (typeof ACTIONS)[number];

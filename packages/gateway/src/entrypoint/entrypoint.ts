@@ -4,6 +4,7 @@
  */
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 import type { BrowserLogin } from '../authn/browser-login.ts';
 import type { NoteEvent } from '../model/event.ts';
@@ -76,6 +77,17 @@ export type EntrypointOptions = {
   readonly digestArguments: (args: JsonObject) => string;
 };
 
+/** What is open now. */
+export type EntrypointCounts = {
+  readonly connections: number;
+  /** HTTP requests that are received or answered. */
+  readonly requests: number;
+  /** Event streams that stay open: of sessions, and of who follows the record. */
+  readonly streams: number;
+  /** That legacy clients were asked and have not answered. */
+  readonly openQuestions: number;
+};
+
 export type Entrypoint = {
   /** @throws ListenError */
   listen(address: ListenAddress): Promise<ListenAddress>;
@@ -87,6 +99,7 @@ export type Entrypoint = {
   connections(): Promise<number>;
   /** Requests at work, now. */
   readonly calls: number;
+  counts(): EntrypointCounts;
   /**
    * Stops in an orderly way: no new connections, 503 for new requests on old ones, streams end, calls may finish within
    * `graceMs`, then they are cancelled and the connections cut. Called again, it can shorten the time that is left.
@@ -141,6 +154,13 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
   const listener = createListener(options.tls, limits);
   const { server } = listener;
   attach(server, parts, (request, response) => void receive(request, response));
+  let connections = 0;
+  server.on('connection', (socket: Socket) => {
+    connections += 1;
+    socket.once('close', () => {
+      connections -= 1;
+    });
+  });
 
   return {
     async listen(address) {
@@ -159,6 +179,12 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     get calls() {
       return parts.openCalls.size;
     },
+    counts: () => ({
+      connections,
+      requests: requests.count,
+      streams: parts.openStreams.size,
+      openQuestions: parts.openQuestions.size,
+    }),
     close(graceMs) {
       if (closing === undefined) {
         closing = drain(server, parts, requests, graceMs).then(() => parts.followedSessions.close());

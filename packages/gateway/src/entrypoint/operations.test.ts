@@ -22,6 +22,7 @@ const makeListener = (): OperationsListener =>
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: [Buffer.from('up'), Buffer.from(' 1\n')] }),
     notReady: () => notReady,
     status: () => ({ servers: [{ id: 'files', state: 'healthy' }] }),
+    live: () => ({ inFlight: { requests: 3 } }),
     schemas: () => ({ 'files/read': { type: 'object' } }),
     allowedHosts: ['ops.internal'],
     logger,

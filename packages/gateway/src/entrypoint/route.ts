@@ -17,7 +17,17 @@ export type Route =
 
 export type ApiPlace =
   | { readonly name: 'evaluation' | 'evaluations' | 'authzen-configuration' | 'approvals' }
-  | { readonly name: 'approval' | 'decision'; readonly id: string };
+  | { readonly name: 'approval' | 'decision'; readonly id: string }
+  | { readonly name: 'reading'; readonly of: ReadingPlace };
+
+/** What auditors and operators read. */
+export type ReadingPlace =
+  | { readonly name: 'records' }
+  | { readonly name: 'tail' }
+  | { readonly name: 'usage' }
+  | { readonly name: 'live' }
+  | { readonly name: 'request'; readonly id: string }
+  | { readonly name: 'bodies'; readonly id: string };
 
 export type PagePlace =
   | { readonly name: 'login' | 'login-callback' | 'logout' | 'logged-out' | 'approvals' }
@@ -26,11 +36,18 @@ export type PagePlace =
 const AGGREGATE_PATH = '/mcp';
 const AGGREGATE: Route = { kind: 'mcp', path: AGGREGATE_PATH, endpoint: { kind: 'aggregate' } };
 const APPROVAL_PATH = /^(?<place>\/approvals|\/api\/v1\/approvals)\/(?<id>[A-Za-z0-9_-]{1,64})(?<rest>\/decision)?$/;
+const AUDIT_REQUEST_PATH = /^\/api\/v1\/audit\/records\/(?<id>[A-Za-z0-9_-]{1,64})(?<rest>\/bodies)?$/;
+const reading = (of: ReadingPlace): Route => ({ kind: 'api', place: { name: 'reading', of } });
+
 const OWN_PLACES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/access/v1/evaluation', { kind: 'api', place: { name: 'evaluation' } }],
   ['/access/v1/evaluations', { kind: 'api', place: { name: 'evaluations' } }],
   ['/.well-known/authzen-configuration', { kind: 'api', place: { name: 'authzen-configuration' } }],
   ['/api/v1/approvals', { kind: 'api', place: { name: 'approvals' } }],
+  ['/api/v1/audit/records', reading({ name: 'records' })],
+  ['/api/v1/audit/tail', reading({ name: 'tail' })],
+  ['/api/v1/usage', reading({ name: 'usage' })],
+  ['/api/v1/live', reading({ name: 'live' })],
   ['/login', { kind: 'page', place: { name: 'login' } }],
   ['/login/callback', { kind: 'page', place: { name: 'login-callback' } }],
   ['/logout', { kind: 'page', place: { name: 'logout' } }],
@@ -48,7 +65,13 @@ export function routeOf(requestTarget: string): Route | undefined {
     const known = resource === '' || endpointAt(resource) !== undefined;
     return known ? { kind: 'metadata', path: resource } : undefined;
   }
-  return endpointAt(path) ?? OWN_PLACES.get(path) ?? approvalAt(path);
+  return endpointAt(path) ?? OWN_PLACES.get(path) ?? approvalAt(path) ?? auditRequestAt(path);
+}
+
+function auditRequestAt(path: string): Route | undefined {
+  const { id, rest } = AUDIT_REQUEST_PATH.exec(path)?.groups ?? {};
+  if (id === undefined) return undefined;
+  return reading({ name: rest === undefined ? 'request' : 'bodies', id });
 }
 
 function approvalAt(path: string): Route | undefined {

@@ -1,10 +1,11 @@
 /**
  * What the gateway itself can be asked to do, beside passing calls on: may somebody call something, what waits for my word,
- * and that word. These are operations like any other, so they are authenticated, judged by policy and recorded.
+ * and that word; what was done, what it was worth, and what is going on. These are operations like any other, so they are authenticated, judged by policy and recorded.
  */
 
 import type { FailureCode } from './failure.ts';
 import type { JsonObject } from './json.ts';
+import type { Month } from './month.ts';
 import type { Operation } from './operation.ts';
 import type { ServerId } from './target.ts';
 
@@ -50,19 +51,61 @@ export type AccessAnswer = {
   readonly policies?: readonly string[];
 };
 
+/** Which records. Patterns and words are those of `sallyport audit search`. */
+export type AuditAsked = {
+  readonly who?: string;
+  readonly tool?: string;
+  readonly server?: string;
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+  readonly decision?: 'allowed' | 'denied';
+  readonly outcome?: string;
+  readonly request?: string;
+  readonly text?: string;
+};
+
+export type UsageBy = 'server' | 'tool' | 'user';
+
+export type ReadingAct =
+  /** A page of the record, newest first; with `intents`, all that there is of one request. */
+  | {
+      readonly name: 'readAudit';
+      readonly asked: AuditAsked;
+      readonly intents: boolean;
+      readonly limit: number;
+      readonly after?: string;
+    }
+  /** The record as it grows. */
+  | { readonly name: 'readAudit'; readonly asked: AuditAsked; readonly follow: true }
+  /** What was sent and what came back, where that is kept. */
+  | { readonly name: 'readAuditBodies'; readonly request: string }
+  | { readonly name: 'readUsage'; readonly month: Month; readonly by: UsageBy }
+  | { readonly name: 'readLive' };
+
 export type AdministrativeAct =
   | { readonly name: 'askAccess'; readonly questions: readonly AccessQuestion[]; readonly until: AskUntil }
   | { readonly name: 'askAccessOfOthers'; readonly questions: readonly AccessQuestion[]; readonly until: AskUntil }
   /** Without an id: what waits for the caller's word. */
   | { readonly name: 'readApprovals'; readonly id?: string }
-  | { readonly name: 'decideApproval'; readonly id: string; readonly verdict: 'approved' | 'declined' };
+  | { readonly name: 'decideApproval'; readonly id: string; readonly verdict: 'approved' | 'declined' }
+  /** Of the caller's own tenant. */
+  | ReadingAct
+  /** The same of every tenant, and of what belongs to none. It needs both permits. */
+  | { readonly name: 'readAllTenants'; readonly of: ReadingAct };
 
 export type AdministrativeActName = AdministrativeAct['name'];
 
 /** What an act is called in records, metrics and logs, where calls have their MCP method. */
-export const ADMINISTRATIVE_METHODS = {
+const ADMINISTRATIVE_METHODS = {
   askAccess: 'access/evaluate',
   askAccessOfOthers: 'access/evaluate',
   readApprovals: 'approvals/read',
   decideApproval: 'approvals/decide',
-} as const satisfies Record<AdministrativeActName, string>;
+  readAudit: 'audit/read',
+  readAuditBodies: 'audit/bodies',
+  readUsage: 'usage/read',
+  readLive: 'live/read',
+} as const satisfies Record<Exclude<AdministrativeActName, 'readAllTenants'>, string>;
+
+export const administrativeMethod = (act: AdministrativeAct): string =>
+  ADMINISTRATIVE_METHODS[act.name === 'readAllTenants' ? act.of.name : act.name];

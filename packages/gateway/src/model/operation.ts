@@ -1,6 +1,6 @@
 /** What a client asks for, in one language for every revision. The entrypoint decodes into it, an upstream encodes from it. */
 
-import { ADMINISTRATIVE_METHODS, type AdministrativeAct } from './administration.ts';
+import { administrativeMethod, type AdministrativeAct } from './administration.ts';
 import type { Json, JsonObject } from './json.ts';
 import type { Era } from './revision.ts';
 
@@ -84,6 +84,6 @@ export function methodOf(operation: Operation, era: Era): string {
     case 'extension':
       return operation.method;
     case 'administer':
-      return ADMINISTRATIVE_METHODS[operation.act.name];
+      return administrativeMethod(operation.act);
   }
 }

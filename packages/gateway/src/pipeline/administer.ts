@@ -6,7 +6,7 @@
 import type { Approval } from '../authz/approval.ts';
 import type { Approvals, DecisionFault } from '../authz/approvals.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
-import type { AccessAnswer, AdministrativeAct } from '../model/administration.ts';
+import type { AccessAnswer, AdministrativeAct, ReadingAct } from '../model/administration.ts';
 import { refuse, type FailureCode } from '../model/failure.ts';
 import type { Principal } from '../model/principal.ts';
 import type { AuthorizedRequest, InboundRequest, ResolvedRequest } from '../model/request.ts';
@@ -17,6 +17,7 @@ import { authenticate } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import type { ScopeCheck } from './check-scopes.ts';
 import { consumeQuota } from './consume-quota.ts';
+import { oversee, type Overseen } from './oversee.ts';
 import type { Exchange, PipelineParts } from './pipeline.ts';
 import { recordIntent } from './record-intent.ts';
 import type { RequestTrail } from './request-trail.ts';
@@ -25,7 +26,8 @@ import { resolve } from './resolve.ts';
 export type Administered =
   | { readonly kind: 'access'; readonly answers: readonly AccessAnswer[] }
   | { readonly kind: 'approvals'; readonly approvals: readonly Approval[] }
-  | { readonly kind: 'approval'; readonly approval: Approval };
+  | { readonly kind: 'approval'; readonly approval: Approval }
+  | Overseen;
 
 /** How a fault of a decision is refused. Everything is recorded; the fault's own name travels in `data.fault`. */
 const FAULTS: Readonly<Record<DecisionFault, readonly [FailureCode, string]>> = {
@@ -59,6 +61,8 @@ export async function administer(
   trail.enter('consume-quota');
   consumeQuota(admitted, parts.limiter, trail);
   trail.enter('authorize');
+  // Reading of all tenants takes a permit for all of them beside the one for reading.
+  if (act.name === 'readAllTenants') authorizeAct(asking(admitted, act.of), authorizer, trail);
   const authorized = authorizeAct(admitted, authorizer, trail);
 
   trail.enter('administer');
@@ -72,13 +76,25 @@ export async function administer(
       return readApprovals(act.id, principal, parts.approvals);
     case 'decideApproval':
       return decide(authorized, act, trail, parts);
+    case 'readAllTenants':
+      return read(authorized, act.of, { tenant: undefined, signal: exchange.signal }, { trail, parts });
+    case 'readAudit':
+    case 'readAuditBodies':
+    case 'readUsage':
+    case 'readLive':
+      return read(authorized, act, { tenant: principal.tenant, signal: exchange.signal }, { trail, parts });
   }
 }
+
+const asking = (request: ResolvedRequest, act: AdministrativeAct): ResolvedRequest => ({
+  ...request,
+  operation: { kind: 'administer', act },
+});
 
 /** A question about somebody else is another act than one about oneself, whatever the request calls it. */
 function actOf(request: ResolvedRequest, act: AdministrativeAct, principal: Principal): ResolvedRequest {
   if (act.name !== 'askAccess' || !isAboutOthers(act.questions, principal)) return request;
-  return { ...request, operation: { kind: 'administer', act: { ...act, name: 'askAccessOfOthers' } } };
+  return asking(request, { ...act, name: 'askAccessOfOthers' });
 }
 
 function authorizeAct(request: ResolvedRequest, authorizer: Authorizer, trail: RequestTrail): AuthorizedRequest {
@@ -115,6 +131,21 @@ async function decide(
   const decided = await approvals.decide(id, { by, how, verdict });
   if (!decided.ok) throw refused(decided.error);
   return { kind: 'approval', approval: decided.value };
+}
+
+async function read(
+  request: AuthorizedRequest,
+  act: ReadingAct,
+  of: Parameters<typeof oversee>[1],
+  { trail, parts }: { readonly trail: RequestTrail; readonly parts: PipelineParts },
+): Promise<Administered> {
+  // Who reads what others said is on record before they have read it.
+  if (act.name === 'readAuditBodies') {
+    trail.enter('record-intent');
+    await recordIntent({ ...request, approval: undefined }, parts.audit, trail);
+    trail.enter('administer');
+  }
+  return oversee(act, of, parts.oversight);
 }
 
 function refused(fault: DecisionFault): ReturnType<typeof refuse> {

@@ -60,6 +60,7 @@ export type WorldOptions = Partial<
     | 'yieldNow'
     | 'instruments'
     | 'traces'
+    | 'oversight'
   >
 > & {
   readonly catalog?: () => Catalog;
@@ -105,6 +106,14 @@ export const ALICE_ONLY = [
 ].join('\n');
 
 export const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: { content: [] } } };
+
+const NOTHING_TO_SEE: PipelineParts['oversight'] = {
+  records: { search: () => Promise.resolve({ found: [] }) },
+  feed: { follow: () => undefined },
+  usage: { usage: () => Promise.reject(new Error('not asked')) },
+  bodies: undefined,
+  live: () => ({}),
+};
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = { alice: ['staff'], bob: [], dora: ['dba'], dan: ['dba'] };
 
@@ -165,6 +174,8 @@ export function worldOf(options: WorldOptions = {}): World {
     pageSize: options.pageSize ?? 100,
     instruments: options.instruments ?? silentInstruments(refused),
     traces: options.traces,
+    live: { began: () => undefined, ended: () => undefined },
+    oversight: options.oversight ?? NOTHING_TO_SEE,
     logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     logCalls: false,
     clockMs: options.clockMs ?? (() => 0),

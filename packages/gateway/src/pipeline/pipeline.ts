@@ -26,6 +26,7 @@ import { authorize } from './authorize.ts';
 import { call } from './call.ts';
 import { createScopeCheck, type ScopeCheck, type ScopeRules } from './check-scopes.ts';
 import { consumeQuota } from './consume-quota.ts';
+import type { Oversight } from './oversee.ts';
 import { pin } from './pin.ts';
 import { record, type RecordParts } from './record.ts';
 import { recordIntent } from './record-intent.ts';
@@ -69,6 +70,7 @@ export type PipelineParts = RecordParts &
     /** Undefined: nothing is traced. */
     readonly traces?: Traces | undefined;
     readonly send: Send;
+    readonly oversight: Oversight;
     /** Lets other work run, in the middle of long answers. */
     readonly yieldNow: () => Promise<void>;
     /** Entries on one page of a list. */
@@ -82,6 +84,7 @@ export function createPipeline(options: PipelineParts): Pipeline {
       const trace = parts.traces?.begin(inbound);
       const request = inTrace(inbound, trace);
       const trail = new RequestTrail(parts.clockMs, trace);
+      parts.live.began(request, trail);
       let outcome: Outcome;
       let administered: Administered | undefined;
       try {

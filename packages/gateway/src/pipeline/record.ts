@@ -9,6 +9,7 @@ import { methodOf } from '../model/operation.ts';
 import type { Outcome, Raw, UpstreamMessage } from '../model/outcome.ts';
 import type { InboundRequest } from '../model/request.ts';
 import type { Instruments, ServerOperation } from '../telemetry/instruments.ts';
+import type { LiveWatch } from '../telemetry/live.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { boundedMethod } from '../telemetry/operation-name.ts';
 import type { RequestTrail } from './request-trail.ts';
@@ -16,6 +17,7 @@ import type { RequestTrail } from './request-trail.ts';
 export type RecordParts = {
   readonly audit: AuditLog;
   readonly instruments: Instruments;
+  readonly live: LiveWatch;
   readonly logger: Logger;
   /** One log line for every call, not only for refusals and failures. Costs about 9 us a call. */
   readonly logCalls: boolean;
@@ -86,6 +88,7 @@ function finish(finished: Finished, outcome: Outcome, resultBytes: number | unde
     ...(resultBytes === undefined ? {} : { resultBytes }),
   };
   parts.audit.append(event);
+  parts.live.ended(request, trail, event);
   const measured = measure(request, event, trail, parts.instruments);
   const { entry, steps } = trail;
   const endedMs = request.startedMs + event.durationMs;

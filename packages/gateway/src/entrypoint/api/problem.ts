@@ -6,6 +6,7 @@ import { FAILURES, failureMessage, type Failure, type FailureCode } from '../../
 const HTTP_STATUS: Partial<Readonly<Record<FailureCode, number>>> = {
   forbidden: 403,
   'invalid-params': 400,
+  'invalid-cursor': 400,
   'invalid-state': 409,
   'approval-required': 403,
   'approval-refused': 403,

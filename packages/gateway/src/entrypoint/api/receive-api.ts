@@ -1,16 +1,17 @@
-/** The gateway's own API: the pre-flight question and approvals, in plain JSON, for programs. */
+/** The gateway's own API in plain JSON, for programs: the pre-flight question, approvals, and what auditors read. */
 
-import { bearerChallenge, bearerError } from '../../authn/challenge.ts';
-import { FAILURES, failure, type Failure } from '../../model/failure.ts';
+import { failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { PresentedCredentials } from '../../model/request.ts';
 import type { Handled } from '../../pipeline/pipeline.ts';
 import { presentedBy, refuse, type OwnArrival } from '../arrival.ts';
 import type { ApiPlace } from '../route.ts';
 import { decisionOf, parseEvaluation, parseEvaluations, unreadable, type Decision } from './access-questions.ts';
+import { answerFailure } from './answer-failure.ts';
 import { approvalJson, parseVerdict } from './approval-json.ts';
 import { readJsonObject } from './read-body.ts';
-import { respondJson, respondProblem } from './respond.ts';
+import { receiveReading } from './receive-reading.ts';
+import { respondJson } from './respond.ts';
 import { runAct } from './run-act.ts';
 
 const METHODS: Readonly<Record<ApiPlace['name'], 'GET' | 'POST'>> = {
@@ -20,6 +21,7 @@ const METHODS: Readonly<Record<ApiPlace['name'], 'GET' | 'POST'>> = {
   approvals: 'GET',
   approval: 'GET',
   decision: 'POST',
+  reading: 'GET',
 };
 
 export async function receiveApi(arrival: OwnArrival): Promise<void> {
@@ -48,6 +50,8 @@ export async function receiveApi(arrival: OwnArrival): Promise<void> {
       if (place.name === 'decision') return decide(arrival, place.id, body.value, presented);
       return evaluate(arrival, place.name, body.value, presented);
     }
+    case 'reading':
+      return receiveReading(arrival, place.of, presented);
   }
 }
 
@@ -131,28 +135,7 @@ function answer(arrival: OwnArrival, { outcome, administered }: Handled): void {
       return respondJson(arrival, { approvals: administered.approvals.map((one) => approvalJson(one, view)) });
     case 'approval':
       return respondJson(arrival, approvalJson(administered.approval, view));
-    case undefined:
+    default:
       return answerFailure(arrival, outcome.kind === 'failed' ? outcome.failure : failure('internal'));
   }
-}
-
-/** Recorded and counted already: the pipeline has seen it. */
-function answerFailure(arrival: OwnArrival, of: Failure): void {
-  respondProblem(arrival, explained(arrival, of), { headers: challengeFor(arrival, of) });
-}
-
-/** MCP's words for a refusal speak of a call. */
-function explained({ parts, route }: OwnArrival, of: Failure): Failure {
-  const { fault } = of.data ?? {};
-  if (fault === 'needs-browser' && route.kind === 'api' && route.place.name === 'decision') {
-    return { ...of, data: { fault, approvalUrl: `${parts.publicUrl}/approvals/${route.place.id}` } };
-  }
-  return of.code === 'forbidden' && of.message === undefined ? { ...of, message: 'Policy does not allow this.' } : of;
-}
-
-function challengeFor({ parts }: OwnArrival, { code }: Failure): readonly string[] {
-  if (FAILURES[code].status !== 401) return [];
-  const error = bearerError(code);
-  const resourceMetadataUrl = parts.metadata.urlOf('');
-  return ['WWW-Authenticate', bearerChallenge({ resourceMetadataUrl, ...(error === undefined ? {} : { error }) })];
 }

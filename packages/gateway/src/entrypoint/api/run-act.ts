@@ -1,6 +1,7 @@
 /** Takes an administrative act through the pipeline, as the one who presented the credential. */
 
 import type { AdministrativeAct } from '../../model/administration.ts';
+import type { PrincipalKey } from '../../model/principal.ts';
 import type { PresentedCredentials } from '../../model/request.ts';
 import { NEWEST_MODERN } from '../../model/revision.ts';
 import type { Endpoint } from '../../model/target.ts';
@@ -12,7 +13,13 @@ const WHOLE: Endpoint = { kind: 'aggregate' };
 
 const CHANNEL: Exchange['channel'] = { wantsProgress: false, notify: () => undefined };
 
-export function runAct(arrival: OwnArrival, act: AdministrativeAct, presented: PresentedCredentials): Promise<Handled> {
+/** @param sealedFor For whom the cursor was made that came with it. */
+export function runAct(
+  arrival: OwnArrival,
+  act: AdministrativeAct,
+  presented: PresentedCredentials,
+  sealedFor: readonly PrincipalKey[] = [],
+): Promise<Handled> {
   const { parts, id, receivedAtMs, startedMs, response } = arrival;
   const { timeoutMs } = parts.limits;
   // Ends long answers when nobody waits for them any more. A decision is made whole, whoever waits.
@@ -35,7 +42,7 @@ export function runAct(arrival: OwnArrival, act: AdministrativeAct, presented: P
       },
       operation: { kind: 'administer', act },
       meta: { vendor: {} },
-      sealedFor: [],
+      sealedFor,
     },
     { channel: CHANNEL, signal: gone.signal, timeoutMs },
   );

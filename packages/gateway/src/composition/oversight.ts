@@ -1,0 +1,52 @@
+/** What auditors and operators are told, from the record and from the parts that run. */
+
+import type { AuditReader } from '../audit/audit-reader.ts';
+import { createFileAuditFeed } from '../audit/file-audit-feed.ts';
+import { createFileAuditReader } from '../audit/file-audit-reader.ts';
+import { createUsageReader } from '../audit/usage-reader.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { EntrypointCounts } from '../entrypoint/entrypoint.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { TenantId } from '../model/principal.ts';
+import type { KeptBodies, Oversight } from '../pipeline/oversee.ts';
+import type { Live } from '../telemetry/live.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { systemClock } from '../upstream/clock.ts';
+
+export type OversightParts = {
+  readonly auditFile: string;
+  /** Where all replicas' records can be searched; default: this one's own files. */
+  readonly records?: AuditReader | undefined;
+  readonly bodies?: KeptBodies | undefined;
+  readonly live: Live;
+  readonly catalog: () => Catalog;
+  readonly counts: () => EntrypointCounts;
+  readonly logger: Logger;
+};
+
+export function composeOversight(parts: OversightParts): Oversight & { close(): Promise<void> } {
+  const { auditFile, logger, bodies } = parts;
+  const records = parts.records ?? createFileAuditReader({ path: auditFile });
+  const feed = createFileAuditFeed({ path: auditFile, logger, after: (ms, task) => systemClock.after(ms, task) });
+  return {
+    records,
+    feed,
+    usage: createUsageReader({ reader: records, now: Date.now }),
+    bodies,
+    live: (tenant) => liveReport(parts, tenant),
+    close: () => feed.close(),
+  };
+}
+
+/** Of one tenant: its own calls. What is everyone's (connections, servers and their state) is for operators alone. */
+function liveReport({ live, catalog, counts }: OversightParts, tenant: TenantId | undefined): JsonObject {
+  const report = { atMs: Date.now(), ...live.report(tenant) };
+  if (tenant !== undefined) return { ...report, tenant };
+  const servers = catalog().servers.map(({ server, state, sinceMs, reason }) => ({
+    id: server.id,
+    state,
+    sinceMs,
+    ...(reason === undefined ? {} : { reason }),
+  }));
+  return { ...report, ...counts(), servers };
+}
