@@ -12,6 +12,8 @@ export type TestConfigOptions = {
   readonly yaml: string;
   /** Name to groups: a key is made for each. */
   readonly users?: Readonly<Record<string, readonly string[]>>;
+  /** Of users that are not of the default tenant. */
+  readonly tenants?: Readonly<Record<string, string>>;
   readonly policies?: string;
 };
 
@@ -32,7 +34,9 @@ export function writeTestConfig(options: TestConfigOptions): TestConfig {
   const entries = Object.entries(users).map(([name, groups]) => {
     const { key, hash } = createApiKey(randomBytes);
     keys[name] = key.expose();
-    return `    - { name: ${name}, hash: "${hash}", groups: [${groups.join(', ')}] }`;
+    const tenant = options.tenants?.[name];
+    const of = tenant === undefined ? '' : `, tenant: ${tenant}`;
+    return `    - { name: ${name}, hash: "${hash}", groups: [${groups.join(', ')}]${of} }`;
   });
   const lines = [
     'listen: 127.0.0.1:0',
