@@ -131,7 +131,7 @@ describe('the record over the API', () => {
       const tenants = new Set(items.map(({ told }) => told.tenant));
       return ['', 'acme', 'default'].every((tenant) => tenants.has(tenant));
     });
-    const events = all.map(({ told, record }) => `${told.event} ${String(record['status_code'] ?? '')}`);
+    const events = all.map(({ told }) => `${told.event} ${told['outcome'] as string}`);
     expect(events).toContain('opened ');
     expect(events).toContain('outcome invalid-credential');
     for (const name of ['ann', 'hal']) {

@@ -74,16 +74,19 @@ export function createFileAuditFeed(options: FileAuditFeedOptions): AuditFeed & 
     current = undefined;
   }
 
+  async function lookOnce(): Promise<void> {
+    try {
+      await look();
+    } catch (error) {
+      logger.warn({ err: error, file: path }, 'the audit file could not be followed; it is tried again');
+    }
+    if (followers.size === 0 || closed) await end();
+    running = undefined;
+    if (followers.size > 0 && !closed) cancel = after(pollMs, poll);
+  }
+
   function poll(): void {
-    running = look()
-      .catch((error: unknown) =>
-        logger.warn({ err: error, file: path }, 'the audit file could not be followed; it is tried again'),
-      )
-      .then(() => (followers.size === 0 || closed ? end() : undefined))
-      .then(() => {
-        running = undefined;
-        if (followers.size > 0 && !closed) cancel = after(pollMs, poll);
-      });
+    running = lookOnce();
   }
 
   return {

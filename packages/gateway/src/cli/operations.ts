@@ -22,6 +22,13 @@ export async function fetchSchemas(url: string): Promise<ReadonlyMap<string, Jso
   return new Map(entries.flatMap(([address, schema]) => (isJsonObject(schema) ? [[address, schema]] : [])));
 }
 
+/** Who is calling what now. @throws CommandError as above */
+export async function fetchLive(url: string): Promise<JsonObject> {
+  const answer = await fetchJson(url, '/live');
+  if (isJsonObject(answer) && isJsonObject(answer['inFlight'])) return answer;
+  throw new CommandError(`What answers at ${url} tells nothing of what is going on.`, EXIT.unreachable, HINT);
+}
+
 const HINT = `It is printed when the gateway starts ("operations"). Name it with --url; start one with "npm start" or "${TYPED} serve".`;
 
 async function fetchJson(url: string, path: string): Promise<unknown> {

@@ -16,6 +16,7 @@ import { addKeys } from './key-program.ts';
 import { addConnect } from './program-connect.ts';
 import { collect, configOption, operationsUrlOption, type Ended } from './options.ts';
 import { addPolicies } from './program-policy.ts';
+import { addWatching } from './program-watching.ts';
 import type { ToolsOptions } from './tools.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
@@ -66,6 +67,7 @@ function createProgram(context: CommandContext, ended: Ended): Command {
   addPolicies(program, context, ended);
   addKeys(program, context, ended);
   addAudit(program, context, ended);
+  addWatching(program, context, ended);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
 }

@@ -14,9 +14,27 @@ export interface Terminal {
   readonly red: (text: string) => string;
   readonly green: (text: string) => string;
   readonly yellow: (text: string) => string;
+  /** Standard output where it is a screen that can be drawn on; undefined for a pipe or a file. */
+  readonly screen: Screen | undefined;
+  /** How far something has come, on one line of standard error that the next one replaces; nothing where nobody looks on. */
+  progress(line: string): void;
 }
 
-export type TerminalStream = { readonly isTTY?: boolean; write(text: string): unknown };
+export type Screen = {
+  size(): { readonly columns: number; readonly rows: number };
+  write(text: string): void;
+  /** The returned function ends it. */
+  onResize(listener: () => void): () => void;
+};
+
+export type TerminalStream = {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+  write(text: string): unknown;
+  on?(event: 'resize', listener: () => void): unknown;
+  off?(event: 'resize', listener: () => void): unknown;
+};
 
 /** Colour only on a terminal, and never when NO_COLOR is set to anything (no-color.org). */
 export function createTerminal(streams: { out: TerminalStream; err: TerminalStream }, env: Environment): Terminal {
@@ -32,8 +50,21 @@ export function createTerminal(streams: { out: TerminalStream; err: TerminalStre
     red: paint(31),
     green: paint(32),
     yellow: paint(33),
+    screen: streams.out.isTTY === true && env['TERM'] !== 'dumb' ? screenOf(streams.out) : undefined,
+    progress: (line) => {
+      if (streams.err.isTTY === true) streams.err.write(`\r${line}\u001B[K`);
+    },
   };
 }
+
+const screenOf = (stream: TerminalStream): Screen => ({
+  size: () => ({ columns: stream.columns ?? 80, rows: stream.rows ?? 24 }),
+  write: (text) => void stream.write(text),
+  onResize(listener) {
+    stream.on?.('resize', listener);
+    return () => void stream.off?.('resize', listener);
+  },
+});
 
 /** What moves the cursor, colours, rings or turns the direction of text is shown by its number: names are strangers' words. */
 export const printable = (text: string): string =>
@@ -43,8 +74,8 @@ export const printable = (text: string): string =>
     (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
   );
 
-/** Columns as wide as their widest cell, two spaces between them. */
-export function table(cells: readonly (readonly string[])[]): string[] {
+/** Columns as wide as their widest cell, two spaces between them; those of `numbers` end below each other. */
+export function table(cells: readonly (readonly string[])[], numbers: ReadonlySet<number> = new Set()): string[] {
   const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows) {
@@ -52,7 +83,7 @@ export function table(cells: readonly (readonly string[])[]): string[] {
   }
   return rows.map((row) =>
     row
-      .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+      .map((cell, index) => (numbers.has(index) ? cell.padStart(widths[index] ?? 0) : cell.padEnd(widths[index] ?? 0)))
       .join('  ')
       .trimEnd(),
   );

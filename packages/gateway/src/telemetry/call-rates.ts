@@ -104,6 +104,21 @@ export class CallRates {
       .toSorted((a, b) => b.calls - a.calls || b.refused - a.refused || (a.tool < b.tool ? -1 : 1));
   }
 
+  /** Calls in each of the last sixty seconds, the oldest first; the last one is still going on. */
+  history(tenant: TenantId | undefined): readonly number[] {
+    const now = Math.floor(this.#clockMs() / 1000);
+    const calls = Array.from({ length: SECONDS }, () => 0);
+    for (const ring of this.#rings.values()) {
+      if (tenant !== undefined && ring.tenant !== tenant) continue;
+      for (const [place, second] of ring.seconds.entries()) {
+        const index = SECONDS - 1 - (now - second);
+        if (index >= 0 && index < SECONDS)
+          calls[index] = (calls[index] ?? 0) + (ring.counts[place * WIDTH + CALLS] ?? 0);
+      }
+    }
+    return calls;
+  }
+
   #ringOf(entry: Entry, tenant: TenantId): Ring {
     const key = `${tenant.length}:${tenant}/${entry.server.id}/${entry.name}`;
     const known = this.#rings.get(key) ?? this.#newRing(key, entry, tenant);
@@ -184,9 +199,10 @@ const stepOf = (ms: number): number =>
   ms <= SHORTEST_MS ? 0 : Math.min(STEPS - 1, Math.ceil(STEPS_PER_POWER * Math.log2(ms / SHORTEST_MS)));
 
 function percentile(sums: Uint32Array, calls: number, share: number): number | undefined {
+  if (calls === 0) return undefined;
   const rank = Math.ceil(share * calls);
   let seen = 0;
-  for (let step = 0; step < STEPS && calls > 0; step++) {
+  for (let step = 0; step < STEPS; step++) {
     seen += sums[DURATIONS + step] ?? 0;
     // The middle of the step, by the ratio of its ends.
     if (seen >= rank) return Number((SHORTEST_MS * 2 ** ((step - 0.5) / STEPS_PER_POWER)).toPrecision(3));

@@ -62,6 +62,8 @@ export type LiveReport = {
   };
   /** Legacy sessions that sent something in the last ten minutes. */
   readonly sessions: number;
+  /** Calls in each of the last sixty seconds, the oldest first; the last one is still going on. */
+  readonly history: readonly number[];
   readonly last10s: readonly Rate[];
   readonly last60s: readonly Rate[];
 };
@@ -121,6 +123,7 @@ export class Live implements LiveWatch {
         oldest: this.#oldest(flights),
       },
       sessions: this.#sessionsOf(tenant),
+      history: this.#rates.history(tenant),
       last10s: this.#rates.over(10, tenant),
       last60s: this.#rates.over(60, tenant),
     };
