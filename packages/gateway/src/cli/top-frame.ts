@@ -77,7 +77,9 @@ function fitted(parts: readonly Line[][], rows: number): Line[] {
   return parts.flatMap((lines, index) => lines.slice(0, counts[index]));
 }
 
-function serverLines({ servers, last10s, last60s, byServer, atMs }: LiveNow, terminal: Terminal): Line[] {
+function serverLines({ last10s, last60s, byServer, atMs, ...live }: LiveNow, terminal: Terminal): Line[] {
+  // What is wrong must not be cut off.
+  const servers = live.servers.toSorted((a, b) => Number(a.state === 'healthy') - Number(b.state === 'healthy'));
   const inFlight = new Map(byServer.map(({ name, count }) => [name, count]));
   const most = Math.max(1, ...inFlight.values());
   const rows = servers.map(({ id, state, sinceMs }) => {
@@ -179,11 +181,11 @@ function painted(line: Line, columns: number): string {
   return text.trimEnd();
 }
 
-const LEVELS = ' ▁▂▃▄▅▆▇█';
+const LEVELS = '▁▂▃▄▅▆▇█';
 
 export function sparkline(values: readonly number[]): string {
   const most = Math.max(1, ...values);
-  return values.map((value) => LEVELS[value === 0 ? 0 : Math.max(1, Math.round((8 * value) / most))] ?? '').join('');
+  return values.map((value) => LEVELS[Math.round((7 * value) / most)] ?? '').join('');
 }
 
 const sum = <T>(all: readonly T[], of: (one: T) => number): number => all.reduce((total, one) => total + of(one), 0);

@@ -114,19 +114,19 @@ describe('how often a tool was called', () => {
       rates.add(READ, 'default', ok);
       rates.add(READ, 'default', second % 2 === 0 ? { became: 'error', durationMs: 200 } : ok);
     }
-    const [rate] = rates.over(60, undefined);
+    const [rate] = rates.report(undefined).last60s;
     expect(rate).toMatchObject({ calls: 120, errors: 30, refused: 0 });
     expect(rate?.perSecond).toBeCloseTo(120 / 59, 1);
-    expect(rates.over(10, undefined)[0]?.calls).toBe(20);
+    expect(rates.report(undefined).last10s[0]?.calls).toBe(20);
     clock.ms += 61_000;
-    expect(rates.over(60, undefined)).toEqual([]);
+    expect(rates.report(undefined).last60s).toEqual([]);
   });
 
   it('comes with percentiles within 9 percent, refused calls left out', () => {
     const rates = new CallRates({ clockMs: () => 5_000 });
     for (let ms = 1; ms <= 100; ms++) rates.add(READ, '', { became: 'ok', durationMs: ms });
     rates.add(READ, '', { became: 'refused', durationMs: 60_000 });
-    const [{ p50Ms = 0, p95Ms = 0, calls, refused } = { calls: 0, refused: 0 }] = rates.over(10, '');
+    const [{ p50Ms = 0, p95Ms = 0, calls, refused } = { calls: 0, refused: 0 }] = rates.report('').last10s;
     expect([calls, refused]).toEqual([100, 1]);
     expect(Math.abs(p50Ms / 50 - 1)).toBeLessThan(0.1);
     expect(Math.abs(p95Ms / 95 - 1)).toBeLessThan(0.1);
@@ -137,11 +137,15 @@ describe('how often a tool was called', () => {
     const rates = new CallRates({ clockMs: () => clock.ms, maxRings: 2 });
     const entries = ['a', 'b', 'c', 'd'].map((name) => entry(name));
     for (const one of entries) rates.add(one, '', ok);
-    expect(rates.over(60, undefined).map(({ tool, calls }) => `${tool} ${calls}`)).toEqual(['_OTHER 2', 'a 1', 'b 1']);
+    expect(rates.report(undefined).last60s.map(({ tool, calls }) => `${tool} ${calls}`)).toEqual([
+      '_OTHER 2',
+      'a 1',
+      'b 1',
+    ]);
     clock.ms = 120_000;
     for (const one of entries.slice(2)) rates.add(one, '', ok);
     rates.add(entry('e'), '', ok);
-    expect(rates.over(60, undefined).map(({ tool }) => tool)).toContain('e');
-    expect(rates.over(60, 'another')).toEqual([]);
+    expect(rates.report(undefined).last60s.map(({ tool }) => tool)).toContain('e');
+    expect(rates.report('another').last60s).toEqual([]);
   });
 });
