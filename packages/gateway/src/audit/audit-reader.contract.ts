@@ -54,8 +54,9 @@ export function describeAuditReader(
       ['outcome', { outcome: 'tool_error' }, ['d']],
       ['request', { request: 'b' }, ['b']],
       ['text, whatever its case', { text: 'FILES/WRITE' }, ['c']],
-      ['tenant', { tenant: 'acme' }, ['d']],
-      ['a tenant that nobody is of', { tenant: '' }, []],
+      ['tenant', { onlyTenant: 'acme' }, ['d']],
+      ['a tenant that nobody is of', { onlyTenant: '' }, []],
+      ['a tenant whose name is a pattern', { onlyTenant: '*' }, []],
     ])('is searched by %s', async (_, query, expected) => {
       const record = recordLines();
       record.outcome({ id: 'a', timeMs: NOON });
@@ -70,9 +71,9 @@ export function describeAuditReader(
       record.opened(NOON);
       record.outcome({ id: 'own', timeMs: NOON, tenant: 'acme' });
       record.outcome({ id: '"tenant_uid":"acme"', timeMs: NOON, who: 'acme', tenant: 'globex' });
-      expect(await ids(record.lines, { tenant: 'acme' })).toEqual(['own']);
-      expect(await ids(record.lines, { tenant: 'acme', text: 'globex' })).toEqual([]);
-      expect(await ids(record.lines, { tenant: 'acme', request: '"tenant_uid":"acme"' })).toEqual([]);
+      expect(await ids(record.lines, { onlyTenant: 'acme' })).toEqual(['own']);
+      expect(await ids(record.lines, { onlyTenant: 'acme', text: 'globex' })).toEqual([]);
+      expect(await ids(record.lines, { onlyTenant: 'acme', request: '"tenant_uid":"acme"' })).toEqual([]);
       expect(await ids(record.lines, {})).toHaveLength(3);
     });
 

@@ -59,7 +59,7 @@ describe('the record as it grows', () => {
     const { feed, look, idle } = feedOf();
     const [all, acme]: [string[], string[]] = [[], []];
     feed.follow({}, idsInto(all));
-    feed.follow({ tenant: 'acme' }, idsInto(acme));
+    feed.follow({ onlyTenant: 'acme' }, idsInto(acme));
     await idle();
     const intent = record.intent({ id: 'a', timeMs: NOON });
     record.outcome({ id: 'a', timeMs: NOON, intent });

@@ -140,9 +140,9 @@ class BackwardSearch {
 }
 
 /** An outcome and its intent have the same tenant and the same request, so that neither is passed over alone. */
-function needleOf({ request, tenant }: AuditQuery): string {
+function needleOf({ request, onlyTenant }: AuditQuery): string {
   if (request !== undefined) return quote(request);
-  return tenant === undefined ? '' : `"tenant_uid":${quote(tenant)}`;
+  return onlyTenant === undefined ? '' : `"tenant_uid":${quote(onlyTenant)}`;
 }
 
 /** A place that is no end of a line was made up by somebody. */

@@ -17,8 +17,11 @@ export type AuditQuery = {
   /** `ok`, `refused`, `failed`, `tool_error`, `input_required`, `interrupted`, or the code of a failure. */
   readonly outcome?: string;
   readonly request?: string;
-  /** Exactly this tenant's records. Absent: everyone's, and those of nobody's: the writer's own, failed authentications. */
-  readonly tenant?: string;
+  /**
+   * Exactly this tenant's records: what keeps tenants apart, so never a pattern, and set from a credential alone. Absent:
+   * everyone's, and what belongs to nobody: the writer's own records, failed authentications.
+   */
+  readonly onlyTenant?: string;
   /** Intents as well, though their outcome followed: one request's whole story. */
   readonly intents?: true;
   /** Anywhere in the line, whatever its case. */
@@ -95,10 +98,10 @@ export function matcherOf(query: AuditQuery): (found: Found) => boolean {
 }
 
 function matches(record: ToldRecord, query: AuditQuery): boolean {
-  const { who, tool, server, sinceMs, untilMs, decision, outcome, request, tenant } = query;
+  const { who, tool, server, sinceMs, untilMs, decision, outcome, request, onlyTenant } = query;
   return (
     // First: whose a record is comes before everything that it says. No record is of the tenant "".
-    (tenant === undefined || (tenant !== '' && record.tenant === tenant)) &&
+    (onlyTenant === undefined || (onlyTenant !== '' && record.tenant === onlyTenant)) &&
     (who === undefined || globMatches(who, record.who)) &&
     (tool === undefined || globMatches(tool, record.target)) &&
     (server === undefined || globMatches(server, record.server)) &&

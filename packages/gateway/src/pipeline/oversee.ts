@@ -48,13 +48,17 @@ export async function oversee(
   switch (act.name) {
     case 'readAudit': {
       const query = queryOf(act.asked, tenant);
-      if ('follow' in act) return { kind: 'feed', follow: (take) => oversight.feed.follow(query, take) };
+      if ('follow' in act) {
+        const own = (found: Found): boolean => tenant === undefined || found.record.tenant === tenant;
+        return { kind: 'feed', follow: (take) => oversight.feed.follow(query, (found) => own(found) && take(found)) };
+      }
       const { intents, limit, after } = act;
       const page = await oversight.records.search(intents ? { ...query, intents } : query, {
         limit,
         signal,
         ...(after === undefined ? {} : { after }),
       });
+      assertOwn(page.found, tenant);
       return { kind: 'records', page };
     }
     case 'readAuditBodies': {
@@ -71,5 +75,11 @@ export async function oversee(
   }
 }
 
+/** Every reader keeps tenants apart; one that did not must fail, not tell. */
+function assertOwn(found: FoundPage['found'], tenant: TenantId | undefined): void {
+  if (tenant === undefined || found.every(({ record }) => record.tenant === tenant)) return;
+  throw new Error("The reader of the record gave out another tenant's records.");
+}
+
 const queryOf = (asked: AuditAsked, tenant: TenantId | undefined): AuditQuery =>
-  tenant === undefined ? asked : { ...asked, tenant };
+  tenant === undefined ? asked : { ...asked, onlyTenant: tenant };
