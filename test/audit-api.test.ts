@@ -120,10 +120,9 @@ describe('the record over the API', () => {
     expect((await page(`/audit/records/${id}`, 'ann')).records).toEqual([]);
     expect((await page('/audit/records?who=zoe', 'ann')).records).toEqual([]);
     expect((await page('/audit/records?text=acme', 'ann')).records).toEqual([]);
-    expect((await page(`/audit/records/${id}`, 'zed')).records.map(({ told }) => told.event)).toEqual([
-      'outcome',
-      'intent',
-    ]);
+    // The whole story of her first call: how she proved herself, that the call was about to be made, and how it ended.
+    const story = (await page(`/audit/records/${id}`, 'zed')).records.map(({ told }) => told.event);
+    expect(story).toEqual(['outcome', 'intent', 'authentication']);
   });
 
   test('shows all tenants, and what belongs to none, to whoever has both permits', async () => {
