@@ -49,6 +49,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   sallyport_audit_failing: '',
   sallyport_response_size_bytes_total: 'server tool',
   sallyport_response_tokens_total: 'server tool',
+  sallyport_minutes_saved_total: 'server tool',
   sallyport_catalog_version: '',
   sallyport_catalog_changes_total: '',
   sallyport_catalog_problems: 'code',
