@@ -92,6 +92,7 @@ function exercised(): MetricsEndpoint {
   made.sessionUsed({ id: 's', startedAtMs: 0, revision: '2025-11-25' });
   made.sessionEnded('s');
   made.answered('files', 'read', 900);
+  made.minutesSaved('files', 'read', 2.5);
   made.decided('allow');
   made.observed('deny');
   made.refused('forbidden');
