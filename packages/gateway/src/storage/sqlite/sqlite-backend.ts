@@ -25,7 +25,7 @@ export type SqliteBackendOptions = {
 const BUSY_MS = 5;
 const BUSY_PAUSE_MS = 20;
 /** For two that start at once on an empty file: the migrations of the other one. */
-const OPEN_MS = 10_000;
+const OPEN_MS = 30_000;
 /** How often it is looked whether the file is still the one that is open. */
 const LOOK_MS = 1_000;
 
