@@ -27,6 +27,7 @@ import { configurationLoaded } from './composition/loaded-configuration.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
 import { countedLimiter, countedWords, watchParts, watchPending } from './composition/metrics.ts';
 import { composeOversight } from './composition/oversight.ts';
+import { composeStanding } from './composition/standing.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
@@ -138,6 +139,8 @@ async function composeGateway(
     });
     opened.defer(() => follower.close());
   }
+  const standing = composeStanding({ config, env, certificates, storage, audit, telemetry, logger });
+  opened.defer(() => standing.close());
   const { approvals, pending: approvalsPending } = watchPending(
     composeApprovals({ config, store: storage.approvals, audit: countedWords(audit, instruments) }),
     Date.now,
@@ -183,17 +186,12 @@ async function composeGateway(
   const scheme = config.tls === undefined ? 'http' : 'https';
   const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
   const browser = composeBrowser({ config, publicUrl, egress, env, note, logger });
+  const bearer = composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, note, logger });
+  standing.watchIssuers(bearer);
   const entrypoint = createEntrypoint({
     pipeline: createPipeline({
       // Pages are for people with a browser, who bring no certificate.
-      authenticator: withAuthenticationEvents(
-        browser.accepting(
-          certificates.layered(
-            composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, note, logger }),
-          ),
-        ),
-        { note, now: Date.now },
-      ),
+      authenticator: withAuthenticationEvents(browser.accepting(certificates.layered(bearer)), { note, now: Date.now }),
       catalog: () => store.current,
       scopes: config.identity.scopes,
       authorizer: () => policies.current,
@@ -255,6 +253,7 @@ async function composeGateway(
       policies: policies.report(),
       audit: { ...audit.status(), sequence: audit.tail()?.sequence ?? 0 },
       configFile: file,
+      ...standing.report(),
     });
   let ready = false;
   let stopping = false;

@@ -71,6 +71,21 @@ export function describeApiKeyStore(adapter: string, storeOf: () => ApiKeyStore)
       ]);
     });
 
+    it('that end within a time are listed alone, soonest first, as many as are asked for, without revoked ones', async () => {
+      // Far from the keys of other tests, which may be in the same database.
+      const fromMs = 4_000_000_000_000;
+      const tenant = randomUUID();
+      for (const [name, after] of Object.entries({ late: 30, soon: 10, revoked: 5, ended: -1, later: 99 })) {
+        await storeOf().create(newKey({ tenant, name, expiresAtMs: fromMs + after }));
+      }
+      await storeOf().create(newKey({ tenant, name: 'endless' }));
+      await storeOf().change(tenant, 'revoked', { revokedAtMs: 9 });
+      const names = async (limit: number): Promise<readonly string[]> =>
+        (await storeOf().list({ fromMs, untilMs: fromMs + 99, limit })).map(({ name }) => name);
+      expect(await names(10)).toEqual(['soon', 'late']);
+      expect(await names(1)).toEqual(['soon']);
+    });
+
     it('remember their last use, whatever the order in which uses are noted', async () => {
       const [one, other] = [newKey(), newKey()];
       await storeOf().create(one);

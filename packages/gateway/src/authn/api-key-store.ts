@@ -28,13 +28,16 @@ export type NewApiKey = Omit<StoredApiKey, 'revokedAtMs' | 'lastUsedAtMs'>;
 
 export type ApiKeyChange = { readonly expiresAtMs: number } | { readonly revokedAtMs: number };
 
+/** Keys that were not revoked and whose end lies within `[fromMs, untilMs)`: at most `limit` of them. */
+export type EndingKeys = { readonly fromMs: number; readonly untilMs: number; readonly limit: number };
+
 /** Every method rejects when the store cannot be reached; none of them answers from memory. */
 export interface ApiKeyStore {
   create(key: NewApiKey): Promise<Result<StoredApiKey, 'name-taken' | 'hash-taken'>>;
   /** Revoked and expired keys are found, too: the caller is told which. */
   findByHash(hash: string): Promise<StoredApiKey | undefined>;
-  /** In the order of their creation, revoked ones included. */
-  list(): Promise<readonly StoredApiKey[]>;
+  /** In the order of their creation, revoked ones included; or only those that end within a time, soonest first. */
+  list(only?: EndingKeys): Promise<readonly StoredApiKey[]>;
   /** Changes the key of this name that was not revoked. False when there is none. */
   change(tenant: TenantId, name: string, change: ApiKeyChange): Promise<boolean>;
   /** Later uses win, whatever the order in which they are noted. */

@@ -10,6 +10,7 @@ import { createAttempts, type FailedAttempts } from './attempts.ts';
 import { createApiKeyAuthenticator, type ApiKeyAuthenticatorOptions } from './api-key-authenticator.ts';
 import type { AuthenticationAttempt, Authenticator } from './authenticator.ts';
 import type { FetchJson } from './discovery.ts';
+import type { Fetched } from './key-set.ts';
 import { createIssuers, verifyToken, type IssuerOptions, type VerifiedToken } from './jwt-verifier.ts';
 import { quoted, refused, Refused } from './refused.ts';
 import { createTokenCache, tokenDigest } from './token-cache.ts';
@@ -33,6 +34,15 @@ export type AuthenticatorOptions = ApiKeyAuthenticatorOptions & {
   readonly fetchTimeoutMs?: number;
 };
 
+export interface BearerAuthenticator extends Authenticator {
+  /** Each configured issuer, and how its keys were last fetched. */
+  issuers(): readonly IssuerState[];
+  /** Keys are there before a token asks for them, and an issuer that is away is noticed before somebody waits. */
+  keepIssuersFresh(): Promise<void>;
+}
+
+export type IssuerState = { readonly issuer: string; readonly lastFetch?: Fetched };
+
 /** Verified tokens are believed this long, and no longer than they live. */
 const REMEMBER_MS = 5 * 60_000;
 
@@ -44,7 +54,7 @@ const MAX_LOGGED_AUDIENCES = 3;
 const JWT_SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/u;
 
 /** @throws RangeError when a key or an issuer is configured so that it could not be trusted. */
-export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+export function createAuthenticator(options: AuthenticatorOptions): BearerAuthenticator {
   const { now, log } = options;
   const attempts = createAttempts(options.failedAttempts, log, options.note);
   const maxTokenLength = options.maxTokenLength ?? MAX_TOKEN_LENGTH;
@@ -111,6 +121,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         return attempts.failed(attempt, refused('invalid-credential', 'neither an API key nor a JWT'));
       }
       return verify(digest, text, attempt);
+    },
+    issuers: () =>
+      [...issuers].map(([issuer, { keys }]) => {
+        const lastFetch = keys.lastFetch();
+        return lastFetch === undefined ? { issuer } : { issuer, lastFetch };
+      }),
+    async keepIssuersFresh() {
+      await Promise.all([...issuers.values()].map(({ keys }) => keys.keepFresh()));
     },
   };
 }

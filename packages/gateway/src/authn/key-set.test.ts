@@ -50,6 +50,26 @@ describe('the keys of an issuer', () => {
     expect(issuer.requests).toEqual([WELL_KNOWN, '/keys']);
   });
 
+  it('are kept fresh ahead of need: fetched when missing, old or failed, and left alone otherwise', async () => {
+    const { clock, keys } = keySet();
+    expect(keys.lastFetch()).toBeUndefined();
+    await keys.keepFresh();
+    await keys.keepFresh();
+    expect(issuer.requests).toEqual([WELL_KNOWN, '/keys']);
+    expect(keys.lastFetch()).toEqual({ ok: true });
+    clock.nowMs += 11 * 60_000;
+    issuer.answerWith(away);
+    await keys.keepFresh();
+    expect(keys.lastFetch()).toEqual({ ok: false, reason: expect.stringContaining('500') });
+    const asked = issuer.requests.length;
+    await keys.keepFresh();
+    expect(issuer.requests, 'an issuer that is away is not asked at once again').toHaveLength(asked);
+    issuer.answerWith();
+    clock.nowMs += 30_000;
+    await keys.keepFresh();
+    expect(keys.lastFetch()).toEqual({ ok: true });
+  });
+
   it('are found through OpenID Connect discovery too, or at the configured address', async () => {
     const openid = await startIssuer('openid');
     openid.publish(first.jwk);

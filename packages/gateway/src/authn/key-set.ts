@@ -29,7 +29,13 @@ export interface KeySet {
   keysFor(header: TokenHeader): Promise<readonly PublicKey[] | undefined>;
   /** Is the key of this fingerprint still the issuer's? */
   holds(fingerprint: string): boolean;
+  /** Fetches what is missing, old, or could not be fetched the last time. Never throws. */
+  keepFresh(): Promise<void>;
+  /** How the last fetch ended; undefined before the first. */
+  lastFetch(): Fetched | undefined;
 }
+
+export type Fetched = { readonly ok: boolean; readonly reason?: string };
 
 const FETCH_TIMEOUT_MS = 900;
 const REFRESH_AFTER_MS = 10 * 60_000;
@@ -49,7 +55,7 @@ export function createKeySet(options: KeySetOptions): KeySet {
   let discovered: string | undefined;
   let pending: Promise<boolean> | undefined;
   let attemptedAtMs = Number.NEGATIVE_INFINITY;
-  let succeeded = false;
+  let lastFetch: Fetched | undefined;
   let quickLooks = QUICK_LOOKS;
 
   const fetchKeys = async (signal: AbortSignal): Promise<void> => {
@@ -68,7 +74,7 @@ export function createKeySet(options: KeySetOptions): KeySet {
 
   const tooSoon = (): boolean => now() - attemptedAtMs < minRefreshMs;
   // Not after a failure: an issuer that is away is left alone, and nobody waits for it again at once.
-  const mayLookQuickly = (): boolean => succeeded && quickLooks > 0;
+  const mayLookQuickly = (): boolean => lastFetch?.ok === true && quickLooks > 0;
 
   /** True when it succeeded. One at a time; callers share it. */
   const refresh = (quick = false): Promise<boolean> => {
@@ -79,10 +85,14 @@ export function createKeySet(options: KeySetOptions): KeySet {
     attemptedAtMs = now();
     pending = withDeadline(fetchKeys, options.fetchTimeoutMs ?? FETCH_TIMEOUT_MS)
       .then(
-        () => (succeeded = true),
+        () => {
+          lastFetch = { ok: true };
+          return true;
+        },
         (cause: unknown) => {
-          succeeded = false;
-          options.onFailure(cause instanceof Error ? cause.message : String(cause));
+          const reason = cause instanceof Error ? cause.message : String(cause);
+          lastFetch = { ok: false, reason };
+          options.onFailure(reason);
           return false;
         },
       )
@@ -109,6 +119,12 @@ export function createKeySet(options: KeySetOptions): KeySet {
       return (await refresh(true)) ? candidates(usable() ?? known, header) : undefined;
     },
     holds: (fingerprint) => usable()?.fingerprints.has(fingerprint) === true,
+    async keepFresh() {
+      const known = usable();
+      const isOld = known === undefined || now() - known.fetchedAtMs >= refreshAfterMs;
+      if (isOld || lastFetch?.ok !== true) await refresh();
+    },
+    lastFetch: () => lastFetch,
   };
 }
 

@@ -22,6 +22,10 @@ export type StatusReport = {
   /** Absent from an older gateway. */
   readonly audit?: ReportedAudit;
   readonly servers: readonly ReportedServer[];
+  /** What the gateway depends on beside its servers. */
+  readonly dependencies: readonly ReportedDependency[];
+  /** What it holds or presents and will end, soonest first. */
+  readonly credentials: readonly ReportedCredential[];
   readonly problems: readonly { readonly server?: string; readonly code: string; readonly message: string }[];
   readonly entries: readonly ReportedEntry[];
   /** Tools that the operator's own words keep from everyone, on `/mcp` at least. */
@@ -51,6 +55,17 @@ export type ReportedPolicies = {
   /** Settings of the configuration file that a restart would change. */
   readonly restart?: readonly string[];
 };
+
+export type ReportedDependency = {
+  readonly name: string;
+  readonly kind: string;
+  readonly up: boolean;
+  /** Since when it is up, or is not. */
+  readonly sinceMs: number;
+  readonly reason?: string;
+};
+
+export type ReportedCredential = { readonly credential: string; readonly kind: string; readonly expiresAtMs: number };
 
 export type ReportedServer = {
   readonly id: string;
@@ -142,6 +157,12 @@ export function readStatusReport(value: unknown): StatusReport | undefined {
     configFile: textOf(value['configFile']),
     ...readAudit(value['audit']),
     servers: value['servers'].filter(isJsonObject).map(readServer),
+    dependencies: listOf(value['dependencies']).map(readDependency),
+    credentials: listOf(value['credentials']).map((one) => ({
+      credential: textOf(one['credential']),
+      kind: textOf(one['kind']),
+      expiresAtMs: numberOf(one['expiresAtMs']),
+    })),
     problems: listOf(value['problems']).map((problem) => ({
       ...(typeof problem['server'] === 'string' ? { server: problem['server'] } : {}),
       code: textOf(problem['code']),
@@ -182,6 +203,17 @@ function readAudit(value: unknown): Pick<StatusReport, 'audit'> {
     sequence: numberOf(value['sequence']),
   };
   return { audit: typeof reason === 'string' ? { ...audit, reason } : audit };
+}
+
+function readDependency(value: JsonObject): ReportedDependency {
+  const { reason } = value;
+  return {
+    name: textOf(value['name']),
+    kind: textOf(value['kind']),
+    up: value['up'] === true,
+    sinceMs: numberOf(value['sinceMs']),
+    ...(typeof reason === 'string' ? { reason } : {}),
+  };
 }
 
 function readServer(value: JsonObject): ReportedServer {

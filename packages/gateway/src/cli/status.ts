@@ -1,11 +1,17 @@
 /** `sallyport status`: what a running gateway is doing. */
 
-import type { ReportedAudit, ReportedPolicies, ReportedServer } from '../catalog/status-report.ts';
+import type {
+  ReportedAudit,
+  ReportedCredential,
+  ReportedDependency,
+  ReportedPolicies,
+  ReportedServer,
+} from '../catalog/status-report.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
 import { fetchStatus } from './operations.ts';
-import { table } from './terminal.ts';
+import { printable, table } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
 export type StatusOptions = { readonly url: string; readonly json: boolean };
@@ -15,7 +21,8 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
   const report = await fetchStatus(url);
   const { refused } = report.policies;
   const unwell = report.servers.some((server) => server.state !== 'healthy');
-  const wrong = report.problems.length > 0 || unwell || refused !== undefined || report.audit?.state === 'failing';
+  const away = report.dependencies.some(({ up }) => !up) || report.audit?.state === 'failing';
+  const wrong = report.problems.length > 0 || unwell || away || refused !== undefined;
   if (json) {
     terminal.out(JSON.stringify(report, null, 2));
     return wrong ? EXIT.failed : EXIT.done;
@@ -25,6 +32,8 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
   const now = report.startedAtMs + report.uptimeMs;
   printPolicies(report.policies, now, terminal);
   printAudit(report.audit, terminal);
+  printDependencies(report.dependencies, now, terminal);
+  printCredentials(report.credentials, now, terminal);
   terminal.out('');
   const head = ['server', 'state', 'since', 'era', 'tools', 'prompts', 'resources', 'owner'];
   const lines = table([head, ...report.servers.map((server) => row(server, now))]);
@@ -57,6 +66,31 @@ function printAudit(audit: ReportedAudit | undefined, terminal: Terminal): void 
   if (audit?.state !== 'failing') return;
   const { reason = 'unknown', backlogRecords } = audit;
   terminal.out(terminal.red(`audit: the file cannot be written (${reason}); ${backlogRecords} records wait for it`));
+}
+
+/** One line while all of them answer. */
+function printDependencies(all: readonly ReportedDependency[], nowMs: number, terminal: Terminal): void {
+  const up = all.filter((one) => one.up).map(({ name }) => printable(name));
+  if (up.length > 0) terminal.out(terminal.dim(`answering: ${up.join(', ')}`));
+  for (const { name, kind, sinceMs, reason, up: answers } of all) {
+    if (answers) continue;
+    terminal.out(terminal.red(`${kind} away since ${duration(nowMs - sinceMs)}: ${printable(name)}`));
+    if (reason !== undefined) terminal.out(`    ${printable(reason)}`);
+  }
+}
+
+const SOON_MS = 30 * 86_400_000;
+const MAX_CREDENTIALS = 10;
+
+function printCredentials(all: readonly ReportedCredential[], nowMs: number, terminal: Terminal): void {
+  const soon = all.filter(({ expiresAtMs }) => expiresAtMs - nowMs < SOON_MS);
+  for (const { credential, kind, expiresAtMs } of soon.slice(0, MAX_CREDENTIALS)) {
+    const name = `${kind} ${printable(credential)}`;
+    const left = expiresAtMs - nowMs;
+    if (left > 0) terminal.out(terminal.yellow(`expires in ${duration(left)}: ${name}`));
+    else terminal.out(terminal.red(`expired since ${duration(-left)}: ${name}`));
+  }
+  if (soon.length > MAX_CREDENTIALS) terminal.out(`and ${soon.length - MAX_CREDENTIALS} more within 30 days`);
 }
 
 function row(server: ReportedServer, nowMs: number): string[] {

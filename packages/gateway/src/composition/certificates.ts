@@ -32,9 +32,17 @@ export type Certificates = {
   readonly tls: TlsOptions | undefined;
   /** The authenticator that knows both layers. */
   layered(bearer: Authenticator): Authenticator;
+  /** Those in force now: what the gateway shows, and whom it trusts. */
+  held(): HeldCertificates;
   /** From now on changes of the files take effect. */
   watch(replaceTls: (material: TlsMaterial) => void): void;
   close(): void;
+};
+
+export type HeldCertificates = {
+  /** PEM, leaf first; undefined when the listener speaks plain HTTP. */
+  readonly shown: string | undefined;
+  readonly bundles: readonly { readonly trustDomain: string; readonly bundle: TrustBundle }[];
 };
 
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -62,7 +70,8 @@ export async function loadCertificates({ config, attempts, note, logger }: Certi
       : createWorkloads({ trustDomains: loaded, meshProxies, attempts, now: () => Date.now() });
   const own =
     config.tls === undefined ? undefined : { config: config.tls, pair: orThrow('tls', await readPair(config.tls)) };
-  const live = new LiveCertificates({ own, workloads, note, logger });
+  const bundles = new Map(loaded.map(({ name, bundle }) => [name, bundle]));
+  const live = new LiveCertificates({ own, workloads, bundles, note, logger });
   let stop = (): void => undefined;
   return {
     tls: live.options(),
@@ -73,6 +82,7 @@ export async function loadCertificates({ config, attempts, note, logger }: Certi
     watch(replaceTls) {
       stop = watchFiles(live.watched(trustDomains, replaceTls));
     },
+    held: () => live.held(),
     close: () => stop(),
   };
 }
@@ -82,19 +92,28 @@ type Own = { readonly config: TlsConfig; readonly pair: KeyPair };
 type LiveParts = Pick<CertificateParts, 'note' | 'logger'> & {
   readonly own: Own | undefined;
   readonly workloads: Workloads | undefined;
+  /** By trust domain. */
+  readonly bundles: Map<string, TrustBundle>;
 };
 
 class LiveCertificates {
   #own: Own | undefined;
   readonly #workloads: Workloads | undefined;
+  readonly #bundles: Map<string, TrustBundle>;
   readonly #note: NoteEvent;
   readonly #logger: Logger;
 
-  constructor({ own, workloads, note, logger }: LiveParts) {
+  constructor({ own, workloads, bundles, note, logger }: LiveParts) {
     this.#own = own;
     this.#workloads = workloads;
     this.#note = note;
+    this.#bundles = bundles;
     this.#logger = logger;
+  }
+
+  held(): HeldCertificates {
+    const bundles = [...this.#bundles].map(([trustDomain, bundle]) => ({ trustDomain, bundle }));
+    return { shown: this.#own?.pair.certificate, bundles };
   }
 
   options(): TlsOptions | undefined {
@@ -142,6 +161,7 @@ class LiveCertificates {
     if (!bundle.ok) return this.#keep(bundleSetting(domain), bundle.error);
     const before = this.#workloads?.authorities() ?? [];
     this.#workloads?.replaceBundle(domain.name, bundle.value);
+    this.#bundles.set(domain.name, bundle.value);
     const after = this.#workloads?.authorities() ?? [];
     if (after.join() === before.join()) return;
     if (this.#own !== undefined) this.#show(this.#own, replaceTls);

@@ -1,8 +1,7 @@
 /** Who is calling: the authenticator that a configuration asks for. */
 
 import type { FailedAttempts } from '../authn/attempts.ts';
-import type { Authenticator } from '../authn/authenticator.ts';
-import { createAuthenticator } from '../authn/bearer-authenticator.ts';
+import { createAuthenticator, type BearerAuthenticator } from '../authn/bearer-authenticator.ts';
 import type { Config } from '../config/config.ts';
 import type { EgressPolicy } from '../egress/address-guard.ts';
 import type { Egress } from '../egress/egress.ts';
@@ -40,7 +39,7 @@ export type AuthenticatorParts = {
 };
 
 /** By token or API key: the first layer. */
-export function composeAuthenticator(parts: AuthenticatorParts): Authenticator {
+export function composeAuthenticator(parts: AuthenticatorParts): BearerAuthenticator {
   const { config, publicUrl, egress, storage, failedAttempts, note, logger } = parts;
   const { apiKeys, issuers, audience } = config.identity;
   const policyOf = egressPolicyOf(config);

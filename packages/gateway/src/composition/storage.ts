@@ -43,6 +43,8 @@ export type Storage = {
   readonly keyEvents: KeyEventStore | undefined;
   /** Costs next to nothing: uses are written together, about once a minute. */
   readonly noteUse: (id: string, usedAtMs: number) => void;
+  /** The database's name for people; undefined when there is none. Holds no password. */
+  readonly place: string | undefined;
   /** Why the database cannot be used; undefined while it can. */
   away(): string | undefined;
   /** Writes what is left, and closes. */
@@ -67,6 +69,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
     logger.info({}, 'storage is memory: API keys and approvals end with this process');
     return withUses(createMemoryApiKeyStore(), createMemoryApprovalStore(), parts, {
       keyEvents: undefined,
+      place: undefined,
       away: () => undefined,
       close: () => Promise.resolve(),
     });
@@ -81,6 +84,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
   const apiKeys = createSqlApiKeyStore(database, { actor: 'gateway', now: Date.now });
   return withUses(apiKeys, createSqlApprovalStore(database, approvalSeal(keyRing)), parts, {
     keyEvents: createSqlKeyEventStore(database),
+    place: database.place,
     away: () => database.away,
     close() {
       stopCleaning();
@@ -93,7 +97,7 @@ function withUses(
   apiKeys: ApiKeyStore,
   approvals: ApprovalStore,
   { logger }: StorageParts,
-  { keyEvents, away, close }: Pick<Storage, 'keyEvents' | 'away' | 'close'>,
+  { keyEvents, place, away, close }: Pick<Storage, 'keyEvents' | 'place' | 'away' | 'close'>,
 ): Storage {
   const clockMs = (): number => systemClock.nowMs();
   const after = (delayMs: number, task: () => void): (() => void) => systemClock.after(delayMs, task);
@@ -103,6 +107,7 @@ function withUses(
     approvals,
     keyEvents,
     noteUse: (id, usedAtMs) => uses.note(id, usedAtMs),
+    place,
     away,
     async close() {
       await uses.close();

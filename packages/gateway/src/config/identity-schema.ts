@@ -100,7 +100,9 @@ const issuer = z
     message: 'has a tenant and a tenantClaim. Keep one of them.',
     path: ['tenantClaim'],
   })
-  .describe('An OAuth 2 / OpenID Connect issuer whose JWT access tokens are accepted. Fetched when first needed.');
+  .describe(
+    'An OAuth 2 / OpenID Connect issuer whose JWT access tokens are accepted. Its keys are fetched when first needed, at the latest 15 s after the start.',
+  );
 
 const scopes = z
   .strictObject({

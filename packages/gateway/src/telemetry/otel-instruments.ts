@@ -16,6 +16,7 @@ import {
 import type { ServerPlace } from '../model/call.ts';
 import type { ClientOperation, ClientSession, Instruments, MetricSources, ServerOperation } from './instruments.ts';
 import { METRICS, type MetricDefinition } from './metric-names.ts';
+import { observeFacts, type ObservedFacts } from './observed-facts.ts';
 import { createOperationHistogram, type OperationHistogram } from './operation-histogram.ts';
 import { ownInstruments, watchSources } from './own-instruments.ts';
 import { observeProcess } from './process-metrics.ts';
@@ -36,6 +37,8 @@ export type InstrumentsOptions = {
 };
 
 export interface MetricsEndpoint extends Instruments {
+  /** Credentials and dependencies, looked at whenever the metrics are collected. Call it once. */
+  observe(facts: ObservedFacts): void;
   /** Everything in Prometheus' text format, in UTF-8 and in pieces. */
   bytes(): Promise<readonly Buffer[]>;
   /** The same, joined. */
@@ -95,6 +98,7 @@ export function createInstruments(options: InstrumentsOptions): MetricsEndpoint 
     sessionEnded: (id) => sessions.end(id),
     clientSessionEnded: (session) => recordSession(clientSession, session),
     ...ownInstruments(meter),
+    observe: (facts) => observeFacts(meter, facts),
     bytes,
     text: async () => Buffer.concat(await bytes()).toString(),
     watch: (sources) => watchSources(meter, sources),

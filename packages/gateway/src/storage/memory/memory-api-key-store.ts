@@ -21,8 +21,14 @@ export function createMemoryApiKeyStore({ maxKeys = 10_000 }: MemoryApiKeyStoreO
       return ok(key);
     },
     findByHash: async (hash) => byHash(hash),
-    list: async () =>
-      [...keys.values()].toSorted((one, other) => one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1)),
+    list: async (only) => {
+      if (only === undefined) return sortedBy(keys.values(), (key) => key.createdAtMs);
+      const endsAt = (key: StoredApiKey): number => key.expiresAtMs ?? Number.POSITIVE_INFINITY;
+      const ending = [...keys.values()].filter(
+        (key) => key.revokedAtMs === undefined && endsAt(key) >= only.fromMs && endsAt(key) < only.untilMs,
+      );
+      return sortedBy(ending, endsAt).slice(0, only.limit);
+    },
     async change(tenant, name, change) {
       const key = named(tenant, name);
       if (key === undefined) return false;
@@ -37,3 +43,6 @@ export function createMemoryApiKeyStore({ maxKeys = 10_000 }: MemoryApiKeyStoreO
     },
   };
 }
+
+const sortedBy = (keys: Iterable<StoredApiKey>, at: (key: StoredApiKey) => number): readonly StoredApiKey[] =>
+  [...keys].toSorted((one, other) => at(one) - at(other) || (one.id < other.id ? -1 : 1));

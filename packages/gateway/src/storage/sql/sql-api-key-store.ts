@@ -53,9 +53,15 @@ export function createSqlApiKeyStore(database: SqlDatabase, { actor, now }: SqlA
         const row = await db.selectFrom('api_keys').selectAll().where('hash', '=', hash).executeTakeFirst();
         return row === undefined ? undefined : fromRow(row);
       }),
-    list: () =>
+    list: (only) =>
       database.run(async (db) => {
-        const rows = await db.selectFrom('api_keys').selectAll().orderBy('created_at_ms').orderBy('id').execute();
+        const all = db.selectFrom('api_keys').selectAll();
+        if (only === undefined) return (await all.orderBy('created_at_ms').orderBy('id').execute()).map(fromRow);
+        const ending = all
+          .where('revoked_at_ms', 'is', null)
+          .where('expires_at_ms', '>=', only.fromMs)
+          .where('expires_at_ms', '<', only.untilMs);
+        const rows = await ending.orderBy('expires_at_ms').orderBy('id').limit(only.limit).execute();
         return rows.map(fromRow);
       }),
     change: (tenant, name, change) =>

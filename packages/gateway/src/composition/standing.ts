@@ -1,0 +1,91 @@
+/** How the gateway itself stands: what it depends on, and how long its credentials are good. Told in metrics, status and log. */
+
+import type { FileAuditLog } from '../audit/file-audit-log.ts';
+import type { BearerAuthenticator } from '../authn/bearer-authenticator.ts';
+import type { StatusReport } from '../catalog/status-report.ts';
+import type { Config } from '../config/config.ts';
+import type { Environment } from '../config/load.ts';
+import { createSecretResolver } from '../credential/secret-resolver.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { MetricsEndpoint } from '../telemetry/otel-instruments.ts';
+import { systemClock } from '../upstream/clock.ts';
+import type { Certificates } from './certificates.ts';
+import { Dependencies } from './dependencies.ts';
+import { createExpiry } from './expiry.ts';
+import { periodically } from './periodic.ts';
+import type { Storage } from './storage.ts';
+
+export type StandingParts = {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly certificates: Pick<Certificates, 'held'>;
+  readonly storage: Pick<Storage, 'apiKeys' | 'place' | 'away'>;
+  readonly audit: Pick<FileAuditLog, 'status'>;
+  readonly instruments: Pick<MetricsEndpoint, 'observe'>;
+  readonly logger: Logger;
+};
+
+export interface Standing {
+  /** Where a part says that something it needs is away, or answers again. */
+  readonly dependencies: Dependencies;
+  /** Their keys are fetched from now on before they are needed. */
+  watchIssuers(bearer: Pick<BearerAuthenticator, 'issuers' | 'keepIssuersFresh'>): void;
+  report(): Pick<StatusReport, 'dependencies' | 'credentials'>;
+  close(): void;
+}
+
+/** Also what finds out that a database is away which nobody uses. */
+const EXPIRY_EVERY_MS = 60_000;
+/** Not at once: an issuer may start together with the gateway. */
+const ISSUER_LOOKS = { firstAfterMs: 15_000, everyMs: 30_000 };
+
+const IGNORE = (): void => undefined;
+/** Whoever uses a reference logs that it leads nowhere; to look when a token ends is no second reason to. */
+const SILENT: Logger = { debug: IGNORE, info: IGNORE, warn: IGNORE, error: IGNORE };
+
+export function composeStanding(parts: StandingParts): Standing {
+  const { config, env, certificates, storage, logger } = parts;
+  const now = Date.now;
+  const dependencies = new Dependencies(now);
+  watchOwn(dependencies, parts);
+  const resolver = createSecretResolver({ env, logger: SILENT, clockMs: () => systemClock.nowMs() });
+  const expiry = createExpiry({ config, certificates, apiKeys: storage.apiKeys, resolver, logger, now });
+  const stops = [periodically({ firstAfterMs: 0, everyMs: EXPIRY_EVERY_MS, task: () => expiry.refresh() })];
+  parts.instruments.observe({
+    credentials: () => expiry.list(),
+    dependencies: () => dependencies.list().map(({ name, kind, up }) => ({ dependency: name, kind, up })),
+    now,
+  });
+  return {
+    dependencies,
+    watchIssuers(bearer) {
+      for (const { issuer } of config.identity.issuers) {
+        dependencies.watch(issuer, 'issuer', () => {
+          const fetched = bearer.issuers().find((one) => one.issuer === issuer)?.lastFetch;
+          return fetched === undefined ? undefined : stateOf(fetched.ok, fetched.reason);
+        });
+      }
+      stops.push(periodically({ ...ISSUER_LOOKS, task: () => bearer.keepIssuersFresh() }));
+    },
+    report: () => ({ dependencies: dependencies.list(), credentials: expiry.list() }),
+    close() {
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+function watchOwn(dependencies: Dependencies, { storage, audit }: StandingParts): void {
+  if (storage.place !== undefined) {
+    dependencies.watch('storage', 'database', () => {
+      const reason = storage.away();
+      return stateOf(reason === undefined, reason);
+    });
+  }
+  dependencies.watch('audit', 'file', () => {
+    const { state, reason } = audit.status();
+    return stateOf(state === 'writing', reason);
+  });
+}
+
+const stateOf = (up: boolean, reason: string | undefined): { readonly up: boolean; readonly reason?: string } =>
+  reason === undefined ? { up } : { up, reason };

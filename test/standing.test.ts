@@ -1,0 +1,93 @@
+/** What a running gateway says about its own standing: dependencies and credentials, in its metrics, status and log. */
+
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import path from 'node:path';
+
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { openAppendFile } from '../packages/gateway/src/audit/append-file.ts';
+import { createApiKey } from '../packages/gateway/src/authn/api-key.ts';
+import { startMisbehavingServer } from './fixtures/misbehaving-http.ts';
+import { sallyport } from './harness/command-line.ts';
+import { startTestGateway, type TestGateway } from './harness/gateway.ts';
+import { bearer, modern, send } from './harness/http.ts';
+import { until } from './harness/until.ts';
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+async function start(options: Parameters<typeof startTestGateway>[0]): Promise<TestGateway & { operations: string }> {
+  const made = await startTestGateway(options);
+  closers.push(() => made.close());
+  return { ...made, operations: made.gateway.operationsUrl ?? '' };
+}
+
+const metrics = async (operations: string): Promise<string> => (await fetch(`${operations}/metrics`)).text();
+
+const IN_FIVE_DAYS = new Date(Date.now() + 5 * 86_400_000).toISOString();
+const KEY = `    - { name: job, hash: "sha256:${'e'.repeat(64)}", expires: "${IN_FIVE_DAYS}" }`;
+
+describe('a running gateway', () => {
+  it('tells how many seconds a key is still good, and says so in its log once', async () => {
+    const { gateway, operations, log } = await start({ yaml: KEY });
+    const line = (await metrics(operations)).split('\n').find((one) => one.startsWith('sallyport_credential_expiry'));
+    expect(line).toMatch(/^sallyport_credential_expiry_seconds\{credential="job",kind="api-key"\} 43\d{4}$/u);
+    expect(gateway.status().credentials).toMatchObject([{ credential: 'job', kind: 'api-key' }]);
+    const said = await until('the warning', () => log.find(({ credential }) => credential === 'job'));
+    expect(said).toMatchObject({ level: 'warn', expires: IN_FIVE_DAYS });
+    expect((await sallyport(['status', '--url', operations])).out).toMatch(/expires in 4 d 23 h: api-key job/u);
+  });
+
+  it('tells that what it depends on answers', async () => {
+    const { operations } = await start({ yaml: '' });
+    const text = await metrics(operations);
+    expect(text).toContain('sallyport_dependency_up{dependency="audit",kind="file"} 1');
+    expect(text).toContain('sallyport_dependency_up{dependency="storage",kind="database"} 1');
+    const { out, code } = await sallyport(['status', '--url', operations]);
+    expect(out).toContain('answering: storage, audit');
+    expect(code).toBe(0);
+  });
+
+  it('tells that its database is away, and since when', async () => {
+    const { operations, directory, url } = await start({ yaml: 'storage: { url: "sqlite:./data/s.db" }' });
+    rmSync(path.join(directory, 'data'), { recursive: true });
+    const unknown = createApiKey(randomBytes).key.expose();
+    const gone = 'sallyport_dependency_up{dependency="storage",kind="database"} 0';
+    await until('the database to be missed', async () => {
+      const request = modern('tools/list');
+      await send(`${url}/mcp`, { ...request, headers: { ...request.headers, ...bearer(unknown) } });
+      return (await metrics(operations)).includes(gone);
+    });
+    const { out, code } = await sallyport(['status', '--url', operations]);
+    expect(out).toMatch(/database away since \d+ s: storage\n {4}\S/u);
+    expect(code).toBe(1);
+  });
+
+  it('tells that its record cannot be written', async () => {
+    const upstream = await startMisbehavingServer();
+    closers.push(() => upstream.close());
+    let full = false;
+    const { url, keys, operations } = await start({
+      yaml: `servers:\n  files: { url: "${upstream.url}", allow: [{ group: engineering, tools: ["*"] }] }`,
+      openAuditFile: async (file) => {
+        const opened = await openAppendFile(file);
+        return {
+          write: (bytes) => (full ? Promise.reject(new Error('ENOSPC: no space left')) : opened.write(bytes)),
+          sync: () => opened.sync(),
+          close: () => opened.close(),
+        };
+      },
+    });
+    full = true;
+    const request = modern('tools/call', { name: 'ok', arguments: { text: 'x' } });
+    await send(`${url}/mcp`, { ...request, headers: { ...request.headers, ...bearer(keys['alice'] ?? '') } });
+    await until('the metric', async () =>
+      (await metrics(operations)).includes('sallyport_dependency_up{dependency="audit",kind="file"} 0'),
+    );
+    expect((await sallyport(['status', '--url', operations])).out).toMatch(/file away since .*: audit\n {4}ENOSPC/u);
+    full = false;
+  });
+});
