@@ -22,6 +22,7 @@ import type { Reads } from './policy-words.ts';
 import { finish, Question, type Steps } from './question.ts';
 import { entryRegister, principalRegister } from './registers.ts';
 import { compileShorthand, type ServerAllowance } from './shorthand.ts';
+import { permitsEverything } from './scope-index.ts';
 import { createSlices } from './slices.ts';
 import { denied, withTrial, type Verdict } from './verdict.ts';
 import { ACTION_OF_KIND, type ActionName } from './vocabulary.ts';
@@ -81,6 +82,8 @@ export interface CedarAuthorizer extends Authorizer {
   readonly policyCount: number;
   /** Of the policies in force: what their author most likely did not mean. */
   readonly warnings: readonly PolicyProblem[];
+  /** Ids of the permits that let everybody call every tool. */
+  readonly permitEverything: readonly string[];
 }
 
 /** Loads everything or nothing: a set with a problem is refused whole, with all its problems. */
@@ -173,6 +176,7 @@ function authorizerOf(
     version,
     policyCount: policies.length - BUILT_IN_POLICIES.length,
     warnings,
+    permitEverything: policies.filter(permitsEverything).map(({ id }) => id),
     admit: (caller, entry): Admission => {
       const { allowed, grounds } = finish(admission(caller, entry));
       return { admitted: allowed, grounds };

@@ -61,6 +61,17 @@ export function createScopeIndex(policies: readonly Policy[]): ScopeIndex {
   };
 }
 
+/** A permit of any tool to anybody, whatever is asked: no scope, no condition, nobody's approval. */
+export const permitsEverything = ({ effect, mode, approval, builtIn, json }: Policy): boolean =>
+  effect === 'permit' &&
+  mode === 'enforce' &&
+  approval === undefined &&
+  builtIn !== true &&
+  json.principal.op === 'All' &&
+  json.resource.op === 'All' &&
+  json.conditions.length === 0 &&
+  matchesAction(json.action, 'callTool');
+
 /** `principal is Workload`, `principal == Workload::"…"`; a group can have anybody in it. */
 function namesWorkloads(constraint: Constraint): boolean {
   if (constraint.op === 'is') return constraint.entity_type === 'Workload';

@@ -7,6 +7,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { SALLYPORT } from '../protocol/identity.ts';
 import type { AuditFilters } from './audit-search.ts';
 import type { AuditVerifyOptions } from './audit-verify.ts';
+import type { CheckProductionOptions } from './check-production.ts';
 import { CommandError, TYPED } from './command.ts';
 import type { CommandContext } from './command.ts';
 import type { SidecarOptions } from './sidecar.ts';
@@ -137,13 +138,30 @@ function addServing(program: Command, context: CommandContext, ended: Ended): vo
 function addLooking(program: Command, context: CommandContext, ended: Ended): void {
   program
     .command('check')
-    .description('Check the configuration and its policies without starting anything.')
+    .description(
+      'Check the configuration and its policies without starting anything; with --production, the deployment checklist.',
+    )
     .addOption(configOption())
+    .option('--production', 'ten rows, each pass, fail or unknown for this configuration, with evidence', false)
+    .option('--url <url>', "production: a running gateway's operations address; default: the configuration's")
+    .option('--prometheus <url>', 'production: ask this Prometheus for the alert rules')
+    .option('--backup <folder>', 'production: look for copies of what has to be backed up')
+    .option(
+      '--storage',
+      'production: look at stored API keys; opens the database as a gateway of this version does',
+      false,
+    )
+    .option('--json', 'production: print it as JSON', false)
     .addHelpText(
       'after',
-      '\nPrints each problem with its line and what to type instead. Exit code 1 when there is one.',
+      '\nPrints each problem with its line and what to type instead. Exit code 1 when there is one, or when a row fails.',
     )
-    .action(async (options: { config: string }) => {
+    .action(async (options: CheckProductionOptions & { production: boolean }) => {
+      if (options.production) {
+        const { checkProduction } = await import('./check-production.ts');
+        ended(await checkProduction(context, options));
+        return;
+      }
       const { check } = await import('./check.ts');
       ended(check(context, options));
     });

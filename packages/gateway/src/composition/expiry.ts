@@ -13,8 +13,6 @@ import { tokenExpiryMs } from '../credential/token-expiry.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { HeldCertificates } from './certificates.ts';
 
-export type CredentialKind = 'tls-certificate' | 'trust-authority' | 'api-key' | 'stored-api-key' | 'server-token';
-
 export type ExpiryParts = {
   readonly config: Config;
   readonly certificates: { held(): HeldCertificates };
