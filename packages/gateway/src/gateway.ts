@@ -164,6 +164,7 @@ async function composeGateway(
     schedule: (delayMs, task) => systemClock.after(delayMs, task),
   });
   opened.defer(() => store.close());
+  standing.watchServers(() => store.current);
   store.onSwap((current, previous) => {
     for (const change of definitionChanges(current, previous)) {
       note(change);

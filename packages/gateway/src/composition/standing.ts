@@ -2,6 +2,7 @@
 
 import type { FileAuditLog } from '../audit/file-audit-log.ts';
 import type { BearerAuthenticator } from '../authn/bearer-authenticator.ts';
+import type { Catalog } from '../catalog/catalog.ts';
 import type { StatusReport } from '../catalog/status-report.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/load.ts';
@@ -28,6 +29,8 @@ export type StandingParts = {
 export interface Standing {
   /** Where a part says that something it needs is away, or answers again. */
   readonly dependencies: Dependencies;
+  /** The catalog in force, from now on. */
+  watchServers(catalog: () => Catalog): void;
   /** Their keys are fetched from now on before they are needed. */
   watchIssuers(bearer: Pick<BearerAuthenticator, 'issuers' | 'keepIssuersFresh'>): void;
   report(): Pick<StatusReport, 'dependencies' | 'credentials'>;
@@ -50,14 +53,26 @@ export function composeStanding(parts: StandingParts): Standing {
   watchOwn(dependencies, parts);
   const resolver = createSecretResolver({ env, logger: SILENT, clockMs: () => systemClock.nowMs() });
   const expiry = createExpiry({ config, certificates, apiKeys: storage.apiKeys, resolver, logger, now });
+  let catalog: (() => Catalog) | undefined;
+  const most = new Map(config.servers.map(({ id, maxInFlight }) => [id, maxInFlight]));
   const stops = [periodically({ firstAfterMs: 0, everyMs: EXPIRY_EVERY_MS, task: () => expiry.refresh() })];
   parts.instruments.observe({
     credentials: () => expiry.list(),
     dependencies: () => dependencies.list().map(({ name, kind, up }) => ({ dependency: name, kind, up })),
+    servers: () =>
+      (catalog?.().servers ?? []).map(({ server: { id }, sinceMs }) => ({
+        server: id,
+        capacity: most.get(id),
+        sinceMs,
+      })),
+    capacity: { requests: config.requests.maxConcurrent, streams: config.requests.maxStreams },
     now,
   });
   return {
     dependencies,
+    watchServers(current) {
+      catalog = current;
+    },
     watchIssuers(bearer) {
       for (const { issuer } of config.identity.issuers) {
         dependencies.watch(issuer, 'issuer', () => {
