@@ -7,6 +7,8 @@ import { scrape, startBusyGateway, type BusyGateway, type Scraped } from './scra
 
 /** What this gateway, which is well and asks nobody, does not tell: when it is told, and its labels. */
 const ONLY_THEN: Readonly<Record<string, { readonly when: string; readonly labels: readonly string[] }>> = {
+  sallyport_approvals_decided_total: { when: 'somebody decided on an approval', labels: ['verdict', 'how'] },
+  sallyport_telemetry_exports_total: { when: 'a collector is configured', labels: ['signal', 'result'] },
   sallyport_audit_sink_lag_seconds: { when: 'a sink is configured', labels: ['sink'] },
   sallyport_audit_sink_lag_records: { when: 'a sink is configured', labels: ['sink'] },
   sallyport_audit_sink_failures_total: { when: 'a sink is configured', labels: ['sink'] },

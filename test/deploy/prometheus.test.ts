@@ -12,6 +12,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { sallyport } from '../harness/command-line.ts';
 import { until } from '../harness/until.ts';
 import { PROMETHEUS, RULE_FILES } from './promtool.ts';
+import { DASHBOARDS, withoutGrafana } from './rules.ts';
 import { startBusyGateway } from './scrape.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
@@ -111,6 +112,15 @@ describe.skipIf(PROMETHEUS === undefined)('a real Prometheus', () => {
     expect(names).not.toContain('SallyportDown');
     expect(names).not.toContain('SallyportAuditWriteFailures');
     expect(names).not.toContain('SallyportDependencyDown');
+
+    const panels = DASHBOARDS.flatMap(({ dashboard }) => dashboard.panels);
+    for (const { title, targets = [] } of panels) {
+      for (const { expr } of targets) {
+        const query = new URLSearchParams({ query: withoutGrafana(expr) });
+        const answer = await (await fetch(`${url}/api/v1/query?${query}`)).text();
+        expect(answer, `${title}: ${expr}`).toMatch(/^\{"status":"success"/u);
+      }
+    }
 
     const file = path.join(busy.gateway.directory, 'sallyport.yaml');
     const { out } = await sallyport(['check', '--production', '--config', file, '--prometheus', url]);

@@ -7,13 +7,7 @@ import { ROOT } from '../source-tree.ts';
 
 const has = (command: string): boolean => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 
-/** Where `.ci/run` puts what it took out of Debian's package. */
-const FOLDER = process.env['SALLYPORT_PROMETHEUS'];
-
-function find(name: string): string | undefined {
-  const candidates = FOLDER === undefined ? [name] : [path.join(FOLDER, name), name];
-  return candidates.find(has);
-}
+const find = (name: string): string | undefined => (has(name) ? name : undefined);
 
 export const PROMTOOL = find('promtool');
 export const PROMETHEUS = find('prometheus');

@@ -32,7 +32,8 @@ export async function startBusyGateway(): Promise<BusyGateway> {
       `  files: { url: "${upstream.url}", timeout: 3s, allow: [{ group: engineering, tools: ["*"] }], tools: { "*": { readOnly: true } } }`,
       `  local: { command: ["${execPath}", "${STDIO}"], timeout: 3s, allow: [{ group: engineering, tools: ["*"] }] }`,
       '  broken: { url: "http://127.0.0.1:1/mcp", bogus: 1 }',
-      'limits: [{ per: principal, tool: slow, server: files, rate: 1/minute }]',
+      // The second call of it is one too many.
+      'limits: [{ per: principal, tool: ok, server: local, rate: 1/minute }]',
     ].join('\n'),
   });
   const say = (path: string, request: HttpRequest, key = gateway.keys['alice'] ?? ''): Promise<unknown> =>

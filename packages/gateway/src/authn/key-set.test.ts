@@ -51,7 +51,7 @@ describe('the keys of an issuer', () => {
   });
 
   it('are kept fresh ahead of need: fetched when missing, old or failed, and left alone otherwise', async () => {
-    const { clock, keys } = keySet();
+    const { clock, failures, keys } = keySet();
     expect(keys.lastFetch()).toBeUndefined();
     await keys.keepFresh();
     await keys.keepFresh();
@@ -64,6 +64,11 @@ describe('the keys of an issuer', () => {
     const asked = issuer.requests.length;
     await keys.keepFresh();
     expect(issuer.requests, 'an issuer that is away is not asked at once again').toHaveLength(asked);
+    for (let look = 0; look < 5; look += 1) {
+      clock.nowMs += 30_000;
+      await keys.keepFresh();
+    }
+    expect(failures, 'of the keys, then of the metadata, and no more').toHaveLength(2);
     issuer.answerWith();
     clock.nowMs += 30_000;
     await keys.keepFresh();

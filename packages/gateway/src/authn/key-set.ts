@@ -21,6 +21,7 @@ export type KeySetOptions = {
   readonly expireAfterMs?: number;
   /** The least time between two fetches, whatever tokens ask for; but for a few quick looks for a key that is not there. */
   readonly minRefreshMs?: number;
+  /** Once for each outage, and when its reason changes. */
   readonly onFailure: (reason: string) => void;
 };
 
@@ -91,8 +92,10 @@ export function createKeySet(options: KeySetOptions): KeySet {
         },
         (cause: unknown) => {
           const reason = cause instanceof Error ? cause.message : String(cause);
+          const isNews = lastFetch?.reason !== reason;
           lastFetch = { ok: false, reason };
-          options.onFailure(reason);
+          // It is looked at every half minute: said once, an outage is known.
+          if (isNews) options.onFailure(reason);
           return false;
         },
       )
