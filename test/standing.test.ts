@@ -13,6 +13,7 @@ import { sallyport } from './harness/command-line.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
 import { bearer, modern, send } from './harness/http.ts';
 import { until } from './harness/until.ts';
+import { startIdentityProvider } from './identity/world.ts';
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -64,6 +65,30 @@ describe('a running gateway', () => {
     const { out, code } = await sallyport(['status', '--url', operations]);
     expect(out).toMatch(/database away since \d+ s: storage\n {4}\S/u);
     expect(code).toBe(1);
+  });
+
+  it('tells that an identity issuer is away once somebody has come with its token, and that it is back', async () => {
+    const issuer = await startIdentityProvider();
+    closers.push(() => issuer.close());
+    const { url, operations } = await start({ yaml: `  issuers: [{ issuer: "${issuer.url}" }]` });
+    const told = async (up: 0 | 1): Promise<boolean> =>
+      (await metrics(operations)).includes(`sallyport_dependency_up{dependency="${issuer.url}",kind="issuer"} ${up}`);
+    const request = modern('tools/list');
+    const come = async (): Promise<unknown> =>
+      send(`${url}/mcp`, {
+        ...request,
+        headers: { ...request.headers, ...bearer(await issuer.token({ aud: `${url}/mcp` })) },
+      });
+    expect(await metrics(operations), 'nobody has asked yet').not.toContain('kind="issuer"');
+    issuer.answerWith((_, response) => void response.writeHead(500).end());
+    await come();
+    expect(await told(0)).toBe(true);
+    expect((await sallyport(['status', '--url', operations])).out).toContain(`: ${issuer.url}\n    no metadata:`);
+    issuer.answerWith();
+    await until('the issuer to be asked again', async () => {
+      await come();
+      return told(1);
+    });
   });
 
   it('tells that its record cannot be written', async () => {

@@ -132,7 +132,7 @@ function keysOfCallers({ config, storedKeys }: ProductionFacts): readonly Findin
   if (storedKeys.state === 'read' && storedKeys.endless.length > 0) {
     const mend = 'sallyport key expire <name> --in 90d, and --expires for new ones.';
     found.push(fail(`Stored API keys that never end: ${some(storedKeys.endless)}.`, mend));
-  } else if (storedKeys.state === 'read') {
+  } else if (storedKeys.state === 'read' && storedKeys.good > 0) {
     found.push(pass(`${count(storedKeys.good, 'stored API key')}, each with an end; changed while the gateway runs.`));
   } else if (storedKeys.state === 'away') {
     found.push(unknown(`Stored API keys could not be looked at: ${storedKeys.reason}`, 'Try again when it answers.'));
