@@ -91,6 +91,17 @@ describe('a running gateway', () => {
     });
   });
 
+  it('tells that a collector takes nothing, which refuses no call', async () => {
+    const { operations } = await start({
+      yaml: 'telemetry: { otlp: { endpoint: "http://127.0.0.1:1", timeout: 1s }, metrics: { every: 1s } }',
+    });
+    await until('the metric', async () =>
+      (await metrics(operations)).includes('sallyport_dependency_up{dependency="collector",kind="telemetry"} 0'),
+    );
+    const { out } = await sallyport(['status', '--url', operations]);
+    expect(out).toMatch(/telemetry away since \d+ s: collector\n {4}it does not take metrics/u);
+  });
+
   it('tells that its record cannot be written', async () => {
     const upstream = await startMisbehavingServer();
     closers.push(() => upstream.close());

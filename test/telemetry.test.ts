@@ -52,8 +52,14 @@ const ok = (of: TestGateway): Promise<HttpAnswer> =>
 const metricsOf = async (of: TestGateway): Promise<string> =>
   (await send(`${of.gateway.operationsUrl ?? ''}/metrics`, { method: 'GET' })).text;
 
-/** What happens to no gateway without a fault, an approval or an operator's change. */
-const NOT_WITHOUT_CAUSE = ['retries', 'approvalsDecided', 'telemetryExports', 'clientSession'] as const;
+/** What happens to no gateway without a fault, an approval, an operator's change or a credential that ends. */
+const NOT_WITHOUT_CAUSE = [
+  'retries',
+  'approvalsDecided',
+  'telemetryExports',
+  'clientSession',
+  'credentialExpiry',
+] as const;
 
 describe('a running gateway', () => {
   let gateway: TestGateway;

@@ -7,7 +7,7 @@ import { X509Certificate } from 'node:crypto';
 
 import type { ApiKeyStore, StoredApiKey } from '../authn/api-key-store.ts';
 import type { ReportedCredential } from '../catalog/status-report.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, ValueConfig } from '../config/config.ts';
 import type { SecretResolver } from '../credential/secret-resolver.ts';
 import { tokenExpiryMs } from '../credential/token-expiry.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -67,7 +67,7 @@ export function createExpiry(parts: ExpiryParts): Expiry {
   return {
     list,
     async refresh() {
-      const [keys, found] = await Promise.all([endingKeys(apiKeys, now()), serverTokens(config, resolver)]);
+      const [keys, found] = await Promise.all([endingKeys(apiKeys, now()), presentedTokens(config, resolver)]);
       // A database that is away says nothing new about when keys end.
       if (keys !== undefined) stored = keys;
       tokens = found;
@@ -129,14 +129,19 @@ const storedKey = ({ id, tenant, name, expiresAtMs }: StoredApiKey): ReportedCre
     ? []
     : [{ credential: `${inTenant(tenant, name)} ${id.slice(0, 8)}`, kind: 'stored-api-key', expiresAtMs }];
 
-/** Of the values that servers are called with, those that say when they end. What cannot be read is told of when it is used. */
-async function serverTokens({ servers }: Config, resolver: SecretResolver): Promise<readonly ReportedCredential[]> {
-  const values = servers.flatMap(({ id, transport }) =>
-    Object.entries(transport.kind === 'http' ? transport.headers : transport.env).map(([name, value]) => ({
-      credential: `${id} ${name}`,
-      value,
-    })),
-  );
+const named = (
+  owner: string,
+  values: Readonly<Record<string, ValueConfig>>,
+): readonly { readonly credential: string; readonly value: ValueConfig }[] =>
+  Object.entries(values).map(([name, value]) => ({ credential: `${owner} ${name}`, value }));
+
+/** Of the values that servers and the collector are called with, those that say when they end. What cannot be read is told of when it is used. */
+async function presentedTokens(config: Config, resolver: SecretResolver): Promise<readonly ReportedCredential[]> {
+  const { servers, telemetry } = config;
+  const values = [
+    ...servers.flatMap(({ id, transport }) => named(id, transport.kind === 'http' ? transport.headers : transport.env)),
+    ...named('collector', telemetry?.headers ?? {}),
+  ];
   const found: ReportedCredential[] = [];
   for (const { credential, value } of values) {
     if (value.kind === 'literal') continue;

@@ -8,13 +8,13 @@ import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/load.ts';
 import { createSecretResolver } from '../credential/secret-resolver.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { MetricsEndpoint } from '../telemetry/otel-instruments.ts';
 import { systemClock } from '../upstream/clock.ts';
 import type { Certificates } from './certificates.ts';
 import { Dependencies } from './dependencies.ts';
 import { createExpiry } from './expiry.ts';
 import { periodically } from './periodic.ts';
 import type { Storage } from './storage.ts';
+import type { Telemetry } from './telemetry.ts';
 
 export type StandingParts = {
   readonly config: Config;
@@ -22,7 +22,7 @@ export type StandingParts = {
   readonly certificates: Pick<Certificates, 'held'>;
   readonly storage: Pick<Storage, 'apiKeys' | 'place' | 'away'>;
   readonly audit: Pick<FileAuditLog, 'status'>;
-  readonly instruments: Pick<MetricsEndpoint, 'observe'>;
+  readonly telemetry: Pick<Telemetry, 'instruments' | 'collector'>;
   readonly logger: Logger;
 };
 
@@ -56,7 +56,7 @@ export function composeStanding(parts: StandingParts): Standing {
   let catalog: (() => Catalog) | undefined;
   const most = new Map(config.servers.map(({ id, maxInFlight }) => [id, maxInFlight]));
   const stops = [periodically({ firstAfterMs: 0, everyMs: EXPIRY_EVERY_MS, task: () => expiry.refresh() })];
-  parts.instruments.observe({
+  parts.telemetry.instruments.observe({
     credentials: () => expiry.list(),
     dependencies: () => dependencies.list().map(({ name, kind, up }) => ({ dependency: name, kind, up })),
     servers: () =>
@@ -89,7 +89,7 @@ export function composeStanding(parts: StandingParts): Standing {
   };
 }
 
-function watchOwn(dependencies: Dependencies, { storage, audit }: StandingParts): void {
+function watchOwn(dependencies: Dependencies, { config, storage, audit, telemetry }: StandingParts): void {
   if (storage.place !== undefined) {
     dependencies.watch('storage', 'database', () => {
       const reason = storage.away();
@@ -100,6 +100,7 @@ function watchOwn(dependencies: Dependencies, { storage, audit }: StandingParts)
     const { state, reason } = audit.status();
     return stateOf(state === 'writing', reason);
   });
+  if (config.telemetry !== undefined) dependencies.watch('collector', 'telemetry', () => telemetry.collector());
 }
 
 const stateOf = (up: boolean, reason: string | undefined): { readonly up: boolean; readonly reason?: string } =>

@@ -17,6 +17,8 @@ export type Telemetry = {
   readonly instruments: MetricsEndpoint;
   /** Undefined: nothing is traced, and nothing is spent on it. */
   readonly traces: Traces | undefined;
+  /** Whether the collector took the last batch of each signal; undefined where there is none, or nothing was sent yet. */
+  collector(): { readonly up: boolean; readonly reason?: string } | undefined;
   close(): Promise<void>;
 };
 
@@ -34,7 +36,7 @@ export async function composeTelemetry({ config, env, logger }: TelemetryParts):
   const { telemetry } = config;
   if (telemetry === undefined) {
     const instruments = createInstruments({ version });
-    return { instruments, traces: undefined, close: () => instruments.close() };
+    return { instruments, traces: undefined, collector: () => undefined, close: () => instruments.close() };
   }
   const resolver = createSecretResolver({ env, logger, clockMs: () => performance.now() });
   const headers = (): Promise<Record<string, string>> => resolveHeaders(telemetry, resolver);
@@ -42,6 +44,7 @@ export async function composeTelemetry({ config, env, logger }: TelemetryParts):
   // The exporters and all that they bring: about 10 MB of memory that a gateway without a collector does not have.
   const { createOtlp } = await import('../telemetry/otlp.ts');
   let instruments: MetricsEndpoint | undefined;
+  const last = new Map<string, 'sent' | 'failed'>();
   const otlp = createOtlp({
     endpoint: telemetry.endpoint,
     headers,
@@ -53,7 +56,12 @@ export async function composeTelemetry({ config, env, logger }: TelemetryParts):
       ...telemetry.resource,
     },
     logger,
-    instruments: () => instruments,
+    instruments: () => ({
+      exported(signal, result) {
+        last.set(signal, result);
+        instruments?.exported(signal, result);
+      },
+    }),
   });
   const { metrics, traces: asked } = telemetry;
   const made = createInstruments(
@@ -74,10 +82,17 @@ export async function composeTelemetry({ config, env, logger }: TelemetryParts):
   return {
     instruments: made,
     traces,
+    collector: () => lastExports(last),
     async close() {
       await Promise.all([traces?.close(), otlp.within(made.close())]);
     },
   };
+}
+
+function lastExports(last: ReadonlyMap<string, 'sent' | 'failed'>): ReturnType<Telemetry['collector']> {
+  if (last.size === 0) return undefined;
+  const failed = [...last].filter(([, result]) => result === 'failed').map(([signal]) => signal);
+  return failed.length === 0 ? { up: true } : { up: false, reason: `it does not take ${failed.join(' and ')}` };
 }
 
 async function resolveHeaders({ headers }: TelemetryConfig, resolver: SecretResolver): Promise<Record<string, string>> {

@@ -55,6 +55,11 @@ const GOLDEN: Readonly<Record<string, string>> = {
   sallyport_catalog_problems: 'code',
   sallyport_definition_drift: 'server',
   sallyport_telemetry_exports_total: 'signal result',
+  sallyport_credential_expiry_seconds: 'credential kind',
+  sallyport_dependency_up: 'dependency kind',
+  sallyport_capacity: 'resource',
+  sallyport_upstream_capacity: 'server',
+  sallyport_upstream_state_since_seconds: 'server',
   sallyport_build_info: 'version node',
   sallyport_process_resident_memory_bytes: '',
   sallyport_process_cpu_seconds_total: '',
@@ -119,6 +124,13 @@ function exercised(): MetricsEndpoint {
     catalog: () => ({ version: 0xabc, problems: { 'name-collision': 1 } }),
     drift: () => new Map([['files', 1]]),
     processes: () => Promise.resolve(new Map([['files', { cpuSeconds: 1.5, residentBytes: 4096 }]])),
+  });
+  made.observe({
+    credentials: () => [{ credential: 'listener', kind: 'tls-certificate', expiresAtMs: 5_000 }],
+    dependencies: () => [{ dependency: 'storage', kind: 'database', up: true }],
+    servers: () => [{ server: 'files', capacity: 10, sinceMs: 1_000 }],
+    capacity: { requests: 10, streams: 20 },
+    now: () => 0,
   });
   return made;
 }

@@ -259,6 +259,38 @@ export const METRICS = {
     attributes: ['signal', 'result'],
     meaning: 'Batches sent to the OTLP collector, by what became of them. What a failed batch held is lost.',
   },
+  credentialExpiry: {
+    name: 'sallyport.credential.expiry',
+    kind: 'gauge',
+    unit: 's',
+    attributes: ['credential', 'kind'],
+    meaning: 'Until a credential, certificate or key ends; below zero when it has ended.',
+  },
+  dependencyUp: {
+    name: 'sallyport.dependency.up',
+    kind: 'gauge',
+    attributes: ['dependency', 'kind'],
+    meaning: 'Does what the gateway depends on answer? 1 yes, 0 no.',
+  },
+  capacity: {
+    name: 'sallyport.capacity',
+    kind: 'gauge',
+    attributes: ['resource'],
+    meaning: 'How much there may be at once, by what it is of.',
+  },
+  upstreamCapacity: {
+    name: 'sallyport.upstream.capacity',
+    kind: 'gauge',
+    attributes: ['server'],
+    meaning: 'Calls that a server may have at a time.',
+  },
+  upstreamStateSince: {
+    name: 'sallyport.upstream.state_since',
+    kind: 'gauge',
+    unit: 's',
+    attributes: ['server'],
+    meaning: 'When a server came into its present state, since the epoch.',
+  },
   buildInfo: {
     name: 'sallyport.build_info',
     kind: 'gauge',

@@ -4,7 +4,9 @@
  * series any more, so that nobody is woken for a key that was revoked.
  */
 
-import type { Meter } from '@opentelemetry/api';
+import type { Meter, ObservableResult } from '@opentelemetry/api';
+
+import { METRICS, type MetricDefinition } from './metric-names.ts';
 
 export type CredentialFact = {
   /** Names it for a person; never made from its value. */
@@ -37,44 +39,26 @@ export type ObservedFacts = {
 
 /** Whoever passes the facts bounds how many there are. */
 export function observeFacts(meter: Meter, facts: ObservedFacts): void {
-  const { credentials, dependencies, now } = facts;
-  meter
-    .createObservableGauge('sallyport.credential.expiry', {
-      description: 'Until a credential, certificate or key ends; below zero when it has ended.',
-      unit: 's',
-    })
-    .addCallback((result) => {
-      for (const { credential, kind, expiresAtMs } of credentials()) {
-        result.observe(Math.round((expiresAtMs - now()) / 1000), { credential, kind });
-      }
-    });
-  meter
-    .createObservableGauge('sallyport.dependency.up', {
-      description: 'Does what the gateway depends on answer? 1 yes, 0 no.',
-    })
-    .addCallback((result) => {
-      for (const { dependency, kind, up } of dependencies()) result.observe(up ? 1 : 0, { dependency, kind });
-    });
-  observeBounds(meter, facts);
-}
-
-function observeBounds(meter: Meter, { capacity, servers }: ObservedFacts): void {
-  meter
-    .createObservableGauge('sallyport.capacity', { description: 'How much there may be at once, by what it is of.' })
-    .addCallback((result) => {
-      for (const [resource, most] of Object.entries(capacity)) result.observe(most, { resource });
-    });
-  meter
-    .createObservableGauge('sallyport.upstream.capacity', { description: 'Calls that a server may have at a time.' })
-    .addCallback((result) => {
-      for (const { server, capacity: most } of servers()) if (most !== undefined) result.observe(most, { server });
-    });
-  meter
-    .createObservableGauge('sallyport.upstream.state_since', {
-      description: 'When a server came into its present state, since the epoch.',
-      unit: 's',
-    })
-    .addCallback((result) => {
-      for (const { server, sinceMs } of servers()) result.observe(Math.round(sinceMs / 1000), { server });
-    });
+  const gauge = (of: MetricDefinition, read: (result: ObservableResult) => void): void => {
+    const options = { description: of.meaning, ...(of.unit === undefined ? {} : { unit: of.unit }) };
+    meter.createObservableGauge(of.name, options).addCallback(read);
+  };
+  gauge(METRICS.credentialExpiry, (result) => {
+    for (const { credential, kind, expiresAtMs } of facts.credentials()) {
+      result.observe(Math.round((expiresAtMs - facts.now()) / 1000), { credential, kind });
+    }
+  });
+  gauge(METRICS.dependencyUp, (result) => {
+    for (const { dependency, kind, up } of facts.dependencies()) result.observe(up ? 1 : 0, { dependency, kind });
+  });
+  gauge(METRICS.capacity, (result) => {
+    for (const [resource, most] of Object.entries(facts.capacity)) result.observe(most, { resource });
+  });
+  gauge(METRICS.upstreamCapacity, (result) => {
+    for (const { server, capacity } of facts.servers())
+      if (capacity !== undefined) result.observe(capacity, { server });
+  });
+  gauge(METRICS.upstreamStateSince, (result) => {
+    for (const { server, sinceMs } of facts.servers()) result.observe(Math.round(sinceMs / 1000), { server });
+  });
 }

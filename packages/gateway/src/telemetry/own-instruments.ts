@@ -2,6 +2,7 @@
 
 import type { Attributes, Meter, ObservableResult } from '@opentelemetry/api';
 
+import { FAILURES } from '../model/failure.ts';
 import { counted, setting, stated } from './counted.ts';
 import type { Instruments, MetricSources } from './instruments.ts';
 import { METRICS, type MetricDefinition } from './metric-names.ts';
@@ -15,9 +16,11 @@ type OwnInstruments = Omit<
 
 const EFFECTS = [['allow'], ['deny']];
 const MAX_TOOLS = 2000;
+/** All of them at zero: the first refusal of a kind is an increase, too. */
+const CODES = Object.keys(FAILURES).map((code) => [code]);
 
 export function ownInstruments(meter: Meter): OwnInstruments {
-  const refusals = counted(meter, METRICS.refusals);
+  const refusals = counted(meter, METRICS.refusals, CODES);
   const quota = counted(meter, METRICS.quotaRefusals);
   const approvals = counted(meter, METRICS.approvalsDecided);
   const rejections = counted(meter, METRICS.schemaRejections);

@@ -75,7 +75,7 @@ function referenceFacts({ config, env }: LoadedConfig): Promise<readonly Referen
   );
 }
 
-function referencesOf({ servers, identity, storage }: Config): readonly Reference[] {
+function referencesOf({ servers, identity, storage, telemetry }: Config): readonly Reference[] {
   const written: readonly (readonly [string, ValueConfig | undefined])[] = [
     ...servers.flatMap(({ id, transport }) => {
       const [group, values] =
@@ -83,6 +83,9 @@ function referencesOf({ servers, identity, storage }: Config): readonly Referenc
       return Object.entries(values).map(([name, value]) => [`servers.${id}.${group}.${name}`, value] as const);
     }),
     ...identity.issuers.map(({ issuer, login }) => [`the login of ${issuer}`, login?.clientSecret] as const),
+    ...Object.entries(telemetry?.headers ?? {}).map(
+      ([name, value]) => [`telemetry.otlp.headers.${name}`, value] as const,
+    ),
     ['storage.url', storage.kind === 'reference' ? storage.source : undefined],
   ];
   return written.flatMap(([usedBy, source]) =>
