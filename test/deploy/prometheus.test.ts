@@ -117,7 +117,7 @@ describe.skipIf(PROMETHEUS === undefined)('a real Prometheus', () => {
     for (const { title, targets = [] } of panels) {
       for (const { expr } of targets) {
         const query = new URLSearchParams({ query: withoutGrafana(expr) });
-        const answer = await (await fetch(`${url}/api/v1/query?${query}`)).text();
+        const answer = await (await fetch(`${url}/api/v1/query?${query.toString()}`)).text();
         expect(answer, `${title}: ${expr}`).toMatch(/^\{"status":"success"/u);
       }
     }
