@@ -35,6 +35,12 @@ const WORDS = new Set(
 );
 
 export function findNamedValues(text: string, found: Found): void {
+  lookForNames(text, found);
+  // Not to be held on to.
+  seenLine = NO_LINE;
+}
+
+function lookForNames(text: string, found: Found): void {
   HINT.lastIndex = 0;
   let done = 0;
   for (let hint = HINT.exec(text); hint !== null; hint = HINT.exec(text)) {
@@ -78,7 +84,7 @@ function valueOf(named: Named): Value | undefined {
   }
   if (text[start - 1] === '<' || text[start - 1] === ':') {
     const inside = after(XML_JOIN, text, end);
-    if (inside !== undefined) return bare(named, inside, /[^<]{1,8192}/y, true);
+    if (inside !== undefined) return bare(named, inside, /[^<]{1,8192}(?=<)/y, true);
   }
   if (text.startsWith('--', start) || text.startsWith('--', start - 2)) {
     const flag = after(FLAG_JOIN, text, end);
@@ -182,18 +188,22 @@ function headerValue(text: string, from: number): Value | undefined {
 /** The name begins its line and the value ends it: a setting in YAML or on a form. */
 function endsLine(text: string, nameStart: number, from: number): boolean {
   const before = text.slice(Math.max(0, nameStart - 40), nameStart);
-  if (!/(?:^|[\n\r]|\\n)[\s>*-]{0,24}(?:export |set |my |your |the )?["']?[\w .-]{0,16}$/i.test(before)) return false;
-  const line = text.slice(from, endOfLine(text, from));
+  if (!/(?:^|[\n\r"'`]|\\n)[\s>*-]{0,24}(?:export |set |my |your |the )?["']?[\w .-]{0,16}$/i.test(before)) return false;
+  const line = text.slice(from, endOfLine(text, from)).replace(/(?:\\[nr]|["'`]).*$/, '');
   return !/\s/.test(line.trim()) && !/[,;({]$/.test(line.trim());
 }
 
+/** Many names in one long line ask for the same end: looking for it each time would be quadratic. */
+const NO_LINE = { text: '', from: 0, end: 0 };
+let seenLine = NO_LINE;
+
 function endOfLine(text: string, from: number): number {
-  const limit = Math.min(text.length, from + MAX_VALUE_CHARS);
-  for (let at = from; at < limit; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 10 || code === 13) return at;
+  if (seenLine.text !== text || from < seenLine.from || from > seenLine.end) {
+    const newline = text.indexOf('\n', from);
+    seenLine = { text, from, end: newline === -1 ? text.length : newline };
   }
-  return limit;
+  const { end } = seenLine;
+  return Math.min(end > from && text[end - 1] === '\r' ? end - 1 : end, from + MAX_VALUE_CHARS);
 }
 
 const TOLD_CHARS = 120;
@@ -204,6 +214,8 @@ const OTHER_ID = /^(?:commit|sha|sha1|sha256|md5|hash|digest|id|ids|uuid|version
 /** "the password is Tr0ub4dor&3", "your API key 9f8e…": in prose only what cannot be a word. */
 function toldValue(text: string, from: number): Value | undefined {
   const line = text.slice(from, Math.min(endOfLine(text, from), from + TOLD_CHARS));
+  // Whatever is found below has a digit: most sentences end here.
+  if (!/\d/.test(line)) return undefined;
   const words = /[^\s"'`,;]{1,120}/g;
   let said = false;
   for (let count = 0, match = words.exec(line); match !== null && count < TOLD_WORDS; count++, match = words.exec(line)) {
@@ -214,7 +226,9 @@ function toldValue(text: string, from: number): Value | undefined {
       const start = from + match.index;
       return { start, end: start + word.length };
     }
-    said = /^(?:is|was|ist|=|:|->|es|est)$/i.test(word) || /:$/.test(match[0]);
+    // The next sentence is about something else.
+    if (/[.!?]$/.test(match[0])) return undefined;
+    said = /^(?:is|was|ist|=|:|->|es|est)$/i.test(word);
   }
   return undefined;
 }
