@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 
+import { bodiesSchema } from './redaction-schema.ts';
 import { duration, filePath, period, size } from './schema-words.ts';
 
 const off = z.literal('off');
@@ -63,6 +64,7 @@ export const auditSchema = z
           'as well as in memory, and survive a kill.',
       ),
     checkpoints,
+    bodies: bodiesSchema.optional(),
   })
   .refine(({ keep, checkpoints: signed }) => keep === 'off' || signed !== 'off', {
     message: 'needs audit.checkpoints: without them, what is left could not be proved any more.',

@@ -18,6 +18,7 @@ import type {
   ValueConfig,
 } from './config.ts';
 import { compileIdentity } from './compile-identity.ts';
+import { compileBodies, compileRedaction } from './redaction-schema.ts';
 import type { ParsedFile } from './schema.ts';
 import type { ParsedServer } from './server-schema.ts';
 import { urlHost } from './units.ts';
@@ -57,6 +58,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     },
     audit: compileAudit(file, absolute),
     telemetry: compileTelemetry(file.telemetry, directory),
+    redaction: compileRedaction(file.redaction),
     requests: {
       maxBodyBytes: file.requests.maxBody,
       maxHeaderBytes: file.requests.maxHeaders,
@@ -101,6 +103,7 @@ function compileAudit({ audit, keys }: ParsedFile, absolute: (file: string) => s
             everyMs: checkpoints.every,
             keyFile: absolute(checkpoints.key ?? path.join(path.dirname(keys.file), SIGNING_KEY)),
           },
+    ...(audit.bodies === undefined ? {} : { bodies: compileBodies(audit.bodies) }),
   };
 }
 

@@ -5,6 +5,7 @@
 
 import type { DeclaredArgument } from '../model/argument-kind.ts';
 import type { JsonObject } from '../model/json.ts';
+import type { PersonalData } from '../model/redaction.ts';
 import type { Classification, Risk, Sharing, Traits } from '../model/target.ts';
 
 export type Config = {
@@ -30,6 +31,7 @@ export type Config = {
   readonly audit: AuditConfig;
   /** Undefined when nothing is sent to a collector. */
   readonly telemetry: TelemetryConfig | undefined;
+  readonly redaction: RedactionConfig;
   readonly requests: RequestLimits;
   /** Host header values that are accepted, beside those of `listen` and `publicUrl`. */
   readonly allowedHosts: readonly string[];
@@ -67,6 +69,30 @@ export type AuditConfig = {
   readonly checkpoints:
     | { readonly everyRecords: number; readonly everyMs: number; readonly keyFile: string }
     | undefined;
+  /** Undefined: none are kept. */
+  readonly bodies?: BodiesConfig;
+};
+
+/** What is taken out of everything that is written, beside secrets. */
+export type RedactionConfig = {
+  readonly personal: readonly PersonalData[];
+  readonly patterns: readonly { readonly name: string; readonly regex: string }[];
+  /** Of kept bodies: by patterns over `server/tool`. */
+  readonly tools: readonly {
+    readonly tool: string;
+    readonly arguments: readonly string[];
+    readonly result: readonly string[];
+    readonly withheld: readonly ('arguments' | 'result')[];
+  }[];
+};
+
+/** Of which tools redacted arguments and results are kept, how much and how long. */
+export type BodiesConfig = {
+  readonly tools: readonly string[];
+  readonly arguments: boolean;
+  readonly results: boolean;
+  readonly maxBytes: number;
+  readonly keepMs: number;
 };
 
 export type ApprovalsConfig = {

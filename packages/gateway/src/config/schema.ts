@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { approvalsSchema } from './approvals-schema.ts';
 import { auditSchema } from './audit-schema.ts';
 import { identitySchema } from './identity-schema.ts';
+import { redactionSchema } from './redaction-schema.ts';
 import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
 import { serverSchema } from './server-schema.ts';
@@ -123,6 +124,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
         ),
       audit: auditSchema,
       telemetry: telemetrySchema,
+      redaction: redactionSchema,
       requests: requests.prefault({}),
       allowedHosts: z.array(name).default([]).describe('Host headers that are accepted beside listen and publicUrl.'),
       allowedOrigins: z.array(z.url()).default([]).describe('Web origins whose pages may call.'),

@@ -12,6 +12,7 @@ export type SealPurpose =
   | 'request-id'
   | 'event-id'
   | 'approval'
+  | 'audit-body'
   | 'browser-login'
   | 'browser-session'
   | 'csrf';

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { NO_POSTGRES, PASSWORD_USER, startPostgres, type TestPostgres } from '../../../../../test/harness/postgres.ts';
 import { until } from '../../../../../test/harness/until.ts';
+import { describeBodyStore } from '../../audit/body-store.contract.ts';
 import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
 import { describeKeyEventStore } from '../../authn/key-event-store.contract.ts';
 import { describeApprovalStore } from '../../authz/approval-store.contract.ts';
@@ -13,6 +14,7 @@ import { plainSeal } from '../sql/fixtures/plain-seal.ts';
 import { createSqlApiKeyStore } from '../sql/sql-api-key-store.ts';
 import { createSqlKeyEventStore } from '../sql/sql-key-event-store.ts';
 import { createSqlApprovalStore } from '../sql/sql-approval-store.ts';
+import { createSqlBodyStore } from '../sql/sql-body-store.ts';
 import { SqlDatabase, StorageError } from '../sql/sql-database.ts';
 import { createPostgresBackend } from './postgres-backend.ts';
 import { parsePostgresUrl } from './postgres-url.ts';
@@ -35,6 +37,9 @@ function openUrl(url: string, timeoutMs = PATIENT_MS) {
   const keyEvents = createSqlKeyEventStore(database);
   return { database, lines, keys, keyEvents, approvals: createSqlApprovalStore(database, plainSeal) };
 }
+
+const bodiesOf = (database: SqlDatabase, time: { readonly nowMs: number }) =>
+  createSqlBodyStore(database, { seal: plainSeal, now: () => time.nowMs, yieldNow: () => Promise.resolve() });
 
 async function administrator(url: string): Promise<Client> {
   const client = new Client({ connectionString: url });
@@ -78,6 +83,8 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
     const url = await postgres.createDatabase();
     return [await open(url), await open(url)];
   });
+  const time = { nowMs: 0 };
+  describeBodyStore('PostgreSQL', () => bodiesOf(store(0).database, time), time);
 
   it('is made once by processes that start at once on an empty database', async () => {
     const url = await postgres.createDatabase();

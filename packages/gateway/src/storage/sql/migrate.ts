@@ -6,6 +6,7 @@ import { Migrator } from 'kysely/migration';
 import { apiKeys } from './migrations/0001-api-keys.ts';
 import { approvals } from './migrations/0002-approvals.ts';
 import { keyEvents } from './migrations/0003-key-events.ts';
+import { auditBodies } from './migrations/0005-audit-bodies.ts';
 import type { Tables } from './tables.ts';
 
 /** In the order of their names. One that was released is never changed: the next change is another one. */
@@ -13,6 +14,7 @@ const MIGRATIONS = {
   '0001-api-keys': apiKeys,
   '0002-approvals': approvals,
   '0003-key-events': keyEvents,
+  '0005-audit-bodies': auditBodies,
 };
 
 /** @throws the database's error, or one that says that the database is newer than this program. */

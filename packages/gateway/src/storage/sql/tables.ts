@@ -47,8 +47,18 @@ export type ApprovalTable = {
   used_at_ms: number | null;
 };
 
+/** Redacted arguments and results of one call. */
+export type AuditBodyTable = {
+  request_id: string;
+  tenant: string;
+  /** Everything else, sealed: whose call it was, salt and bodies. */
+  content: string;
+  expires_at_ms: number;
+};
+
 export type Tables = {
   api_keys: ApiKeyTable;
   key_events: KeyEventTable;
   approvals: ApprovalTable;
+  audit_bodies: AuditBodyTable;
 };

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import Database from 'better-sqlite3';
+import { sql } from 'kysely';
 import { afterAll, describe, expect, it } from 'vitest';
 
+import { describeBodyStore, newBody } from '../../audit/body-store.contract.ts';
 import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
 import { describeKeyEventStore } from '../../authn/key-event-store.contract.ts';
 import { describeApprovalStore, newApproval } from '../../authz/approval-store.contract.ts';
@@ -14,6 +16,7 @@ import { plainSeal } from '../sql/fixtures/plain-seal.ts';
 import { createSqlApiKeyStore } from '../sql/sql-api-key-store.ts';
 import { createSqlKeyEventStore } from '../sql/sql-key-event-store.ts';
 import { createSqlApprovalStore, deleteOldApprovals } from '../sql/sql-approval-store.ts';
+import { createSqlBodyStore } from '../sql/sql-body-store.ts';
 import { SqlDatabase, StorageError } from '../sql/sql-database.ts';
 import { createSqliteBackend } from './sqlite-backend.ts';
 
@@ -34,7 +37,9 @@ function open(name: string, timeoutMs = 30_000) {
   databases.push(database);
   const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
   const keyEvents = createSqlKeyEventStore(database);
-  return { file, clock, database, lines, keys, keyEvents, approvals: createSqlApprovalStore(database, plainSeal) };
+  const time = { nowMs: 0 };
+  const bodies = createSqlBodyStore(database, { seal: plainSeal, now: () => time.nowMs, yieldNow: () => Promise.resolve() });
+  return { file, clock, time, database, lines, keys, keyEvents, bodies, approvals: createSqlApprovalStore(database, plainSeal) };
 }
 
 const KEY = { id: '1', tenant: 'default', name: 'alice', hash: 'h1', hint: 'sp_', groups: ['a'], createdAtMs: 1 };
@@ -48,6 +53,7 @@ describeKeyEventStore('SQLite', async () => {
   const name = `key-events-${(folders += 1)}`;
   return [open(name), open(name)];
 });
+describeBodyStore('SQLite', () => one.bodies, one.time);
 
 describe('a SQLite database', () => {
   it('is made with its folder, for its owner only, and in WAL mode with durable commits', async () => {
@@ -100,6 +106,32 @@ describe('a SQLite database', () => {
     const copy = readFileSync(file).toString('latin1');
     expect(copy).toContain('sealed:');
     expect(copy).not.toMatch(/geheim|alice|write_file/);
+  });
+
+  it('shows nothing of a body and whose it is to whoever copies it, and nothing at all once it is erased', async () => {
+    const { bodies, database, file } = open('bodies');
+    const body = newBody();
+    await bodies.put([body]);
+    const copied = async (): Promise<string> => {
+      await database.run((db) => sql`pragma wal_checkpoint(truncate)`.execute(db));
+      return readFileSync(file).toString('latin1');
+    };
+    const copy = await copied();
+    expect(copy).toContain('sealed:');
+    expect(copy).not.toMatch(/geheim|alice|write_file/);
+    expect(await bodies.erase([body])).toBe(1);
+    expect(await copied()).not.toContain('sealed:');
+  });
+
+  it('lists a body that was not sealed here as one that nobody can read', async () => {
+    const { bodies, file } = open('foreign');
+    const body = newBody();
+    await bodies.put([body]);
+    const writer = new Database(file);
+    writer.prepare(`update audit_bodies set content = 'other'`).run();
+    writer.close();
+    expect(await bodies.get(body.requestId, undefined)).toBeUndefined();
+    expect(await bodies.list(undefined, 10)).toMatchObject([{ requestId: body.requestId, subject: '', content: '{}' }]);
   });
 
   it('believes no approval that was not sealed for its row, and lets none stand in the way', async () => {

@@ -63,6 +63,8 @@ async function prepare(handle: Database.Database, clockMs: () => number): Promis
   await retried(() => handle.pragma('journal_mode = WAL'), untilMs, clockMs);
   // What was answered survives a power cut: a used approval must not be unused again.
   handle.pragma('synchronous = FULL');
+  // What is deleted is overwritten: an erased body does not stay readable in free pages.
+  handle.pragma('secure_delete = ON');
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: handle }) });
   await retried(() => handle.exec('begin immediate'), untilMs, clockMs);
   try {
