@@ -28,6 +28,7 @@ import { loadArgumentParsers } from './composition/policy.ts';
 import { countedLimiter, countedWords, watchParts, watchPending } from './composition/metrics.ts';
 import { composeOversight } from './composition/oversight.ts';
 import { composeStanding } from './composition/standing.ts';
+import { composeBodies, composeRedactor } from './composition/redaction.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
@@ -80,7 +81,7 @@ const MAX_SEALED_BYTES = 32 * 1024;
 /**
  * Starts everything, or nothing: what was opened is closed again when a later part cannot start.
  *
- * @throws PolicyError, CertificateError, KeyRingError, StorageConfigError, TelemetryConfigError, SigningKeyError, LockedError,
+ * @throws RedactionError, PolicyError, CertificateError, KeyRingError, StorageConfigError, TelemetryConfigError, SigningKeyError, LockedError,
  *   UnreadableTailError or ListenError, each saying what to do.
  */
 export async function startGateway(loaded: LoadedConfig, options: GatewayOptions): Promise<Gateway> {
@@ -145,6 +146,10 @@ async function composeGateway(
     composeApprovals({ config, store: storage.approvals, audit: countedWords(audit, instruments) }),
     Date.now,
   );
+  const redactor = composeRedactor(config.redaction);
+  opened.defer(() => redactor.close());
+  const bodies = composeBodies({ config, redactor, store: storage.bodies, record: audit, instruments, logger });
+  opened.defer(() => bodies?.close());
   const egress = createEgress();
   opened.defer(() => egress.close());
 
@@ -204,6 +209,7 @@ async function composeGateway(
       approvalWaitMs: config.approvals.waitMs,
       audit: events.bounding(audit),
       traces,
+      bodies,
       send: upstreams.send,
       oversight,
       live,

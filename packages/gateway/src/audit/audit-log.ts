@@ -22,6 +22,8 @@ export type AuditEvent = {
   readonly outcome: 'ok' | 'tool_error' | 'input_required' | 'refused' | 'failed';
   readonly durationMs: number;
   readonly resultBytes?: number;
+  /** Its bodies are to be kept: a record of what became of them follows. */
+  readonly bodies?: true;
 };
 
 export interface AuditLog {

@@ -12,6 +12,8 @@ import { refuse } from '../model/failure.ts';
 import type { ApprovedRequest } from '../model/request.ts';
 import { isReadOnly } from './activity.ts';
 import type { ApprovalWord, AuditEvent } from './audit-log.ts';
+import type { BodiesWord } from './bodies.ts';
+import { bodiesRecord } from './bodies-record.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { createChain, type Chain, type ChainTail } from './chain.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -162,6 +164,14 @@ export class ChainedFile implements FileAuditLog {
       return;
     }
     this.#queue(word.fault === undefined ? 2 : 1, (at) => approvalRecord(word, at, this.#context));
+  }
+
+  kept(word: BodiesWord): void {
+    if (this.#closed !== undefined) {
+      this.#options.logger.error({ requestId: word.requestId }, 'bodies were stored after the audit file was closed');
+      return;
+    }
+    this.#queue(2, (at) => bodiesRecord(word, at, this.#context));
   }
 
   note(recorded: RecordedEvent): boolean {

@@ -11,6 +11,7 @@ import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { auditFiles, type AuditFiles } from './append-file.ts';
 import type { ApprovalLog, AuditLog } from './audit-log.ts';
+import type { BodiesLog } from './bodies.ts';
 import type { ChainTail } from './chain.ts';
 import { ChainedFile } from './chained-file.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -63,7 +64,7 @@ export type AuditStatus = {
   readonly reason?: string;
 };
 
-export interface FileAuditLog extends AuditLog, ApprovalLog, EventLog {
+export interface FileAuditLog extends AuditLog, ApprovalLog, EventLog, BodiesLog {
   /** For readiness: a gateway that cannot record is not ready. */
   status(): AuditStatus;
   /** The newest record. */

@@ -63,6 +63,7 @@ export function outcomeRecord(event: AuditEvent, at: Position, context: RecordCo
   // With an intent the digest stands there, written before the call left.
   else own += argumentDigest(operation);
   own += administrativeAct(operation);
+  if (event.bodies === true) own += `,"bodies":"follow"`;
   if (event.resultBytes !== undefined) own += `,"result_bytes":${event.resultBytes}`;
   own += minutesSaved(event);
   if (failure !== undefined) own += `,"sent":"${failure.sent}"`;

@@ -6,6 +6,7 @@ import type { LoadedConfig } from '../config/load.ts';
 import { formatProblem, isFatal } from '../config/problem.ts';
 import type { ConfigProblem } from '../config/problem.ts';
 import { authorizerOf } from '../composition/policy.ts';
+import { patternProblems } from '../composition/redaction.ts';
 import { CommandError } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
@@ -26,9 +27,11 @@ export function check({ terminal, env }: CommandContext, { config: file }: Check
   const policyProblems = made.ok ? [] : made.error;
   if (!made.ok) terminal.out(describePolicyProblems(made.error, loaded.value.config, terminal));
   if (made.ok) for (const warning of made.value.warnings) terminal.out(`warning: ${describeProblem(warning)}`);
+  const unusable = patternProblems(loaded.value.config.redaction);
+  for (const problem of unusable) terminal.out(problem);
   for (const missing of missingVariables(loaded.value)) terminal.out(missing);
   const { servers, disabledServers, policies } = loaded.value.config;
-  const found = problems.length + policyProblems.length;
+  const found = problems.length + policyProblems.length + unusable.length;
   terminal.out(
     `${file}: ${count(servers.length, 'server')}, ${count(policies.length, 'policy file')}` +
       `${disabledServers.length === 0 ? '' : `, ${count(disabledServers.length, 'server')} disabled`}. ` +

@@ -12,6 +12,7 @@ import type { ListenAddress } from '../config/config.ts';
 import { listen, ListenError } from '../entrypoint/listen.ts';
 import { CertificateError } from '../composition/certificates.ts';
 import { PolicyError } from '../composition/policy.ts';
+import { composeRedactText, RedactionError } from '../composition/redaction.ts';
 import { StorageConfigError } from '../composition/storage.ts';
 import { TelemetryConfigError } from '../composition/telemetry.ts';
 import { startGateway } from '../gateway.ts';
@@ -39,7 +40,11 @@ const RELOAD_SIGNAL = 'SIGHUP';
 /** @throws CommandError when it cannot start. Resolves when it has drained and closed. */
 export async function runGateway({ loaded, typed, onReady }: RunOptions): Promise<void> {
   const { config, env } = loaded;
-  const logger = createLogger({ ...config.log, noColor: (env['NO_COLOR'] ?? '') !== '' });
+  const logger = createLogger({
+    ...config.log,
+    noColor: (env['NO_COLOR'] ?? '') !== '',
+    redactText: redactTextOf(config),
+  });
   const stop = firstSignal();
   try {
     const gateway = await start(loaded, logger, typed);
@@ -98,6 +103,7 @@ async function tryAddress(address: ListenAddress): Promise<void> {
 
 /** What can go wrong without a fault of the program: these errors say what to do. */
 const EXPECTED = [
+  RedactionError,
   PolicyError,
   CertificateError,
   KeyRingError,
@@ -107,6 +113,16 @@ const EXPECTED = [
   LockedError,
   UnreadableTailError,
 ];
+
+/** @throws CommandError */
+function redactTextOf({ redaction }: LoadedConfig['config']): ReturnType<typeof composeRedactText> {
+  try {
+    return composeRedactText(redaction);
+  } catch (error) {
+    if (error instanceof RedactionError) throw new CommandError(error.message, EXIT.failed, undefined, error);
+    throw error;
+  }
+}
 
 /** A busy port says which one, and what to type instead. */
 function explained(error: unknown, { config }: LoadedConfig, typed: string): unknown {

@@ -1,7 +1,9 @@
 /** What is remembered, and where: the stores that a configuration asks for. The gateway opens them all, commands the keys. */
 
 import { randomBytes } from 'node:crypto';
+import { setImmediate as yieldNow } from 'node:timers/promises';
 
+import type { BodyStore } from '../audit/body-store.ts';
 import { createApiKeyUses } from '../authn/api-key-uses.ts';
 import type { ApiKeyStore } from '../authn/api-key-store.ts';
 import type { KeyEventStore } from '../authn/key-event-store.ts';
@@ -17,12 +19,14 @@ import { createSealer } from '../seal/aead-sealer.ts';
 import type { KeyRing } from '../seal/key-ring.ts';
 import { createMemoryApiKeyStore } from '../storage/memory/memory-api-key-store.ts';
 import { createMemoryApprovalStore } from '../storage/memory/memory-approval-store.ts';
+import { createMemoryBodyStore } from '../storage/memory/memory-body-store.ts';
 import { createPostgresBackend } from '../storage/postgres/postgres-backend.ts';
 import { parsePostgresUrl } from '../storage/postgres/postgres-url.ts';
 import type { Backend } from '../storage/sql/backend.ts';
 import { createSqlApiKeyStore } from '../storage/sql/sql-api-key-store.ts';
 import { createSqlApprovalStore, deleteOldApprovals, type TextSeal } from '../storage/sql/sql-approval-store.ts';
 import { createSqlKeyEventStore } from '../storage/sql/sql-key-event-store.ts';
+import { createSqlBodyStore } from '../storage/sql/sql-body-store.ts';
 import { SqlDatabase } from '../storage/sql/sql-database.ts';
 import { createSqliteBackend } from '../storage/sqlite/sqlite-backend.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -41,6 +45,7 @@ export type Storage = {
   readonly approvals: ApprovalStore;
   /** Undefined in memory, which no command can reach. */
   readonly keyEvents: KeyEventStore | undefined;
+  readonly bodies: BodyStore;
   /** Costs next to nothing: uses are written together, about once a minute. */
   readonly noteUse: (id: string, usedAtMs: number) => void;
   /** The database's name for people; undefined when there is none. Holds no password. */
@@ -70,6 +75,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
     return withUses(createMemoryApiKeyStore(), createMemoryApprovalStore(), parts, {
       keyEvents: undefined,
       place: undefined,
+      bodies: createMemoryBodyStore({ now: Date.now }),
       away: () => undefined,
       close: () => Promise.resolve(),
     });
@@ -80,11 +86,13 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
       'started without its database: stored API keys and approvals are refused until it answers; configured keys work',
     );
   }
-  const stopCleaning = cleanUp(database, logger);
+  const bodies = bodyStore(database, keyRing);
+  const stopCleaning = cleanUp(database, bodies, logger);
   const apiKeys = createSqlApiKeyStore(database, { actor: 'gateway', now: Date.now });
-  return withUses(apiKeys, createSqlApprovalStore(database, approvalSeal(keyRing)), parts, {
+  return withUses(apiKeys, createSqlApprovalStore(database, textSeal(keyRing, 'approval')), parts, {
     keyEvents: createSqlKeyEventStore(database),
     place: database.place,
+    bodies,
     away: () => database.away,
     close() {
       stopCleaning();
@@ -97,7 +105,7 @@ function withUses(
   apiKeys: ApiKeyStore,
   approvals: ApprovalStore,
   { logger }: StorageParts,
-  { keyEvents, place, away, close }: Pick<Storage, 'keyEvents' | 'place' | 'away' | 'close'>,
+  { keyEvents, bodies, place, away, close }: Pick<Storage, 'keyEvents' | 'bodies' | 'place' | 'away' | 'close'>,
 ): Storage {
   const clockMs = (): number => systemClock.nowMs();
   const after = (delayMs: number, task: () => void): (() => void) => systemClock.after(delayMs, task);
@@ -106,6 +114,7 @@ function withUses(
     apiKeys,
     approvals,
     keyEvents,
+    bodies,
     noteUse: (id, usedAtMs) => uses.note(id, usedAtMs),
     place,
     away,
@@ -173,12 +182,16 @@ function resolverOf({ config, env, logger }: StorageParts, clockMs: () => number
   };
 }
 
-/** An approval has its own, much shorter life; the seal must outlive the week for which it can still be looked at. */
-const SEALED_MS = 400 * 24 * 60 * 60_000;
+/** Approvals and bodies have lives of their own; the seal must outlive the longest that `audit.bodies.keep` can say. */
+const SEALED_MS = 11_000 * 24 * 60 * 60_000;
 /** The largest arguments (`requests.maxBody`), escaped twice and in base64, and room to spare. */
 const MAX_SEALED_BYTES = 64 * 1024 * 1024;
 
-function approvalSeal(keyRing: KeyRing): TextSeal {
+/** For commands as well, which open the database for a moment. */
+export const bodyStore = (database: SqlDatabase, keyRing: KeyRing): BodyStore =>
+  createSqlBodyStore(database, { seal: textSeal(keyRing, 'audit-body'), now: Date.now, yieldNow: () => yieldNow() });
+
+function textSeal(keyRing: KeyRing, purpose: 'approval' | 'audit-body'): TextSeal {
   const sealer = createSealer(keyRing, {
     now: Date.now,
     randomBytes,
@@ -186,23 +199,26 @@ function approvalSeal(keyRing: KeyRing): TextSeal {
     maxTokenBytes: MAX_SEALED_BYTES,
   });
   return {
-    seal: (text) => sealer.seal('approval', { text }, SEALED_MS),
+    seal: (text) => sealer.seal(purpose, { text }, SEALED_MS),
     open(sealed) {
-      const opened = sealer.open('approval', sealed);
+      const opened = sealer.open(purpose, sealed);
       return opened.ok && typeof opened.value['text'] === 'string' ? opened.value['text'] : undefined;
     },
   };
 }
 
 /** The returned function ends it. */
-function cleanUp(database: SqlDatabase, logger: Logger): () => void {
+function cleanUp(database: SqlDatabase, bodies: BodyStore, logger: Logger): () => void {
   const run = async (): Promise<void> => {
     try {
       for (let batch = 0; batch < BATCHES_AT_ONCE; batch += 1) {
         if (!(await deleteOldApprovals(database, Date.now()))) break;
       }
+      for (let batch = 0; batch < BATCHES_AT_ONCE; batch += 1) {
+        if (!(await bodies.deleteExpired(Date.now()))) break;
+      }
     } catch (error) {
-      logger.debug({ reason: String(error) }, 'old approvals could not be deleted; tried again later');
+      logger.debug({ reason: String(error) }, 'old approvals and bodies could not be deleted; tried again later');
     }
   };
   let cancel = (): void => {};

@@ -129,6 +129,7 @@ function instrumentsInto(refused: FailureCode[], streams: { open: number }): Ins
     auditBacklog: nowhere,
     auditFailed: nowhere,
     auditFailing: nowhere,
+    bodies: nowhere,
     upstreamState: nowhere,
     breakerState: nowhere,
     retried: nowhere,

@@ -258,6 +258,7 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     auditBacklog: silent,
     auditFailed: silent,
     auditFailing: silent,
+    bodies: silent,
     upstreamState: silent,
     breakerState: silent,
     retried: silent,

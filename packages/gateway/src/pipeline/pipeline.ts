@@ -4,6 +4,7 @@
  */
 
 import type { AuditLog } from '../audit/audit-log.ts';
+import type { Bodies } from '../audit/bodies.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -32,6 +33,7 @@ import { record, type RecordParts } from './record.ts';
 import { recordIntent } from './record-intent.ts';
 import { RequestTrail } from './request-trail.ts';
 import { resolve } from './resolve.ts';
+import { takeBodies } from './take-bodies.ts';
 import { validate, type ParamHeaderCheck } from './validate.ts';
 
 export type Exchange = {
@@ -69,6 +71,8 @@ export type PipelineParts = RecordParts &
     readonly audit: AuditLog;
     /** Undefined: nothing is traced. */
     readonly traces?: Traces | undefined;
+    /** Only where bodies are kept. */
+    readonly bodies?: Bodies | undefined;
     readonly send: Send;
     readonly oversight: Oversight;
     /** Lets other work run, in the middle of long answers. */
@@ -97,7 +101,7 @@ export function createPipeline(options: PipelineParts): Pipeline {
       } catch (error) {
         outcome = { kind: 'failed', failure: error instanceof Refusal ? error.failure : internal(error) };
       }
-      const recorded = record(request, outcome, trail, parts);
+      const recorded = record(request, takeBodies(request, outcome, trail, parts.bodies), trail, parts);
       const { principal, entry } = trail;
       return {
         outcome: recorded,

@@ -86,6 +86,7 @@ function finish(finished: Finished, outcome: Outcome, resultBytes: number | unde
     ...(trail.intentSequence === undefined ? {} : { intentSequence: trail.intentSequence }),
     ...(failure === undefined ? {} : { failure }),
     ...(resultBytes === undefined ? {} : { resultBytes }),
+    ...(trail.bodies ? { bodies: true } : {}),
   };
   parts.audit.append(event);
   parts.live.ended(request, trail, event);

@@ -28,6 +28,8 @@ export class RequestTrail implements Trail, CallWatch {
   decision: Decision | undefined;
   approval: ApprovalFact | undefined;
   intentSequence: number | undefined;
+  /** What became of its bodies is recorded by itself. */
+  bodies = false;
   release: (() => void) | undefined;
   listed: { readonly shown: number; readonly hidden: number } | undefined;
 

@@ -12,6 +12,8 @@ export type HumanLine = {
   readonly message: string;
   readonly time: Date;
   readonly color: boolean;
+  /** Of `fields.err`, instead of what is made of it here. */
+  readonly errorText?: string;
 };
 
 const PRINCIPAL_CHARS = 10;
@@ -39,7 +41,7 @@ export function humanLine(line: HumanLine): string {
   const paint = line.color ? colored : plain;
   const text = fields.outcome !== undefined && fields.target !== undefined ? call(line, paint) : event(line, paint);
   const time = paint('dim', line.time.toTimeString().slice(0, 8));
-  return `${time}  ${text}${stack(fields.err, line.level)}`;
+  return `${time}  ${text}${stack(line)}`;
 }
 
 /** `alice  files/read_text_file  ok  12 ms`; what did not go well also has its reason and the id to look it up by. */
@@ -96,9 +98,10 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u206
 const safe = (text: string): string =>
   text.replace(UNSAFE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-function stack(error: unknown, level: LogLevelName): string {
+function stack({ fields, level, errorText }: HumanLine): string {
+  const error = fields.err;
   if (error === undefined || error === null) return '';
-  const text = error instanceof Error ? inspect(error) : textOf(error);
+  const text = errorText ?? (error instanceof Error ? inspect(error) : textOf(error));
   const lines = text.split('\n').map(safe);
   // A warning names its cause in a line; only our own faults deserve the whole stack.
   if (level !== 'error') return `  ${lines[0] ?? ''}`;

@@ -70,6 +70,8 @@ export interface Instruments {
   auditFailed(): void;
   /** Does the file refuse records at present? */
   auditFailing(failing: boolean): void;
+  /** Bodies of one call: in the storage, not kept on purpose or for want of time, or lost. */
+  bodies(state: 'stored' | 'withheld' | 'lost'): void;
   upstreamState(server: ServerId, state: string): void;
   breakerState(server: ServerId, state: string): void;
   retried(server: ServerId, because: FailureCode): void;

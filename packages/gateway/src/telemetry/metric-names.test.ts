@@ -47,6 +47,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   sallyport_audit_backlog: '',
   sallyport_audit_write_failures_total: '',
   sallyport_audit_failing: '',
+  sallyport_audit_bodies_total: 'state',
   sallyport_response_size_bytes_total: 'server tool',
   sallyport_response_tokens_total: 'server tool',
   sallyport_minutes_saved_total: 'server tool',
@@ -109,6 +110,7 @@ function exercised(): MetricsEndpoint {
   made.auditBacklog(7);
   made.auditFailed();
   made.auditFailing(true);
+  made.bodies('stored');
   made.upstreamState('files', 'healthy');
   made.breakerState('files', 'open');
   made.retried('files', 'upstream-closed');

@@ -210,6 +210,12 @@ export const METRICS = {
     attributes: [],
     meaning: '1 while the audit file refuses records.',
   },
+  auditBodies: {
+    name: 'sallyport.audit.bodies',
+    kind: 'counter',
+    attributes: ['state'],
+    meaning: 'Calls whose bodies were to be kept, by what became of them: stored, withheld or lost.',
+  },
   responseSize: {
     name: 'sallyport.response.size',
     kind: 'counter',

@@ -27,6 +27,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
   const auditFailing = setting(meter, METRICS.auditFailing);
   const minutes = counted(meter, METRICS.minutesSaved);
   const auditFailures = counted(meter, METRICS.auditFailures, [[]]);
+  const bodies = counted(meter, METRICS.auditBodies, [['withheld'], ['lost']]);
   const streams = counted(meter, METRICS.streams, [[]]);
   const reloads = counted(meter, METRICS.policyReloads, [['refused']]);
   const decided = counted(meter, METRICS.decisions, EFFECTS);
@@ -54,6 +55,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
     minutesSaved: (server, tool, saved) => minutes([server, tool], saved),
     auditBacklog: setting(meter, METRICS.auditBacklog),
     auditFailed: () => auditFailures([]),
+    bodies: (state) => bodies([state]),
     auditFailing: (failing) => auditFailing(failing ? 1 : 0),
     upstreamState: stated(meter, METRICS.upstreamState),
     breakerState: stated(meter, METRICS.breakerState),

@@ -1,7 +1,10 @@
 /** The logger: JSON lines through pino for machines, aligned lines for a person. Secrets print as `[redacted]` in both. */
 
+import { inspect } from 'node:util';
+
 import { pino, type DestinationStream } from 'pino';
 
+import type { Redactor } from '../model/redaction.ts';
 import { humanLine, type LogLevelName } from './human-line.ts';
 import type { LogFields, Logger } from './logger.ts';
 
@@ -14,6 +17,8 @@ export type LoggerOptions = {
   /** `NO_COLOR` is set (no-color.org), or the terminal cannot show colours. */
   readonly noColor?: boolean;
   readonly now?: () => Date;
+  /** Takes secrets and personal data out of messages, of every text among the fields, and of errors with their causes. */
+  readonly redactText?: Redactor['text'];
 };
 
 export type LogDestination = { write(line: string): unknown; readonly isTTY?: boolean };
@@ -39,7 +44,8 @@ export function createLogger(options: LoggerOptions): ClosableLogger {
   return pretty ? prettyLogger(options) : jsonLogger(options);
 }
 
-function jsonLogger({ level, destination }: LoggerOptions): ClosableLogger {
+function jsonLogger({ level, destination, redactText }: LoggerOptions): ClosableLogger {
+  const { fields: shownFields, text } = redaction(redactText);
   const own =
     destination === undefined ? pino.destination({ dest: 1, sync: false, maxLength: MAX_UNREAD_BYTES }) : undefined;
   const stream: DestinationStream = own ?? { write: (line) => void destination?.write(line) };
@@ -49,15 +55,15 @@ function jsonLogger({ level, destination }: LoggerOptions): ClosableLogger {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       // Not pino's own redaction: its patterns cost more than the rest of the line.
-      formatters: { level: (label) => ({ level: label }), log: (fields) => redacted(fields) },
+      formatters: { level: (label) => ({ level: label }), log: shownFields },
     },
     stream,
   );
   return {
-    debug: (fields, message) => logger.debug(fields, message),
-    info: (fields, message) => logger.info(fields, message),
-    warn: (fields, message) => logger.warn(fields, message),
-    error: (fields, message) => logger.error(fields, message),
+    debug: LEVELS.indexOf(level) > 0 ? nothing : (fields, message) => logger.debug(fields, text(message)),
+    info: LEVELS.indexOf(level) > 1 ? nothing : (fields, message) => logger.info(fields, text(message)),
+    warn: LEVELS.indexOf(level) > 2 ? nothing : (fields, message) => logger.warn(fields, text(message)),
+    error: (fields, message) => logger.error(fields, text(message)),
     close: () => own?.flushSync(),
   };
 }
@@ -67,26 +73,62 @@ function prettyLogger(options: LoggerOptions): ClosableLogger {
   const color = destination.isTTY === true && options.noColor !== true;
   const threshold = LEVELS.indexOf(options.level);
   const now = options.now ?? ((): Date => new Date());
+  const { fields: shownFields, text } = redaction(options.redactText);
   const at = (level: LogLevelName) => {
-    if (LEVELS.indexOf(level) < threshold) return (): void => undefined;
+    if (LEVELS.indexOf(level) < threshold) return nothing;
     return (fields: LogFields, message: string): void => {
-      destination.write(`${humanLine({ level, fields: redacted(fields), message, time: now(), color })}\n`);
+      const errorText = fields.err instanceof Error ? { errorText: text(inspect(fields.err)) } : {};
+      const line = { level, fields: shownFields(fields), message: text(message), time: now(), color, ...errorText };
+      destination.write(`${humanLine(line)}\n`);
     };
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), close: () => undefined };
 }
 
-/** Looks at the fields and at theirs, as deep as anyone logs headers or options. Copies only where something was found. */
-function redacted(fields: LogFields): Record<string, unknown> {
-  const shown: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) shown[name] = shownValue(name, value, 1);
-  return shown;
-}
+const nothing = (): void => undefined;
 
-function shownValue(name: string, value: unknown, depth: number): unknown {
-  if (REDACTED_NAMES.has(name)) return '[redacted]';
-  if (depth === 0 || typeof value !== 'object' || value === null || !isPlain(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shownValue(key, member, depth - 1)]));
+/** Names of ours, and of people as the gateway verified them: who it was is what a line is for. */
+const AS_THEY_ARE = new Set(['principal', 'requestId', 'method', 'outcome', 'level']);
+
+/** As deep as anyone logs headers or options. */
+const MAX_DEPTH = 4;
+const MAX_ITEMS = 100;
+
+type Redaction = {
+  readonly fields: (fields: LogFields) => Record<string, unknown>;
+  readonly text: (text: string) => string;
+};
+
+/** Names first, which costs next to nothing; then, where there is somebody who redacts, every text. */
+function redaction(redactText: Redactor['text'] | undefined): Redaction {
+  const text = redactText === undefined ? (one: string): string => one : (one: string): string => redactText(one).value;
+
+  const shownMember = (name: string, value: unknown, depth: number): unknown => {
+    if (REDACTED_NAMES.has(name)) return '[redacted]';
+    return AS_THEY_ARE.has(name) && typeof value === 'string' ? value : shown(value, depth);
+  };
+  const shown = (value: unknown, depth: number): unknown => {
+    if (typeof value === 'string') return text(value);
+    if (typeof value !== 'object' || value === null) return value;
+    if (value instanceof Error) return redactText === undefined ? value : shownError(value, depth);
+    if (depth === 0) return redactText === undefined ? value : '[redacted]';
+    if (Array.isArray(value)) return value.slice(0, MAX_ITEMS).map((item: unknown) => shown(item, depth - 1));
+    return isPlain(value) ? shownObject(value, depth - 1) : value;
+  };
+  const shownObject = (value: object, depth: number): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(value).map(([name, member]) => [text(name), shownMember(name, member, depth)]));
+  /** As pino would write it: message and stack with those of the causes. */
+  const shownError = (error: Error, depth: number): unknown =>
+    shownObject({ ...pino.stdSerializers.err(error) }, Math.min(depth, 1));
+
+  return {
+    text,
+    fields(fields) {
+      const all: Record<string, unknown> = {};
+      for (const [name, value] of Object.entries(fields)) all[name] = shownMember(name, value, MAX_DEPTH);
+      return all;
+    },
+  };
 }
 
 /** Errors, secrets and the like have a form of their own that a copy would lose. */

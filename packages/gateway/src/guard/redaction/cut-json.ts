@@ -79,11 +79,17 @@ function copy(value: Json, budget: Budget, depth: number): Json {
 
 const isList = (value: readonly Json[] | JsonObject): value is readonly Json[] => Array.isArray(value);
 
+export type ClosedJson = {
+  readonly json: string;
+  /** Nothing was missing; what followed the value is not in it. */
+  readonly complete: boolean;
+};
+
 /**
- * JSON text of which the end is missing, closed. Undefined when nothing of it can be kept. One pass; what stands after the
+ * JSON text of which the end may be missing, closed. Undefined when nothing of it can be kept. One pass; what stands after the
  * last whole value is dropped, but for a string: of it the beginning is kept.
  */
-export function closedJson(text: string): string | undefined {
+export function closedJson(text: string): ClosedJson | undefined {
   const open: string[] = [];
   /** As far as everything is whole, and what was open there. */
   let safe = 0;
@@ -104,12 +110,18 @@ export function closedJson(text: string): string | undefined {
     if (character === '{' || character === '[') {
       if (open.length >= MAX_DEPTH) return undefined;
       open.push(character === '{' ? '}' : ']');
-    } else if (character === '}' || character === ']') open.pop();
+    } else if (character === '}' || character === ']') {
+      open.pop();
+      if (open.length === 0) return { json: text.slice(0, at), complete: true };
+    }
     if ('{[}]'.includes(character)) [safe, safeOpen] = [at, [...open]];
     else if (character === ',') [safe, safeOpen] = [at - 1, [...open]];
   }
-  return safe === 0 ? undefined : text.slice(0, safe) + closing(safeOpen);
+  return closed(text, safe, safeOpen);
 }
+
+const closed = (text: string, safe: number, open: readonly string[]): ClosedJson | undefined =>
+  safe === 0 ? undefined : { json: text.slice(0, safe) + closing(open), complete: false };
 
 const closing = (open: readonly string[]): string => open.toReversed().join('');
 
@@ -128,11 +140,11 @@ type CutString = {
   readonly safeOpen: readonly string[];
 };
 
-function cutString(text: string, { at, open, safe, safeOpen }: CutString): string | undefined {
+function cutString(text: string, { at, open, safe, safeOpen }: CutString): ClosedJson | undefined {
   const before = text.slice(0, at).trimEnd();
   const isValue = before.endsWith(':') || open.at(-1) === ']';
-  if (!isValue) return safe === 0 ? undefined : text.slice(0, safe) + closing(safeOpen);
+  if (!isValue) return closed(text, safe, safeOpen);
   // Half an escape goes with the run that it stands in, or is taken off here.
   const kept = withoutLastRun(text.slice(at + 1).replace(/\\(?:u[0-9a-fA-F]{0,3})?$/, '')).replace(/(?<!\\)((?:\\\\){0,64})\\$/, '$1');
-  return `${text.slice(0, at)}"${kept}${CUT_MARK}"${closing(open)}`;
+  return { json: `${text.slice(0, at)}"${kept}${CUT_MARK}"${closing(open)}`, complete: false };
 }

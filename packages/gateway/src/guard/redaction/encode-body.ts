@@ -24,24 +24,25 @@ export async function encodeBody({ body, of, maxBytes }: BodyJob, parts: EncodeP
   const read = readBody(body);
   if (read === undefined) return { kind: 'withheld', because: 'unreadable' };
   const walk: Walk = { redactor: parts.redactor, rules: new Set() };
-  const own = redactBody(withoutPaths(read, paths, walk.rules), walk);
+  const own = redactBody(withoutPaths(read.value, paths, walk.rules), walk);
   const text = JSON.stringify(await lintBody(own, walk.rules, parts.secretlint));
-  const whole = !('bytes' in body) || body.whole;
-  if (Buffer.byteLength(text) <= maxBytes) return { kind: 'redacted', text, rules: [...walk.rules], cut: !whole };
+  if (Buffer.byteLength(text) <= maxBytes) return { kind: 'redacted', text, rules: [...walk.rules], cut: read.cut };
   // Bytes are at least as many as characters, so this may keep more than it should by what is not ASCII: once more then.
   const kept = closedJson(text.slice(0, (maxBytes * text.length) / Buffer.byteLength(text)));
   if (kept === undefined) return { kind: 'withheld', because: 'unreadable' };
-  return { kind: 'redacted', text: kept, rules: [...walk.rules], cut: true };
+  return { kind: 'redacted', text: kept.json, rules: [...walk.rules], cut: true };
 }
 
-function readBody(body: RawBody): JsonObject | undefined {
-  if ('value' in body) return body.value;
+type Read = { readonly value: JsonObject; readonly cut: boolean };
+
+function readBody(body: RawBody): Read | undefined {
+  if ('value' in body) return { value: body.value, cut: false };
   const text = decoder.decode(body.bytes);
-  const json = body.whole ? text : closedJson(text);
-  if (json === undefined) return undefined;
+  const closed = body.whole ? { json: text, complete: true } : closedJson(text);
+  if (closed === undefined) return undefined;
   try {
-    const parsed: unknown = JSON.parse(json);
-    return isJsonObject(parsed) ? parsed : undefined;
+    const parsed: unknown = JSON.parse(closed.json);
+    return isJsonObject(parsed) ? { value: parsed, cut: !closed.complete } : undefined;
   } catch {
     return undefined;
   }

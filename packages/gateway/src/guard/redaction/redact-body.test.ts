@@ -108,7 +108,8 @@ describe('JSON that was cut', () => {
       fc.property(fc.object({ maxDepth: 4 }), fc.nat(), (object, at) => {
         const text = JSON.stringify(object);
         const closed = closedJson(text.slice(0, at % (text.length + 1)));
-        if (closed !== undefined) expect(() => JSON.parse(closed) as unknown).not.toThrow();
+        if (closed !== undefined) expect(() => JSON.parse(closed.json) as unknown).not.toThrow();
+        expect(closedJson(`${text} , "id": 1}`)).toEqual({ json: text, complete: true });
       }),
       { numRuns: 300 },
     );
@@ -116,9 +117,9 @@ describe('JSON that was cut', () => {
 
   it('never keeps the beginning of a token', () => {
     expect(cutText('the key abcdef', 12)).toBe('the key …[cut]');
-    expect(closedJson('{"a":"the key abcd')).toBe('{"a":"the key …[cut]"}');
-    expect(closedJson('{"a":1,"b":tru')).toBe('{"a":1}');
-    expect(closedJson('{"a":[1,2,{"c":"d"')).toBe('{"a":[1,2,{"c":"d"}]}');
+    expect(closedJson('{"a":"the key abcd')?.json).toBe('{"a":"the key …[cut]"}');
+    expect(closedJson('{"a":1,"b":tru')?.json).toBe('{"a":1}');
+    expect(closedJson('{"a":[1,2,{"c":"d"')?.json).toBe('{"a":[1,2,{"c":"d"}]}');
     expect(boundedCopy({ a: 'x'.repeat(100), b: [1, 2, 3] }, 50)).toEqual({ value: { a: '…[cut]' }, cut: true });
   });
 

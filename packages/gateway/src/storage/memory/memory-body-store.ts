@@ -31,7 +31,7 @@ export function createMemoryBodyStore(options: MemoryBodyStoreOptions): BodyStor
     async put(added) {
       const fresh = added.filter(({ requestId }) => !bodies.has(requestId));
       const more = fresh.reduce((sum, { content }) => sum + content.length, 0);
-      if (bodies.size + fresh.length > maxBodies || chars + more > maxChars) removeExpired(now());
+      removeExpired(now());
       if (bodies.size + fresh.length > maxBodies || chars + more > maxChars) {
         throw new Error(`The memory holds ${maxBodies} bodies or ${maxChars} characters of them, and no more.`);
       }
