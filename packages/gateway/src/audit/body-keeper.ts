@@ -122,6 +122,7 @@ class Keeper implements BodyKeeper {
       tenant: principal.tenant,
       issuer: principal.issuer,
       subject: principal.subject,
+      name: principal.name,
       address: `${tool.server.id}/${tool.name}`,
       madeAtMs: nowMs,
       expiresAtMs: nowMs + keepMs,

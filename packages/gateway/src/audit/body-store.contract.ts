@@ -12,6 +12,7 @@ export const newBody = (more: Partial<StoredBody> = {}): StoredBody => ({
   tenant: randomUUID(),
   issuer: 'https://idp.example.com',
   subject: 'alice',
+  name: 'Alice',
   address: 'files/write_file',
   madeAtMs: 1_000,
   expiresAtMs: 2_000,

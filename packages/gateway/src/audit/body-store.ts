@@ -9,6 +9,7 @@ export type StoredBody = {
   /** Whose call it was, as the record names them. */
   readonly issuer: string;
   readonly subject: string;
+  readonly name: string;
   /** `server/tool` */
   readonly address: string;
   readonly madeAtMs: number;

@@ -63,7 +63,7 @@ export const withStoredKeys = <T>(
   });
 
 /** A user without a name (a container's random uid) is a number. */
-function userName(): string {
+export function userName(): string {
   try {
     return os.userInfo().username;
   } catch {

@@ -13,6 +13,7 @@ import type { CommandContext } from './command.ts';
 import type { SidecarOptions } from './sidecar.ts';
 import { EXIT, EXIT_CODES_HELP } from './exit-code.ts';
 import type { ExitCode } from './exit-code.ts';
+import { addBodies } from './body-program.ts';
 import { addKeys } from './key-program.ts';
 import { addConnect } from './program-connect.ts';
 import { collect, configOption, operationsUrlOption, type Ended } from './options.ts';
@@ -263,6 +264,7 @@ function addAudit(program: Command, context: CommandContext, ended: Ended): void
     },
   );
   addVerify(audit, context, ended);
+  addBodies(audit, context, ended);
 }
 
 type VerifyOptions = Omit<AuditVerifyOptions, 'files'>;

@@ -48,7 +48,8 @@ function lookForNames(text: string, found: Found): void {
     const end = runEnd(NAME, text, hint.index + hint[0].length);
     done = end;
     HINT.lastIndex = end;
-    if (end - start > 2 * MAX_NAME_CHARS) continue;
+    // What was taken out before is no name.
+    if (end - start > 2 * MAX_NAME_CHARS || text.startsWith('[redacted:', start - 10)) continue;
     const kind = nameKind(text.slice(start, end));
     if (kind === undefined) continue;
     const value = valueOf({ text, kind, start, end });

@@ -3,10 +3,14 @@
  * it was. Erasing one deletes its salt with it.
  */
 
+import { randomUUID } from 'node:crypto';
+
+import type { Kysely } from 'kysely';
+
 import type { BodyPlace, BodyStore, StoredBody } from '../../audit/body-store.ts';
 import type { TextSeal } from './sql-approval-store.ts';
 import type { SqlDatabase } from './sql-database.ts';
-import type { AuditBodyTable } from './tables.ts';
+import type { AuditBodyTable, Tables } from './tables.ts';
 
 export type SqlBodyStoreOptions = {
   readonly seal: TextSeal;
@@ -20,6 +24,37 @@ export type SqlBodyStoreOptions = {
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 
 const AT_ONCE = 200;
+
+/** Who erased whose bodies, for the record: the file of a running gateway is locked, and it takes this over. */
+export type Erasure = { readonly actor: string; readonly tenant: string; readonly of: string };
+
+/** So many in one transaction. */
+const ERASED_AT_ONCE = 1_000;
+
+/** Erases bodies of one tenant, and leaves word of it in the same transaction. How many there were. */
+export async function eraseForPerson(
+  database: SqlDatabase,
+  places: readonly BodyPlace[],
+  { actor, tenant, of }: Erasure,
+): Promise<number> {
+  let erased = 0;
+  for (let from = 0; from < places.length; from += ERASED_AT_ONCE) {
+    const some = places.slice(from, from + ERASED_AT_ONCE);
+    erased += await database.run((db) =>
+      db.transaction().execute(async (transaction) => {
+        let count = 0;
+        for (let at = 0; at < some.length; at += AT_ONCE) count += await eraseIn(transaction, some.slice(at, at + AT_ONCE));
+        const event = { id: randomUUID(), at_ms: Date.now(), actor, action: 'bodies/erase', tenant };
+        await transaction
+          .insertInto('key_events')
+          .values({ ...event, name: `${of}: ${count}` })
+          .execute();
+        return count;
+      }),
+    );
+  }
+  return erased;
+}
 
 export function createSqlBodyStore(database: SqlDatabase, { seal, now, yieldNow }: SqlBodyStoreOptions): BodyStore {
   return {
@@ -65,7 +100,7 @@ export function createSqlBodyStore(database: SqlDatabase, { seal, now, yieldNow 
     async erase(places) {
       let erased = 0;
       for (let from = 0; from < places.length; from += AT_ONCE) {
-        erased += await eraseSome(database, places.slice(from, from + AT_ONCE));
+        erased += await database.run((db) => eraseIn(db, places.slice(from, from + AT_ONCE)));
       }
       return erased;
     },
@@ -82,8 +117,7 @@ export function createSqlBodyStore(database: SqlDatabase, { seal, now, yieldNow 
   };
 }
 
-const eraseSome = (database: SqlDatabase, places: readonly BodyPlace[]): Promise<number> =>
-  database.run(async (db) => {
+async function eraseIn(db: Kysely<Tables>, places: readonly BodyPlace[]): Promise<number> {
     const { numDeletedRows } = await db
       .deleteFrom('audit_bodies')
       .where((where) =>
@@ -95,7 +129,7 @@ const eraseSome = (database: SqlDatabase, places: readonly BodyPlace[]): Promise
       )
       .executeTakeFirst();
     return Number(numDeletedRows);
-  });
+}
 
 const toRow = (body: StoredBody, seal: TextSeal): AuditBodyTable => ({
   request_id: body.requestId,
@@ -119,6 +153,7 @@ const unreadable = ({ request_id: requestId, tenant, expires_at_ms: expiresAtMs 
   tenant,
   issuer: '',
   subject: '',
+  name: '',
   address: '',
   madeAtMs: 0,
   expiresAtMs,
