@@ -15,6 +15,10 @@ export type TestConfigOptions = {
   /** Of users that are not of the default tenant. */
   readonly tenants?: Readonly<Record<string, string>>;
   readonly policies?: string;
+  /** `audit.bodies`, as a YAML flow mapping. */
+  readonly bodies?: string;
+  /** `log.level`. */
+  readonly logLevel?: string;
 };
 
 export type TestConfig = {
@@ -41,9 +45,9 @@ export function writeTestConfig(options: TestConfigOptions): TestConfig {
   const lines = [
     'listen: 127.0.0.1:0',
     'operations: 127.0.0.1:0',
-    'log: { calls: true }',
+    `log: { calls: true, level: ${options.logLevel ?? 'info'} }`,
     'keys: { file: ./keys.json }',
-    'audit: { file: ./audit.jsonl }',
+    `audit: { file: ./audit.jsonl${options.bodies === undefined ? '' : `, bodies: ${options.bodies}`} }`,
     ...(options.policies === undefined ? [] : ['policies: [./policy.cedar]']),
     // Last, so that a test can go on with issuers of its own.
     'identity:',
