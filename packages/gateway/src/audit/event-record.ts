@@ -166,6 +166,7 @@ const ACTIVITIES = { create: 1, update: 3, delete: 4, activate: 10 } as const;
 const ENTITY_TYPES: Readonly<Record<ChangeEvent['entity']['type'], readonly [number, string]>> = {
   policy: [5, 'Policy'],
   'api-key': [99, 'API key'],
+  bodies: [99, 'bodies'],
   certificate: [99, 'Certificate'],
   'trust-bundle': [99, 'Trust bundle'],
   configuration: [99, 'Configuration'],

@@ -85,13 +85,17 @@ async function takeOver({ store, record, durable, now }: KeyEventFollowerOptions
 const ACTIVITIES: ReadonlyMap<string, ChangeEvent['activity']> = new Map([
   ['create', 'create'],
   ['revoke', 'delete'],
+  ['bodies/erase', 'delete'],
 ]);
+
+/** Of whose calls bodies were erased, and how many: the other thing that commands do to what a gateway keeps. */
+const ERASED = 'bodies/erase';
 
 const changeOf = ({ id, atMs, actor, action, tenant, name }: KeyEvent): ChangeEvent => ({
   kind: 'change',
-  operation: `key/${action}`,
+  operation: action === ERASED ? ERASED : `key/${action}`,
   activity: ACTIVITIES.get(action) ?? 'update',
-  entity: { type: 'api-key', name },
+  entity: { type: action === ERASED ? 'bodies' : 'api-key', name },
   by: actor,
   atMs,
   tenant,
