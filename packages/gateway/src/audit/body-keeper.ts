@@ -83,8 +83,7 @@ class Keeper implements BodyKeeper {
 
   keep(taken: TakenBodies): void {
     if (this.#closed || this.#pending >= this.#options.maxPending || this.#readyChars >= this.#options.maxWaitingChars) {
-      // Later, as every other word: it follows the record of the call.
-      this.#options.after(0, () => this.#tell({ ...this.#wordOf(taken), state: 'withheld', because: 'overloaded' }));
+      this.#tell({ ...this.#wordOf(taken), state: 'withheld', because: 'overloaded' });
       return;
     }
     this.#pending += 1;

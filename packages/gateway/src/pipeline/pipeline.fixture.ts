@@ -61,6 +61,7 @@ export type WorldOptions = Partial<
     | 'instruments'
     | 'traces'
     | 'oversight'
+    | 'bodies'
   >
 > & {
   readonly catalog?: () => Catalog;
@@ -170,6 +171,7 @@ export function worldOf(options: WorldOptions = {}): World {
       calls.push(call);
       return send(call, how);
     },
+    bodies: options.bodies,
     yieldNow: options.yieldNow ?? (() => Promise.resolve()),
     pageSize: options.pageSize ?? 100,
     instruments: options.instruments ?? silentInstruments(refused),

@@ -112,6 +112,39 @@ describe('a line for a machine', () => {
   });
 });
 
+describe('a line that is redacted', () => {
+  const redactText = (text: string) => ({ value: text.replaceAll(SECRET, '[redacted:test]'), rules: [] });
+
+  it.each(['json', 'pretty'] as const)('shows no secret that stands in a text, whichever it is (%s)', (format) => {
+    const { lines, logger } = recording({ format, level: 'debug', redactText });
+    const cause = new Error(`cause ${SECRET}`);
+    const error = Object.assign(new Error(`it failed with ${SECRET}`, { cause }), { detail: { body: SECRET } });
+    logger.info({ url: `http://x/?k=${SECRET}`, list: [SECRET, { deep: [SECRET] }], named: { [SECRET]: 1 } }, `message ${SECRET}`);
+    logger.error({ err: error }, 'failed');
+    logger.warn({ err: error, other: error }, 'warned');
+    logger.debug({ a: { b: { c: { d: { e: { f: SECRET } } } } } }, 'deep');
+    expect(lines).toHaveLength(4);
+    expect(lines.join('')).not.toContain(SECRET);
+    expect(lines[1]).toContain('it failed with [redacted:test]');
+    expect(lines[1]).toContain('cause [redacted:test]');
+    expect(lines[1]).toMatch(/at /);
+  });
+
+  it('names the caller as the gateway verified them, and what is no text as it is', () => {
+    const { lines, logger } = recording({ format: 'json', redactText: () => ({ value: '[gone]', rules: [] }) });
+    logger.info({ ...call, count: 3, none: null, secret: new Secret(SECRET) }, 'x');
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      principal: 'alice',
+      requestId: 'r-1',
+      durationMs: 12.3,
+      count: 3,
+      none: null,
+      secret: '[redacted]',
+      msg: '[gone]',
+    });
+  });
+});
+
 describe('any line', () => {
   it.each(['json', 'pretty'] as const)('never shows a secret, however deep it lies (%s)', (format) => {
     const { lines, logger } = recording({ format, level: 'debug' });

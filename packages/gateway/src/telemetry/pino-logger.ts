@@ -54,6 +54,8 @@ function jsonLogger({ level, destination, redactText }: LoggerOptions): Closable
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
+      // What was redacted is no error any more, and is written as it is.
+      serializers: { err: (error: unknown) => (error instanceof Error ? pino.stdSerializers.err(error) : error) },
       // Not pino's own redaction: its patterns cost more than the rest of the line.
       formatters: { level: (label) => ({ level: label }), log: shownFields },
     },

@@ -16,7 +16,9 @@ const MAX_NAME_CHARS = 64;
 const MAX_VALUE_CHARS = 8192;
 
 /** Sticky, from the end of the name: closing quote, then `:`, `=`, `:=`, `=>`, `%3D`; not a comparison. */
-const JOIN = /[\\"'`\]]{0,9}\s{0,4}(?:=>|:=|=(?!=)|:(?!\/\/|:)|%3[Dd]|%3[Aa])\s{0,8}/y;
+const JOIN = /[\\"'`\]]{0,9}\s{0,4}(?:=>|:=|=(?!=)|:(?!\/\/|:)|%3[Dd]|%3[Aa])[ \t]{0,8}/y;
+/** A YAML block: the value is the next line. */
+const BLOCK = /[|>][+-]?(?:\r?\n|\\{1,4}n)[ \t]{1,32}(?=\S)/y;
 const XML_JOIN = /(?:\s[^<>]{0,80})?>\s{0,8}/y;
 const FLAG_JOIN = /["']?,?\s{1,4}["']?(?=[^\s-])/y;
 const QUOTE = /(?:\\{0,8}|&quot;|%22)(["'`]|(?<=&quot;)|(?<=%22))/y;
@@ -91,7 +93,11 @@ function valueOf(named: Named): Value | undefined {
     const flag = after(FLAG_JOIN, text, end);
     if (flag !== undefined) return bare(named, flag, /[^\s"']{1,8192}/y, true);
   }
-  return kind === 'secret' ? toldValue(text, end) : undefined;
+  if (kind !== 'secret') return undefined;
+  // `.netrc`
+  const netrc = /\blogin\s{1,8}\S{1,100}\s{1,8}$/.test(text.slice(Math.max(0, start - 130), start));
+  const beside = netrc ? after(FLAG_JOIN, text, end) : undefined;
+  return beside === undefined ? toldValue(text, end) : bare(named, beside, /[^\s]{1,8192}/y, true);
 }
 
 function after(pattern: RegExp, text: string, from: number): number | undefined {
@@ -104,6 +110,10 @@ function joinedValue(named: Named, from: number, join: string): Value | undefine
   const { text } = named;
   const open = after(QUOTE, text, from);
   if (open !== undefined) return quotedValue(named, text.slice(from, open), open);
+  const block = after(BLOCK, text, from);
+  if (block !== undefined) return bare(named, block, /[^\r\n"\\]{1,8192}/y, true);
+  // What tests print: `PASS: name`.
+  if (/^pass$/i.test(text.slice(named.start, named.end)) && join.includes(':')) return undefined;
   // `KEY=value`, as files of variables and URLs have it; in code there are spaces, or it goes on with a call.
   const tight = /^[=%]/.test(join) && join.trimEnd() === join;
   const pattern = ['phone', 'ssn', 'card'].includes(named.kind) ? NUMBER : UNQUOTED;
@@ -152,7 +162,7 @@ const isReference = (value: string): boolean => {
 };
 
 function accepts(kind: NameKind, value: string, sure: boolean): boolean {
-  if (value === '' || PLACEHOLDER.test(value)) return false;
+  if (!/[\p{L}\p{N}]/u.test(value) || PLACEHOLDER.test(value)) return false;
   const digits = value.replace(/\D/g, '').length;
   switch (kind) {
     case 'secret':

@@ -6,7 +6,7 @@ import { findKeysOfJwks } from './json-web-keys.ts';
 import { findNamedValues } from './named-values.ts';
 import { findAddresses, findCards, findEmails, findIbans, findPhones, findSocialSecurityNumbers } from './personal.ts';
 import type { Finder } from './rule.ts';
-import { findUrlPasswords } from './urls.ts';
+import { findFlagPasswords, findUrlPasswords } from './urls.ts';
 import { findVendorTokens } from './vendor-tokens.ts';
 
 export type TextRedactor = {
@@ -24,6 +24,7 @@ const SECRETS: readonly Finder[] = [
   findVendorTokens,
   findHttpCredentials,
   findUrlPasswords,
+  findFlagPasswords,
   findKeysOfJwks,
 ];
 

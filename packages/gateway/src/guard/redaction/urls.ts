@@ -3,6 +3,21 @@
 import { isLongHex, looksRandom } from './randomness.ts';
 import type { Found } from './rule.ts';
 
+const FLAG = /(?:^|\s)(?:-u|--user|--proxy-user|-U|sshpass\s{1,4}-p)(?:[ =]{1,2}|(?=["']))["']?(?:[^\s:"'/]{1,64}:)?([^\s"']{1,128})/g;
+
+/** `curl -u user:password`, `sshpass -p password`. Two numbers are a user's and a group's ids. */
+export function findFlagPasswords(text: string, found: Found): void {
+  if (!text.includes('-u') && !text.includes('-U') && !text.includes('sshpass')) return;
+  FLAG.lastIndex = 0;
+  for (let match = FLAG.exec(text); match !== null; match = FLAG.exec(text)) {
+    const password = match[1] ?? '';
+    const hasUser = match[0].at(-password.length - 1) === ':';
+    if (!hasUser && !match[0].includes('sshpass')) continue;
+    if (/^\d+$/.test(password) || /^[[$<{]/.test(password)) continue;
+    found('user-password', FLAG.lastIndex - password.length, FLAG.lastIndex);
+  }
+}
+
 const MAX_AUTHORITY_CHARS = 1024;
 const ENDS_URL = /[\s"'`<>\\]/;
 

@@ -5,7 +5,7 @@
  */
 
 import { looksRandom } from './randomness.ts';
-import { ALNUM, BASE64, BASE64URL, alphabet, isIn, runEnd, type Alphabet, type Found } from './rule.ts';
+import { ALNUM, BASE64, BASE64URL, DIGIT, alphabet, isIn, runEnd, type Alphabet, type Found } from './rule.ts';
 
 type Token = {
   readonly name: string;
@@ -76,6 +76,9 @@ const TOKENS: readonly Token[] = [
   { name: 'xai-key', prefix: 'xai-', alphabet: ALNUM, least: 60 },
   { name: 'replicate-token', prefix: 'r8_', alphabet: ALNUM, least: 32 },
   { name: 'perplexity-key', prefix: 'pplx-', alphabet: ALNUM, least: 40 },
+  { name: 'discord-token', prefix: '[MNO][A-Za-z0-9_-]{23,27}\\.(?=[A-Za-z0-9_-]{6}\\.)', alphabet: DOTTED, least: 30 },
+  { name: 'discord-webhook', prefix: 'discord(?:app)?\\.com/api/webhooks/[0-9]{15,20}/', alphabet: BASE64URL, least: 20 },
+  { name: 'mailchimp-key', prefix: '[0-9a-f]{32}-us(?=[0-9]{1,2})', alphabet: DIGIT, least: 1, most: 2 },
   { name: 'telegram-token', prefix: '[0-9]{8,10}:AA', alphabet: BASE64URL, least: 32, most: 34 },
 ];
 
