@@ -39,11 +39,15 @@ servers:${servers}
   const file = path.join(gateway.directory, 'sallyport.yaml');
   const call = async (who: string, name: string, args: Record<string, unknown>, server = 'files') => {
     const request = modern('tools/call', { name, arguments: args });
-    return send(`${gateway.url}/servers/${server}/mcp`, { ...request, headers: { ...request.headers, ...bearer(gateway.keys[who] ?? '') } });
+    return send(`${gateway.url}/servers/${server}/mcp`, {
+      ...request,
+      headers: { ...request.headers, ...bearer(gateway.keys[who] ?? '') },
+    });
   };
   const unmapped = (record: AuditRecord) => record['unmapped'] as Record<string, unknown>;
   const said = () => gateway.records().filter((record) => unmapped(record)['event'] === 'bodies');
-  const requestOf = (record: AuditRecord): string => String((record['metadata'] as Record<string, unknown>)['correlation_uid']);
+  const requestOf = (record: AuditRecord): string =>
+    String((record['metadata'] as Record<string, unknown>)['correlation_uid']);
   return {
     ...gateway,
     call,
@@ -89,7 +93,10 @@ test('a call leaves its redacted bodies, sealed, and the record commits to them'
 });
 
 test('a result that streams is kept as far as the bound, and says that it was cut', async () => {
-  const upstream = await startRecordingServer([{ name: 'large', inputSchema: { type: 'object' } }], 'lorem ipsum '.repeat(200_000));
+  const upstream = await startRecordingServer(
+    [{ name: 'large', inputSchema: { type: 'object' } }],
+    'lorem ipsum '.repeat(200_000),
+  );
   const web = `
   web: { url: "${upstream.url}", allow: [{ group: staff, tools: ["*"] }] }`;
   const { call, told, audit, unmapped, requestOf } = await start('{ tools: ["web/large"], maxBytes: 2KiB }', web);
@@ -97,7 +104,11 @@ test('a result that streams is kept as far as the bound, and says that it was cu
   expect(answer.text.length).toBeGreaterThan(2_000_000);
   const [record] = await told(1);
   if (record === undefined) throw new Error('no record');
-  expect(unmapped(record)).toMatchObject({ outcome: 'stored', arguments_body: { cut: false }, result_body: { cut: true } });
+  expect(unmapped(record)).toMatchObject({
+    outcome: 'stored',
+    arguments_body: { cut: false },
+    result_body: { cut: true },
+  });
   const shown = await audit('body', requestOf(record));
   expect(shown.out).toContain('lorem ipsum');
   expect(shown.out.length).toBeLessThan(4_096);
@@ -115,7 +126,9 @@ test('nothing is kept of tools that are not named, of parts that are not wanted,
   expect(await some.told(1)).toHaveLength(1);
   const none = await start();
   await none.call('alice', 'echo', { a: 1 });
-  const outcome = await until('the outcome', () => none.records().find((one) => none.unmapped(one)['event'] === 'outcome'));
+  const outcome = await until('the outcome', () =>
+    none.records().find((one) => none.unmapped(one)['event'] === 'outcome'),
+  );
   expect(outcome['unmapped']).not.toHaveProperty('bodies');
 });
 
@@ -134,7 +147,8 @@ test('a body that was changed in the storage, or whose record was, is not proved
 });
 
 test("a person's records and bodies are exported, their bodies erased, and the chain still verifies", async () => {
-  const { call, told, audit, requestOf, unmapped, records, directory, auditFile } = await start('{ tools: ["files/*"] }');
+  const { call, told, audit, requestOf, unmapped, records, directory, auditFile } =
+    await start('{ tools: ["files/*"] }');
   for (const note of ['one', 'two']) await call('alice', 'echo', { note });
   await call('bob', 'echo', { note: 'of bob' });
   const words = await told(3);
@@ -175,9 +189,15 @@ test('salt and body give the commitment to anyone, and nothing less does', async
   const [record] = await told(1);
   await audit('export', '--person', 'alice', '--output', path.join(directory, 'export'));
   const [name = ''] = readdirSync(path.join(directory, 'export', 'bodies'));
-  const body = JSON.parse(readFileSync(path.join(directory, 'export', 'bodies', name), 'utf8')) as Record<string, string>;
+  const body = JSON.parse(readFileSync(path.join(directory, 'export', 'bodies', name), 'utf8')) as Record<
+    string,
+    string
+  >;
   const commit = (salt: string) =>
-    `sha256-salted:${createHash('sha256').update(Buffer.from(salt, 'hex')).update(body['content'] ?? '').digest('hex')}`;
+    `sha256-salted:${createHash('sha256')
+      .update(Buffer.from(salt, 'hex'))
+      .update(body['content'] ?? '')
+      .digest('hex')}`;
   expect(commit(body['salt'] ?? '')).toBe(unmapped(record ?? {})['commitment']);
   expect(commit('')).not.toBe(unmapped(record ?? {})['commitment']);
 });

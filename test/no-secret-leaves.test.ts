@@ -35,7 +35,10 @@ const planted = {
   'basic credentials': Buffer.from(`carol:${drawn()}`).toString('base64'),
   'browser cookie': drawn(),
   'header of a client': drawn(),
-  'JSON Web Token': [{ alg: 'RS256' }, { sub: 'mallory' }, {}].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + drawn(),
+  'JSON Web Token':
+    [{ alg: 'RS256' }, { sub: 'mallory' }, {}]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.') + drawn(),
   'password argument': drawn(),
   'nested secret argument': drawn(),
   'argument of a refused call': drawn(),
@@ -61,7 +64,9 @@ let operations = '';
 const shown: string[] = [];
 
 beforeAll(async () => {
-  web = await startRecordingServer([{ name: 'store', inputSchema: { type: 'object', properties: { n: { type: 'integer' } } } }]);
+  web = await startRecordingServer([
+    { name: 'store', inputSchema: { type: 'object', properties: { n: { type: 'integer' } } } },
+  ]);
   config = writeTestConfig({
     users: { alice: ['staff'], dora: ['dba'], bob: [] },
     policies: POLICIES,
@@ -96,10 +101,14 @@ afterAll(async () => {
   rmSync(config.directory, { recursive: true, force: true });
 });
 
-const call = (who: string, server: string, name: string, args: unknown, headers: Record<string, string> = {}) => {
+const call = (who: string, address: string, args: unknown, headers: Record<string, string> = {}) => {
+  const [server = '', name = ''] = address.split('/');
   const request = modern('tools/call', { name, arguments: args });
   const credential = bearer(config.keys[who] ?? who);
-  return send(`${url}/servers/${server}/mcp`, { ...request, headers: { ...request.headers, ...credential, ...headers } });
+  return send(`${url}/servers/${server}/mcp`, {
+    ...request,
+    headers: { ...request.headers, ...credential, ...headers },
+  });
 };
 
 /** As its callers hold them: their answers may say anything. */
@@ -118,21 +127,35 @@ describe('a gateway that was given secrets everywhere', () => {
       fixtures: [...SECRETS, ...PEOPLE].map(([text]) => text),
     };
     for (const tool of ['echo', 'tool_error', 'protocol_error', 'stderr', 'die']) {
-      const answer = await toCaller(call('alice', 'open', tool, args));
+      const answer = await toCaller(call('alice', `open/${tool}`, args));
       expect(answer.status).toBeLessThan(600);
     }
-    await toCaller(call('alice', 'web', 'store', args));
-    await toCaller(call('alice', 'web', 'store', { n: `password=${planted['argument of a refused call']}` }));
-    await toCaller(call('alice', 'closed', 'echo', { password: planted['argument of a refused call'] }));
-    await toCaller(call('alice', 'open', 'no_such_tool', { token: planted['argument of an unknown tool'] }));
-    await toCaller(call('alice', 'asked', 'echo', { secret: planted['argument of a call that waits for approval'] }));
-    await toCaller(call('alice', 'open', 'echo', {}, { cookie: `__Host-sallyport=${planted['browser cookie']}`, 'x-api-key': planted['header of a client'] }));
+    await toCaller(call('alice', 'web/store', args));
+    await toCaller(call('alice', 'web/store', { n: `password=${planted['argument of a refused call']}` }));
+    await toCaller(call('alice', 'closed/echo', { password: planted['argument of a refused call'] }));
+    await toCaller(call('alice', 'open/no_such_tool', { token: planted['argument of an unknown tool'] }));
+    await toCaller(call('alice', 'asked/echo', { secret: planted['argument of a call that waits for approval'] }));
+    await toCaller(
+      call(
+        'alice',
+        'open/echo',
+        {},
+        { cookie: `__Host-sallyport=${planted['browser cookie']}`, 'x-api-key': planted['header of a client'] },
+      ),
+    );
     for (const credential of ['wrong bearer token', 'well-formed API key of nobody', 'JSON Web Token'] as const) {
-      expect((await toStranger(call(planted[credential], 'open', 'echo', {}))).status).toBe(401);
+      expect((await toStranger(call(planted[credential], 'open/echo', {}))).status).toBe(401);
     }
     const basic = modern('tools/list');
-    await toStranger(send(`${url}/mcp`, { ...basic, headers: { ...basic.headers, authorization: `Basic ${planted['basic credentials']}` } }));
-    await toStranger(send(`${url}/approvals`, { method: 'GET', headers: { cookie: `__Host-sallyport=${planted['browser cookie']}` } }));
+    await toStranger(
+      send(`${url}/mcp`, {
+        ...basic,
+        headers: { ...basic.headers, authorization: `Basic ${planted['basic credentials']}` },
+      }),
+    );
+    await toStranger(
+      send(`${url}/approvals`, { method: 'GET', headers: { cookie: `__Host-sallyport=${planted['browser cookie']}` } }),
+    );
     await toStranger(send(`${url}/api/v1/approvals`, { method: 'GET', headers: bearer(config.keys['bob'] ?? '') }));
     const lines = () => readFileSync(config.auditFile, 'latin1');
     await until('the bodies in the record', () => (lines().match(/"event":"bodies"/g)?.length ?? 0) >= 8, 30_000);
@@ -146,13 +169,25 @@ describe('a gateway that was given secrets everywhere', () => {
       ['audit', 'search', '--json', '--config', config.file],
       ['audit', 'verify', config.auditFile],
       ['audit', 'body', request, '--config', config.file],
-      ['audit', 'export', '--person', 'alice', '--output', path.join(config.directory, 'export'), '--config', config.file],
+      [
+        'audit',
+        'export',
+        '--person',
+        'alice',
+        '--output',
+        path.join(config.directory, 'export'),
+        '--config',
+        config.file,
+      ],
       ['status', '--url', operations],
       ['tools', '--url', operations, '--as', 'alice', '--config', config.file],
       ['key', 'list', '--config', config.file],
       ['check', '--config', config.file],
     ]) {
-      const { code, out, err } = await sallyport(command, { SERVER_SECRET: planted['environment of a server'], LOGIN_SECRET: planted['log-in secret of an issuer'] });
+      const { code, out, err } = await sallyport(command, {
+        SERVER_SECRET: planted['environment of a server'],
+        LOGIN_SECRET: planted['log-in secret of an issuer'],
+      });
       expect([command.slice(0, 2), code]).toEqual([command.slice(0, 2), 0]);
       shown.push(out, err);
     }
@@ -161,14 +196,25 @@ describe('a gateway that was given secrets everywhere', () => {
   }, 120_000);
 
   test('shows none of them in anything that it wrote or that others see', () => {
-    const outputs = new Map([['log', written], ...shown.map((text, index) => [`shown ${index}`, text] as const), ...filesIn(config.directory)]);
+    const outputs = new Map([
+      ['log', written],
+      ...shown.map((text, index) => [`shown ${index}`, text] as const),
+      ...filesIn(config.directory),
+    ]);
     expect(outputs.size).toBeGreaterThan(20);
-    const secrets: [string, string][] = [...Object.entries(planted), ...Object.entries(config.keys).map(([name, key]): [string, string] => [`key of ${name}`, key])];
+    const secrets: [string, string][] = [
+      ...Object.entries(planted),
+      ...Object.entries(config.keys).map(([name, key]): [string, string] => [`key of ${name}`, key]),
+    ];
     expect(leaks(secrets, outputs)).toEqual([]);
   });
 
   test('and none of the shapes that it knows', () => {
-    const outputs = new Map([['log', written], ...shown.map((text, index) => [`shown ${index}`, text] as const), ...filesIn(config.directory)]);
+    const outputs = new Map([
+      ['log', written],
+      ...shown.map((text, index) => [`shown ${index}`, text] as const),
+      ...filesIn(config.directory),
+    ]);
     // Shorter ones are found in anything.
     const fixtures = [...SECRETS, ...PEOPLE.map(([text, , secret]) => [text, secret] as const)]
       .filter(([, secret]) => secret.length >= 7)
@@ -180,7 +226,9 @@ describe('a gateway that was given secrets everywhere', () => {
 test('the search would find a secret, however JSON writes it', () => {
   fc.assert(
     fc.property(fc.string({ minLength: 8, unit: 'grapheme' }), (secret) => {
-      expect(leaks([['it', secret]], new Map([['out', `{"x":${JSON.stringify({ y: `a ${secret} b` })}}`]]))).toHaveLength(1);
+      expect(
+        leaks([['it', secret]], new Map([['out', `{"x":${JSON.stringify({ y: `a ${secret} b` })}}`]])),
+      ).toHaveLength(1);
     }),
   );
 });
@@ -199,11 +247,20 @@ function filesIn(folder: string): [string, string][] {
 }
 
 /** Which secrets stand in which outputs, as they are or as JSON and URLs write them. */
-function leaks(secrets: readonly (readonly [string, string])[], outputs: ReadonlyMap<string, string>): readonly string[] {
+function leaks(
+  secrets: readonly (readonly [string, string])[],
+  outputs: ReadonlyMap<string, string>,
+): readonly string[] {
   const found: string[] = [];
   for (const [name, secret] of secrets) {
-    const forms = new Set([secret, JSON.stringify(secret).slice(1, -1), JSON.stringify(JSON.stringify(secret)).slice(3, -3), encodeURIComponent(secret.toWellFormed())]);
-    for (const [where, text] of outputs) if ([...forms].some((form) => text.includes(form))) found.push(`${name} in ${where}`);
+    const forms = new Set([
+      secret,
+      JSON.stringify(secret).slice(1, -1),
+      JSON.stringify(JSON.stringify(secret)).slice(3, -3),
+      encodeURIComponent(secret.toWellFormed()),
+    ]);
+    for (const [where, text] of outputs)
+      if ([...forms].some((form) => text.includes(form))) found.push(`${name} in ${where}`);
   }
   return found;
 }

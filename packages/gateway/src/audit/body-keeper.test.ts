@@ -88,7 +88,12 @@ describe('bodies that are kept', () => {
     await keeper.close();
     const [body] = stored;
     if (body === undefined) throw new Error('nothing stored');
-    expect(body).toMatchObject({ requestId: 'r1', subject: 'alice', expiresAtMs: 5_000, content: '{"arguments":{"a":1},"result":{"a":1}}' });
+    expect(body).toMatchObject({
+      requestId: 'r1',
+      subject: 'alice',
+      expiresAtMs: 5_000,
+      content: '{"arguments":{"a":1},"result":{"a":1}}',
+    });
     expect(body.salt).toMatch(/^[0-9a-f]{32}$/);
     expect(words).toMatchObject([
       { state: 'stored', commitment: commitmentOf(body), arguments: { bytes: 7, cut: false, rules: ['named'] } },
@@ -123,7 +128,15 @@ describe('bodies that are kept', () => {
   });
 
   it('are recorded as lost when the gateway stops before they are stored', async () => {
-    const { keeper, words } = world({ store: { put: () => new Promise(() => undefined), get: async () => undefined, list: async () => [], erase: async () => 0, deleteExpired: async () => false } });
+    const { keeper, words } = world({
+      store: {
+        put: () => new Promise(() => undefined),
+        get: async () => undefined,
+        list: async () => [],
+        erase: async () => 0,
+        deleteExpired: async () => false,
+      },
+    });
     keeper.keep(taken('r1'));
     await keeper.close(10);
     expect(words).toMatchObject([{ state: 'lost', because: 'the gateway was stopped' }]);

@@ -82,7 +82,11 @@ class Keeper implements BodyKeeper {
   }
 
   keep(taken: TakenBodies): void {
-    if (this.#closed || this.#pending >= this.#options.maxPending || this.#readyChars >= this.#options.maxWaitingChars) {
+    if (
+      this.#closed ||
+      this.#pending >= this.#options.maxPending ||
+      this.#readyChars >= this.#options.maxWaitingChars
+    ) {
       this.#tell({ ...this.#wordOf(taken), state: 'withheld', because: 'overloaded' });
       return;
     }
@@ -98,7 +102,8 @@ class Keeper implements BodyKeeper {
       await this.#idle.promise;
       cancel();
     }
-    for (const { word } of this.#ready.splice(0)) this.#tell({ ...word, state: 'lost', because: 'the gateway was stopped' });
+    for (const { word } of this.#ready.splice(0))
+      this.#tell({ ...word, state: 'lost', because: 'the gateway was stopped' });
   }
 
   async #redact(taken: TakenBodies): Promise<void> {
@@ -107,7 +112,11 @@ class Keeper implements BodyKeeper {
       this.#encoded(args, taken.tool, 'arguments'),
       this.#encoded(taken.result, taken.tool, 'result'),
     ]);
-    const word = { ...this.#wordOf(taken), ...(input && { arguments: input.said }), ...(output && { result: output.said }) };
+    const word = {
+      ...this.#wordOf(taken),
+      ...(input && { arguments: input.said }),
+      ...(output && { result: output.said }),
+    };
     const content = contentOf(input?.text, output?.text);
     if (content === undefined) {
       if (input !== undefined || output !== undefined) this.#tell({ ...word, state: 'withheld' });
@@ -133,7 +142,11 @@ class Keeper implements BodyKeeper {
     this.#storing ??= this.#store();
   }
 
-  async #encoded(body: RawBody | undefined, tool: ToolEntry, part: 'arguments' | 'result'): Promise<EncodedPart | undefined> {
+  async #encoded(
+    body: RawBody | undefined,
+    tool: ToolEntry,
+    part: 'arguments' | 'result',
+  ): Promise<EncodedPart | undefined> {
     if (body === undefined) return undefined;
     const { redactor, maxBytes } = this.#options;
     return saidOf(await redactor.encoded(body, { server: tool.server.id, name: tool.name, part }, maxBytes));
@@ -152,7 +165,8 @@ class Keeper implements BodyKeeper {
         this.#failed(error);
         const over = batch.filter(({ readyAtMs }) => now() - readyAtMs >= giveUpMs).length;
         this.#taken(over);
-        for (const { word } of batch.slice(0, over)) this.#tell({ ...word, state: 'lost', because: 'the storage failed' });
+        for (const { word } of batch.slice(0, over))
+          this.#tell({ ...word, state: 'lost', because: 'the storage failed' });
         await new Promise<void>((resolve) => void after(retryMs, resolve));
       }
       if (this.#closed && this.#idle === undefined) break;
@@ -222,4 +236,3 @@ function contentOf(args: string | undefined, result: string | undefined): string
 
 const FAILING = 'bodies of calls cannot be stored: they wait in memory up to a bound, and are tried again';
 const LOST = 'the bodies of a call could not be stored and are lost; the record says so';
-

@@ -25,7 +25,11 @@ export function describeBodyStore(adapter: string, storeOf: () => BodyStore, clo
   const store = (): BodyStore => storeOf();
   const all = async (): Promise<readonly StoredBody[]> => {
     const found: StoredBody[] = [];
-    for (let page = await store().list(undefined, 2); page.length > 0; page = await store().list(page.at(-1)?.requestId, 2)) {
+    for (
+      let page = await store().list(undefined, 2);
+      page.length > 0;
+      page = await store().list(page.at(-1)?.requestId, 2)
+    ) {
       found.push(...page);
     }
     return found;

@@ -56,7 +56,10 @@ function mentions(record: JsonObject, tenant: string): readonly Mention[] {
   const unmapped = objectOf(record['unmapped']);
   const approval = objectOf(unmapped['approval']);
   const issuer = textOf(objectOf(actor['idp'])['uid']);
-  const of = (role: Role, at: { subject: Json | undefined; issuer?: Json | undefined; name?: Json | undefined }): Mention => ({
+  const of = (
+    role: Role,
+    at: { subject: Json | undefined; issuer?: Json | undefined; name?: Json | undefined },
+  ): Mention => ({
     role,
     identity: { tenant, issuer: textOf(at.issuer), subject: textOf(at.subject) },
     name: textOf(at.name),

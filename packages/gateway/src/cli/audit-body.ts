@@ -19,7 +19,8 @@ export async function auditBody(context: CommandContext, options: AuditBodyOptio
   const said = await recorded(loaded.config.audit.file, request);
   const body = await withBodies(loaded, ({ store }) => store.get(request, said?.tenant));
   const proof = proofOf(body, said);
-  if (json) terminal.out(JSON.stringify({ request, proof: proof.word, ...(body === undefined ? {} : shownBody(body)) }));
+  if (json)
+    terminal.out(JSON.stringify({ request, proof: proof.word, ...(body === undefined ? {} : shownBody(body)) }));
   else if (body !== undefined) terminal.out(JSON.stringify(shownBody(body), null, 2));
   const paint = proof.word === 'proved' ? terminal.green : proof.word === 'gone' ? terminal.yellow : terminal.red;
   terminal.err(`${paint(proof.word)}: ${proof.message}`);
@@ -40,8 +41,12 @@ export type Proof = { readonly word: 'proved' | 'changed' | 'unproved' | 'gone';
 
 export function proofOf(body: StoredBody | undefined, said: RecordedBodies | undefined): Proof {
   if (body === undefined) {
-    if (said === undefined) return { word: 'gone', message: 'no bodies are kept of this request, and the record knows of none.' };
-    const why = said.state === 'stored' ? 'they were stored, and have been erased or their time is over' : `they were ${said.state}`;
+    if (said === undefined)
+      return { word: 'gone', message: 'no bodies are kept of this request, and the record knows of none.' };
+    const why =
+      said.state === 'stored'
+        ? 'they were stored, and have been erased or their time is over'
+        : `they were ${said.state}`;
     return { word: 'gone', message: `${why}; the record keeps its word of them.` };
   }
   if (said?.commitment === undefined) {

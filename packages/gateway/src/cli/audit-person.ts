@@ -43,7 +43,9 @@ export async function auditExport(context: CommandContext, options: AuditExportO
     bodies,
     newest: written.newest,
   };
-  await writeFile(path.join(options.output, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600 });
+  await writeFile(path.join(options.output, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`, {
+    mode: 0o600,
+  });
   context.terminal.out(
     `${options.output}: ${written.records} records and ${bodies.proved + bodies.unproved} bodies of ${nameOf(identity)}.`,
   );
@@ -75,7 +77,11 @@ const several = (person: string, all: readonly Identity[]): CommandError =>
   );
 
 const nobody = (person: string): CommandError =>
-  new CommandError(`Nothing is recorded of "${person}".`, EXIT.failed, 'Write the subject, or the name that audit search shows.');
+  new CommandError(
+    `Nothing is recorded of "${person}".`,
+    EXIT.failed,
+    'Write the subject, or the name that audit search shows.',
+  );
 
 /** Only its owner may look into it, and nothing that was there is mixed with it. */
 async function newFolder(folder: string): Promise<void> {
@@ -121,7 +127,11 @@ async function writeRecords({ config }: LoadedConfig, writing: Writing): Promise
 
 type WrittenBodies = { readonly proved: number; readonly unproved: number };
 
-async function writeBodies(loaded: LoadedConfig, requests: ReadonlySet<string>, output: string): Promise<WrittenBodies> {
+async function writeBodies(
+  loaded: LoadedConfig,
+  requests: ReadonlySet<string>,
+  output: string,
+): Promise<WrittenBodies> {
   if (requests.size === 0 || loaded.config.storage.kind === 'memory') return { proved: 0, unproved: 0 };
   const commitments = await commitmentsOf(path.join(output, 'records.jsonl'), requests);
   let proved = 0;
@@ -133,7 +143,11 @@ async function writeBodies(loaded: LoadedConfig, requests: ReadonlySet<string>, 
       const isProved = commitments.get(request) === commitmentOf(body);
       if (isProved) proved += 1;
       else unproved += 1;
-      const text = JSON.stringify({ ...shownBody(body), salt: body.salt, content: body.content, proved: isProved }, null, 2);
+      const text = JSON.stringify(
+        { ...shownBody(body), salt: body.salt, content: body.content, proved: isProved },
+        null,
+        2,
+      );
       await writeFile(path.join(output, 'bodies', `${request}.json`), `${text}\n`, { mode: 0o600 });
     }
   });
@@ -159,7 +173,12 @@ export async function auditErase(context: CommandContext, options: AuditEraseOpt
   const loaded = requireConfig(context, options.config);
   return withBodies(loaded, async ({ store, database }) => {
     const { theirs, unreadable } = await bodiesOf(store, options);
-    if (unreadable > 0) terminal.err(terminal.yellow(`${unreadable} bodies are sealed under a key that is gone: nobody can read them, and nobody knows whose they are.`));
+    if (unreadable > 0)
+      terminal.err(
+        terminal.yellow(
+          `${unreadable} bodies are sealed under a key that is gone: nobody can read them, and nobody knows whose they are.`,
+        ),
+      );
     const [first] = theirs;
     if (first === undefined) {
       terminal.out(`No bodies are kept of "${options.person}".`);
@@ -173,7 +192,9 @@ export async function auditErase(context: CommandContext, options: AuditEraseOpt
     const of = `${first.issuer}#${first.subject}`;
     const erased = await eraseForPerson(database, theirs, { actor: `cli:${userName()}`, tenant: first.tenant, of });
     terminal.out(`Erased: ${erased} bodies with their salts. The records stay, and the chain as it was.`);
-    terminal.err(terminal.dim('A running gateway records the erasure within seconds. Copies in backups are yours to delete.'));
+    terminal.err(
+      terminal.dim('A running gateway records the erasure within seconds. Copies in backups are yours to delete.'),
+    );
     return EXIT.done;
   });
 }
@@ -183,14 +204,23 @@ const PAGE = 200;
 async function bodiesOf(store: BodyStore, wanted: WantedPerson) {
   const theirs: StoredBody[] = [];
   let unreadable = 0;
-  for (let page = await store.list(undefined, PAGE); page.length > 0; page = await store.list(page.at(-1)?.requestId, PAGE)) {
+  for (
+    let page = await store.list(undefined, PAGE);
+    page.length > 0;
+    page = await store.list(page.at(-1)?.requestId, PAGE)
+  ) {
     for (const body of page) {
       if (body.salt === '') unreadable += 1;
       // Without its content: a person may have many.
       else if (isTheirs(body, wanted)) theirs.push({ ...body, content: '' });
     }
   }
-  const identities = new Map(theirs.map(({ tenant, issuer, subject }) => [JSON.stringify([tenant, issuer, subject]), { tenant, issuer, subject }]));
+  const identities = new Map(
+    theirs.map(({ tenant, issuer, subject }) => [
+      JSON.stringify([tenant, issuer, subject]),
+      { tenant, issuer, subject },
+    ]),
+  );
   if (identities.size > 1) throw several(wanted.person, [...identities.values()]);
   return { theirs, unreadable };
 }
@@ -217,7 +247,11 @@ function summary(bodies: readonly StoredBody[]): readonly string[] {
 /** On a terminal only: a script says --yes. @throws CommandError */
 async function confirmed(): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new CommandError('Nobody is there to confirm it.', EXIT.usage, 'Erasing cannot be undone. Say --yes to do it.');
+    throw new CommandError(
+      'Nobody is there to confirm it.',
+      EXIT.usage,
+      'Erasing cannot be undone. Say --yes to do it.',
+    );
   }
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   try {
@@ -234,5 +268,9 @@ function instantOf(text: string | undefined): number | undefined {
   if (duration.ok) return Date.now() - duration.value;
   const date = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(date)) return date;
-  throw new CommandError(`"${text}" is no time.`, EXIT.usage, 'Write how long ago (30m, 2h, 7d) or a date (2027-01-31).');
+  throw new CommandError(
+    `"${text}" is no time.`,
+    EXIT.usage,
+    'Write how long ago (30m, 2h, 7d) or a date (2027-01-31).',
+  );
 }

@@ -25,7 +25,9 @@ export function addBodies(audit: Command, context: CommandContext, ended: Ended)
       const { auditBody } = await import('./audit-body.ts');
       ended(await auditBody(context, { request, ...options }));
     });
-  aboutPerson(audit.command('export').description('Everything that is recorded of a person, with the bodies of their calls.'))
+  aboutPerson(
+    audit.command('export').description('Everything that is recorded of a person, with the bodies of their calls.'),
+  )
     .requiredOption('-o, --output <folder>', 'a new folder: records, bodies, a manifest')
     .option('--since <time>', 'how long ago (30m, 2h, 7d), or a date')
     .option('--until <time>', 'the same')
@@ -34,7 +36,9 @@ export function addBodies(audit: Command, context: CommandContext, ended: Ended)
       const { auditExport } = await import('./audit-person.ts');
       ended(await auditExport(context, options));
     });
-  aboutPerson(audit.command('erase').description("Erase the bodies of a person's calls for good. The record stays provable."))
+  aboutPerson(
+    audit.command('erase').description("Erase the bodies of a person's calls for good. The record stays provable."),
+  )
     .option('-y, --yes', 'do not ask', false)
     .action(async (options: AuditEraseOptions) => {
       const { auditErase } = await import('./audit-person.ts');

@@ -36,7 +36,8 @@ export async function withBodies<T>(
     const keyRing = await loadKeyRing({ file: config.keys.file, randomBytes });
     database = await openDatabase({ config, env, logger: SILENT }, COMMAND_MS);
     if (database === undefined) {
-      const message = 'This configuration keeps bodies in the memory of its gateway (storage.url is memory:), out of reach.';
+      const message =
+        'This configuration keeps bodies in the memory of its gateway (storage.url is memory:), out of reach.';
       throw new CommandError(message, EXIT.usage);
     }
     if (!(await database.ready(OPEN_MS))) {

@@ -44,7 +44,9 @@ export const redactionSchema = z
       .describe('By server/tool, with * and ?: what is taken out of the bodies that `audit.bodies` keeps.'),
   })
   .prefault({})
-  .describe('What is taken out of everything that is written: the log, the record, kept bodies. Calls are not changed.');
+  .describe(
+    'What is taken out of everything that is written: the log, the record, kept bodies. Calls are not changed.',
+  );
 
 const MAX_BODY_BYTES = 1_048_576;
 
@@ -59,7 +61,9 @@ export const bodiesSchema = z
       .describe('Of each of the two. More is cut, and the record says so.'),
     keep: period.prefault('30d').describe('How long. Then they are deleted; the record keeps their commitments.'),
   })
-  .describe('Keeps redacted arguments and results in the storage, sealed. Off by default: the record has digests only.');
+  .describe(
+    'Keeps redacted arguments and results in the storage, sealed. Off by default: the record has digests only.',
+  );
 
 export function compileRedaction({ personal, patterns, tools }: z.output<typeof redactionSchema>): RedactionConfig {
   return {

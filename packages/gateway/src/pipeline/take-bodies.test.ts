@@ -46,7 +46,9 @@ describe('bodies of calls', () => {
   it('are taken of a result that came whole, and of one that the gateway made', async () => {
     const whole = keeping(100, message('{"content":[]}'));
     await whole.handle(callTool('read', { path: 'a' }));
-    expect(whole.kept).toMatchObject([{ arguments: { path: 'a' }, result: { whole: true }, principal: { name: 'alice' } }]);
+    expect(whole.kept).toMatchObject([
+      { arguments: { path: 'a' }, result: { whole: true }, principal: { name: 'alice' } },
+    ]);
     expect(whole.kept.map(read)).toEqual(['{"content":[]}']);
     expect(whole.events.at(-1)).toMatchObject({ bodies: true });
     const made = keeping(100, { kind: 'complete', result: { kind: 'value', value: { a: 1 } } });

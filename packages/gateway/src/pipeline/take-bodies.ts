@@ -37,7 +37,10 @@ export function takeBodies(
     const rest = copied(message, message.rest, { maxBytes: wanted.resultBytes, keep });
     return { kind: 'complete', result: { kind: 'message', message: { ...message, rest } } };
   }
-  keep({ bytes: message.head.subarray(message.resultStart, message.resultEnd), whole: message.resultEnd !== undefined });
+  keep({
+    bytes: message.head.subarray(message.resultStart, message.resultEnd),
+    whole: message.resultEnd !== undefined,
+  });
   return outcome;
 }
 

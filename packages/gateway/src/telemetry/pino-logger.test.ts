@@ -119,7 +119,10 @@ describe('a line that is redacted', () => {
     const { lines, logger } = recording({ format, level: 'debug', redactText });
     const cause = new Error(`cause ${SECRET}`);
     const error = Object.assign(new Error(`it failed with ${SECRET}`, { cause }), { detail: { body: SECRET } });
-    logger.info({ url: `http://x/?k=${SECRET}`, list: [SECRET, { deep: [SECRET] }], named: { [SECRET]: 1 } }, `message ${SECRET}`);
+    logger.info(
+      { url: `http://x/?k=${SECRET}`, list: [SECRET, { deep: [SECRET] }], named: { [SECRET]: 1 } },
+      `message ${SECRET}`,
+    );
     logger.error({ err: error }, 'failed');
     logger.warn({ err: error, other: error }, 'warned');
     logger.debug({ a: { b: { c: { d: { e: { f: SECRET } } } } } }, 'deep');

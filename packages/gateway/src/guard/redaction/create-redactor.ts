@@ -27,7 +27,9 @@ const MAX_TEXT_CHARS = 8_192;
 const MAX_BODY_CHARS = 4 * 1_048_576;
 
 /** For a command or a logger, which write nothing but texts. @throws RangeError for a pattern that cannot be used */
-export function createRedactText(options: Omit<RedactorOptions, 'tools' | 'thread'>): (text: string) => Redacted<string> {
+export function createRedactText(
+  options: Omit<RedactorOptions, 'tools' | 'thread'>,
+): (text: string) => Redacted<string> {
   const { personal, patterns, maxTextChars = MAX_TEXT_CHARS } = options;
   const finders = patterns.map((pattern) => {
     const compiled = compileCustomPattern(pattern);
@@ -75,4 +77,5 @@ export function createRedactor(options: RedactorOptions): ClosableRedactor {
   };
 }
 
-const marked = (body: EncodedBody, cut: boolean): EncodedBody => (body.kind === 'redacted' && cut ? { ...body, cut } : body);
+const marked = (body: EncodedBody, cut: boolean): EncodedBody =>
+  body.kind === 'redacted' && cut ? { ...body, cut } : body;

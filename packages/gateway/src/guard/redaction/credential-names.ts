@@ -30,7 +30,19 @@ const SECRET_ENDS = [
 const SECRET_WORDS = new Set(['pass', 'pw', 'psk', 'otp', 'totp', 'sig', 'creds']);
 const DIGIT_WORDS = new Set(['pin', 'cvv', 'cvc', 'cvv2', 'csc']);
 const HEADERS = new Set(['authorization', 'proxyauthorization', 'cookie', 'setcookie', 'cookies']);
-const WEAK_ENDS = ['key', 'auth', 'authentication', 'session', 'sessionid', 'sessid', 'sid', 'signature', 'access', 'salt', 'seed'];
+const WEAK_ENDS = [
+  'key',
+  'auth',
+  'authentication',
+  'session',
+  'sessionid',
+  'sessid',
+  'sid',
+  'signature',
+  'access',
+  'salt',
+  'seed',
+];
 
 /** Tokens that let nobody in: of text, of lists, of progress. */
 const HARMLESS_TOKEN =
@@ -38,7 +50,8 @@ const HARMLESS_TOKEN =
 const HARMLESS_KEY =
   /(?:public|primary|foreign|partition|sort|cache|group|row|object|s3|idempotency|i18n|translation|dictionary|map|shard|routing|dedup|deduplication)keys?$/;
 
-const PHONE_WORDS = /(?:phone|phonenumber|phoneno|telephone|telephonenumber|mobile|mobilenumber|cellphone|cell|fax|faxnumber|msisdn|telefon|handynummer|tel)$/;
+const PHONE_WORDS =
+  /(?:phone|phonenumber|phoneno|telephone|telephonenumber|mobile|mobilenumber|cellphone|cell|fax|faxnumber|msisdn|telefon|handynummer|tel)$/;
 const SSN_WORDS = /(?:ssn|socialsecurity|socialsecuritynumber|socialsecurityno)$/;
 const CARD_WORDS = /(?:cardnumber|cardno|ccnumber|ccnum|creditcard|debitcard|pan)$/;
 

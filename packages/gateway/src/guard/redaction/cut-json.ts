@@ -95,7 +95,7 @@ export function closedJson(text: string): ClosedJson | undefined {
   let safe = 0;
   let safeOpen: readonly string[] = [];
   let last = '';
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const character = text[at] ?? '';
     if (character === '"') {
       const end = stringEnd(text, at);
@@ -145,6 +145,9 @@ function cutString(text: string, { at, open, safe, safeOpen }: CutString): Close
   const isValue = before.endsWith(':') || open.at(-1) === ']';
   if (!isValue) return closed(text, safe, safeOpen);
   // Half an escape goes with the run that it stands in, or is taken off here.
-  const kept = withoutLastRun(text.slice(at + 1).replace(/\\(?:u[0-9a-fA-F]{0,3})?$/, '')).replace(/(?<!\\)((?:\\\\){0,64})\\$/, '$1');
+  const kept = withoutLastRun(text.slice(at + 1).replace(/\\(?:u[0-9a-fA-F]{0,3})?$/, '')).replace(
+    /(?<!\\)((?:\\\\){0,64})\\$/,
+    '$1',
+  );
   return { json: `${text.slice(0, at)}"${kept}${CUT_MARK}"${closing(open)}`, complete: false };
 }

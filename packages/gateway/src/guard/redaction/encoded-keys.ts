@@ -4,7 +4,8 @@ import { BASE64, BASE64URL, BEARER, isIn, runEnd, type Found } from './rule.ts';
 
 /** Also as it stands in URLs and forms, and in SSH's (`OPENSSH`) and PGP's (`BLOCK`) names for it. */
 const PEM_BEGIN = /-{2,5}(?: |\+|%20)?BEGIN(?:[ +]|%20)[A-Z0-9 +%]{0,40}PRIVATE(?:[ +]|%20)KEY/g;
-const PEM_END = /-{2,5}(?: |\+|%20)?END(?:[ +]|%20)[A-Z0-9 +%]{0,40}PRIVATE(?:[ +]|%20)KEY(?:(?:[ +]|%20)BLOCK)?-{0,5}/g;
+const PEM_END =
+  /-{2,5}(?: |\+|%20)?END(?:[ +]|%20)[A-Z0-9 +%]{0,40}PRIVATE(?:[ +]|%20)KEY(?:(?:[ +]|%20)BLOCK)?-{0,5}/g;
 
 /** Whatever the newlines in between have become: real ones, `\n`, `\\n`, spaces, nothing. Without an end, what could be key. */
 export function findPrivateKeys(text: string, found: Found): void {
@@ -34,7 +35,7 @@ const ENCODED_HEAD_CHARS = 88;
 
 /** A PEM file in base64, as Kubernetes' secrets and many variables have it. Certificates and public keys stay. */
 export function findEncodedPrivateKeys(text: string, found: Found): void {
-  for (let at = text.indexOf(ENCODED_BEGIN); at !== -1; ) {
+  for (let at = text.indexOf(ENCODED_BEGIN); at !== -1;) {
     const end = runEnd(BASE64, text, at);
     const head = Buffer.from(text.slice(at, Math.min(end, at + ENCODED_HEAD_CHARS)), 'base64').toString('latin1');
     if (head.includes('PRIVATE KEY')) found('private-key', at, end);
@@ -48,7 +49,7 @@ const LEAST_PART_CHARS = 8;
 
 /** RFC 7519, and JWE's five parts. A part that is empty is a detached payload or an unsecured token. */
 export function findJsonWebTokens(text: string, found: Found): void {
-  for (let at = text.indexOf(JOSE_BEGIN); at !== -1; ) {
+  for (let at = text.indexOf(JOSE_BEGIN); at !== -1;) {
     let end = runEnd(BASE64URL, text, at);
     const begin = at;
     let parts = 1;
@@ -101,6 +102,9 @@ function isToken(value: string, scheme: string): boolean {
   if (value.length < (sure ? 8 : 16)) return false;
   const digit = /\d/.test(value);
   const mixed = /[a-z]/.test(value) && /[A-Z]/.test(value.slice(1));
-  if (!sure) return digit && /[A-Za-z]/.test(value) && !/^[0-9-]/.test(value) && !value.includes('=') && (mixed || value.length >= 24);
+  if (!sure)
+    return (
+      digit && /[A-Za-z]/.test(value) && !/^[0-9-]/.test(value) && !value.includes('=') && (mixed || value.length >= 24)
+    );
   return (digit && /[A-Za-z]/.test(value)) || (mixed && value.length >= 16) || value.length >= 32;
 }

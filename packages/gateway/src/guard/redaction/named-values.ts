@@ -62,7 +62,8 @@ function lookForNames(text: string, found: Found): void {
   }
 }
 
-const WORD_BEFORE = /(?:api|access|secret|private|client|signing|encryption|auth|account|license|subscription|recovery|seed|session|card|social security|phone|mobile)[ \t]$/i;
+const WORD_BEFORE =
+  /(?:api|access|secret|private|client|signing|encryption|auth|account|license|subscription|recovery|seed|session|card|social security|phone|mobile)[ \t]$/i;
 const MAX_WORD_BEFORE_CHARS = 16;
 
 /** "API key", "Access token": names that people write in two words. */
@@ -150,7 +151,12 @@ function bare({ text, kind, end: nameEnd }: Named, from: number, pattern: RegExp
   while (last > from && /[.!?:\s]/.test(text[last - 1] ?? '')) last--;
   const value = text.slice(from, last);
   // A call, an index, a member: source code says where the value comes from, and not what it is.
-  if (text[end] === '(' || text[end] === '[' || /^(?:self|this|args|config|options|process|os|env|request|req|ctx)\./.test(value)) return undefined;
+  if (
+    text[end] === '(' ||
+    text[end] === '[' ||
+    /^(?:self|this|args|config|options|process|os|env|request|req|ctx)\./.test(value)
+  )
+    return undefined;
   if (/^[A-Za-z_][A-Za-z_.]*$/.test(value) && (!sure || isReference(value))) return undefined;
   return last > from && nameEnd <= from && accepts(kind, value, sure) ? { start: from, end: last } : undefined;
 }
@@ -166,7 +172,9 @@ function accepts(kind: NameKind, value: string, sure: boolean): boolean {
   const digits = value.replace(/\D/g, '').length;
   switch (kind) {
     case 'secret':
-      return !WORDS.has(value.toLowerCase()) && !/^-?\d{1,5}(?:\.\d{1,6})?$/.test(value) && (sure || /[\d\W_]/.test(value));
+      return (
+        !WORDS.has(value.toLowerCase()) && !/^-?\d{1,5}(?:\.\d{1,6})?$/.test(value) && (sure || /[\d\W_]/.test(value))
+      );
     case 'digits':
       return /^\d{3,10}$/.test(value);
     case 'weak':
@@ -182,7 +190,8 @@ function accepts(kind: NameKind, value: string, sure: boolean): boolean {
   }
 }
 
-const KNOWN_SCHEME = /^(?:basic|bearer|digest|token|apikey|api-key|key|negotiate|ntlm|dpop|hawk|oauth|gnap|aws4-hmac-sha256|scram-[a-z0-9-]{1,20}|mutual|signature|sso-key|splunk|discogs)\b/i;
+const KNOWN_SCHEME =
+  /^(?:basic|bearer|digest|token|apikey|api-key|key|negotiate|ntlm|dpop|hawk|oauth|gnap|aws4-hmac-sha256|scram-[a-z0-9-]{1,20}|mutual|signature|sso-key|splunk|discogs)\b/i;
 
 /** The rest of the line, as far as its quotes: a scheme and its credentials, or cookies. */
 function headerValue(text: string, from: number): Value | undefined {
@@ -192,14 +201,17 @@ function headerValue(text: string, from: number): Value | undefined {
   const value = text.slice(start, end).trimEnd();
   if (value === '' || PLACEHOLDER.test(value)) return undefined;
   const word = /\s/.test(value) ? '' : value;
-  const isOne = KNOWN_SCHEME.test(value) ? /\s\S/.test(value) || /\d/.test(value) : value.includes('=') || (word.length >= 6 && /[\d\W_]/.test(word));
+  const isOne = KNOWN_SCHEME.test(value)
+    ? /\s\S/.test(value) || /\d/.test(value)
+    : value.includes('=') || (word.length >= 6 && /[\d\W_]/.test(word));
   return isOne ? { start, end: start + value.length } : undefined;
 }
 
 /** The name begins its line and the value ends it: a setting in YAML or on a form. */
-function endsLine(text: string, nameStart: number, from: number): boolean {
-  const before = text.slice(Math.max(0, nameStart - 40), nameStart);
-  if (!/(?:^|[\n\r"'`]|\\n)[\s>*-]{0,24}(?:export |set |my |your |the )?["']?[\w .-]{0,16}$/i.test(before)) return false;
+function endsLine(text: string, named: number, from: number): boolean {
+  const before = text.slice(Math.max(0, named - 40), named);
+  if (!/(?:^|[\n\r"'`]|\\n)[\s>*-]{0,24}(?:export |set |my |your |the )?["']?[\w .-]{0,16}$/i.test(before))
+    return false;
   const line = text.slice(from, endOfLine(text, from)).replace(/(?:\\[nr]|["'`]).*$/, '');
   return !/\s/.test(line.trim()) && !/[,;({]$/.test(line.trim());
 }
@@ -220,7 +232,8 @@ function endOfLine(text: string, from: number): number {
 const TOLD_CHARS = 120;
 const TOLD_WORDS = 5;
 /** What stands between is an id of something else. */
-const OTHER_ID = /^(?:commit|sha|sha1|sha256|md5|hash|digest|id|ids|uuid|version|checksum|file|path|branch|tag|revision|build|request|trace|span|at)\b/i;
+const OTHER_ID =
+  /^(?:commit|sha|sha1|sha256|md5|hash|digest|id|ids|uuid|version|checksum|file|path|branch|tag|revision|build|request|trace|span|at)\b/i;
 
 /** "the password is Tr0ub4dor&3", "your API key 9f8e…": in prose only what cannot be a word. */
 function toldValue(text: string, from: number): Value | undefined {
@@ -229,7 +242,11 @@ function toldValue(text: string, from: number): Value | undefined {
   if (!/\d/.test(line)) return undefined;
   const words = /[^\s"'`,;]{1,120}/g;
   let said = false;
-  for (let count = 0, match = words.exec(line); match !== null && count < TOLD_WORDS; count++, match = words.exec(line)) {
+  for (
+    let count = 0, match = words.exec(line);
+    match !== null && count < TOLD_WORDS;
+    count++, match = words.exec(line)
+  ) {
     const word = match[0].replace(/[.!?:)]{1,3}$/, '');
     if (OTHER_ID.test(word) || PLACEHOLDER.test(word)) return undefined;
     const drawn = looksRandom(word, 12) || isLongHex(word);

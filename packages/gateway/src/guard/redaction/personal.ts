@@ -4,7 +4,8 @@ import { isIP } from 'node:net';
 
 import { ALNUM, isIn, type Found } from './rule.ts';
 
-const FILE_ENDINGS = /\.(?:png|jpe?g|gif|svg|webp|ico|css|m?[jt]sx?|json|html?|map|woff2?|ttf|md|txt|ya?ml|lock|tgz|zip)$/i;
+const FILE_ENDINGS =
+  /\.(?:png|jpe?g|gif|svg|webp|ico|css|m?[jt]sx?|json|html?|map|woff2?|ttf|md|txt|ya?ml|lock|tgz|zip)$/i;
 const LOCAL = /[\p{L}\p{N}._+'~!#$&*=?^{|}-]{1,64}$/u;
 const DOMAIN = /^(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.){1,8}(?:\p{L}{2,24}|xn--[a-z0-9-]{2,59})/u;
 const MAX_LOCAL_CHARS = 64;
@@ -99,7 +100,7 @@ function endOfCharacters(text: string, start: number, count: number): number | u
 
 /** ISO 7064, mod 97-10: nine digits at a time. */
 function isIban(compact: string): boolean {
-  const digits = [...compact.slice(4), ...compact.slice(0, 4)].map((one) => parseInt(one, 36)).join('');
+  const digits = (compact.slice(4) + compact.slice(0, 4)).replace(/[A-Z]/g, (letter) => String(parseInt(letter, 36)));
   let rest = '';
   for (let at = 0; at < digits.length; at += 7) rest = String(Number(rest + digits.slice(at, at + 7)) % 97);
   return rest === '1';
@@ -138,7 +139,8 @@ export function findPhones(text: string, found: Found): void {
   }
 }
 
-const ADDRESS = /(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::{1,2}[0-9a-fA-F]{1,4}){2,7}(?:::)?)(?![\w:]|\.\d)/g;
+const ADDRESS =
+  /(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::{1,2}[0-9a-fA-F]{1,4}){2,7}(?:::)?)(?![\w:]|\.\d)/g;
 
 export function findAddresses(text: string, found: Found): void {
   ADDRESS.lastIndex = 0;

@@ -33,30 +33,56 @@ describe('redaction of a body', () => {
   });
 
   it('leaves ordinary texts, numbers and shapes as they are', async () => {
-    const body: JsonObject = { texts: [...ORDINARY], n: 1763977200123, f: -0.5, t: true, none: null, empty: {}, list: [] };
+    const body: JsonObject = {
+      texts: [...ORDINARY],
+      n: 1763977200123,
+      f: -0.5,
+      t: true,
+      none: null,
+      empty: {},
+      list: [],
+    };
     expect(await redactor.body(body, of)).toEqual({ value: body, rules: [] });
   });
 
   it.each<[JsonObject, JsonObject]>([
-    [{ password: 'x', user: 'a' }, { password: '[redacted:named]', user: 'a' }],
+    [
+      { password: 'x', user: 'a' },
+      { password: '[redacted:named]', user: 'a' },
+    ],
     [{ db: { Secret: { value: 'a b', ttl: 5 } } }, { db: { Secret: { value: '[redacted:named]', ttl: 5 } } }],
     [{ passwords: ['one', 'two'] }, { passwords: ['[redacted:named]', '[redacted:named]'] }],
     [{ env: [{ name: 'DB_PASSWORD', value: 'x' }] }, { env: [{ name: 'DB_PASSWORD', value: '[redacted:named]' }] }],
     [{ args: ['--api-key', 'abc', 'x'] }, { args: ['--api-key', '[redacted:named]', 'x'] }],
     [{ headers: { Authorization: 'tok' } }, { headers: { Authorization: '[redacted:named]' } }],
-    [{ pin: 1234, page: 1234 }, { pin: '[redacted:named]', page: 1234 }],
-    [{ cardNumber: 4111111111111111, n: 4111111111111112 }, { cardNumber: '[redacted:card]', n: 4111111111111112 }],
+    [
+      { pin: 1234, page: 1234 },
+      { pin: '[redacted:named]', page: 1234 },
+    ],
+    [
+      { cardNumber: 4111111111111111, n: 4111111111111112 },
+      { cardNumber: '[redacted:card]', n: 4111111111111112 },
+    ],
     [{ x: 4111111111111111 }, { x: '[redacted:card]' }],
     [{ phone: '5551234567' }, { phone: '[redacted:phone]' }],
-    [{ kty: 'oct', k: 'c2VjcmV0' }, { kty: 'oct', k: '[redacted:named]' }],
+    [
+      { kty: 'oct', k: 'c2VjcmV0' },
+      { kty: 'oct', k: '[redacted:named]' },
+    ],
     [{ words: ['password', 'is', 'a', 'word'] }, { words: ['password', 'is', 'a', 'word'] }],
-    [{ max_tokens: 1000, tokenCount: 7 }, { max_tokens: 1000, tokenCount: 7 }],
+    [
+      { max_tokens: 1000, tokenCount: 7 },
+      { max_tokens: 1000, tokenCount: 7 },
+    ],
     [
       { properties: { password: { type: 'string', description: 'The password.' } } },
       { properties: { password: { type: 'string', description: 'The password.' } } },
     ],
     [{ badge: 'see B-1234' }, { badge: 'see [redacted:badge]' }],
-    [{ content: 'all of it', nested: { a: { note: { x: 1 } } } }, { content: '[redacted:tool-rule]', nested: { a: { note: '[redacted:tool-rule]' } } }],
+    [
+      { content: 'all of it', nested: { a: { note: { x: 1 } } } },
+      { content: '[redacted:tool-rule]', nested: { a: { note: '[redacted:tool-rule]' } } },
+    ],
     [JSON.parse('{"__proto__": {"password": "x"}}'), JSON.parse('{"__proto__": {"password": "[redacted:named]"}}')],
   ])('knows what stands in %j by where it stands', async (body, expected) => {
     const { value } = await redactor.body(body, of);
@@ -76,14 +102,19 @@ describe('redaction of a body', () => {
   });
 
   it('reads bytes that were cut, and says so', async () => {
-    const bytes = encode({ content: [{ type: 'text', text: `hello password=hunter2 ${'word '.repeat(100)}` }], more: 'x' });
+    const bytes = encode({
+      content: [{ type: 'text', text: `hello password=hunter2 ${'word '.repeat(100)}` }],
+      more: 'x',
+    });
     const cut = await redactor.encoded({ bytes: bytes.slice(0, 200), whole: false }, { ...of, part: 'result' }, MAX);
     expect(cut).toMatchObject({ kind: 'redacted', cut: true, rules: ['named'] });
     expect(JSON.parse(cut.kind === 'redacted' ? cut.text : '')).toMatchObject({ content: [{ type: 'text' }] });
     const long = await redactor.encoded({ bytes, whole: true }, { ...of, part: 'result' }, 300);
     expect(long).toMatchObject({ cut: true });
     expect(await redactor.encoded({ bytes: encode(5), whole: true }, of, MAX)).toMatchObject({ because: 'unreadable' });
-    expect(await redactor.encoded({ bytes: new Uint8Array([255, 1]), whole: true }, of, MAX)).toMatchObject({ because: 'unreadable' });
+    expect(await redactor.encoded({ bytes: new Uint8Array([255, 1]), whole: true }, of, MAX)).toMatchObject({
+      because: 'unreadable',
+    });
   });
 
   it('withholds bodies that find no place in the queue, and those that wait when it is closed', async () => {
@@ -131,7 +162,42 @@ describe('JSON that was cut', () => {
 
 describe('hostile texts', () => {
   const text = createRedactText({ personal: PERSONAL_DATA, patterns: [], maxTextChars: 1_000_000 });
-  const pieces = ['sk-', 'eyJ', 'eyJa.', '-----BEGIN PRIVATE KEY"', '-----BEGIN ', 'a@', 'password=', 'password:"\\', '"', 'token ', '://a:', '+1', '(0', '0123 ', '4111 ', 'DE89 ', 'AKIA', 'xoxb-', 'Bearer ', ' ', 'aA1', '\\', '<password>', '--token ', 'cookie: ', '1', '::', "'", '=', 'LS0tLS1CRUdJTi', '{"kty":"', '"d":"', '.', '-'];
+  const pieces = [
+    'sk-',
+    'eyJ',
+    'eyJa.',
+    '-----BEGIN PRIVATE KEY"',
+    '-----BEGIN ',
+    'a@',
+    'password=',
+    'password:"\\',
+    '"',
+    'token ',
+    '://a:',
+    '+1',
+    '(0',
+    '0123 ',
+    '4111 ',
+    'DE89 ',
+    'AKIA',
+    'xoxb-',
+    'Bearer ',
+    ' ',
+    'aA1',
+    '\\',
+    '<password>',
+    '--token ',
+    'cookie: ',
+    '1',
+    '::',
+    "'",
+    '=',
+    'LS0tLS1CRUdJTi',
+    '{"kty":"',
+    '"d":"',
+    '.',
+    '-',
+  ];
 
   it('end: work that is not linear would take minutes for these', () => {
     for (const one of pieces) {

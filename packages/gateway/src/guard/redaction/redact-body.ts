@@ -71,7 +71,17 @@ const NO_PAIR: ReadonlyMap<string, NameKind | undefined> = new Map();
 const isBareName = (text: string): boolean => /^-{0,2}[A-Za-z][A-Za-z0-9_.-]{1,63}$/.test(text);
 
 /** What a schema says of a member with such a name is not its value. */
-const ABOUT_IT = new Set(['type', 'description', 'title', 'format', '$ref', 'example', 'required', 'readOnly', 'writeOnly']);
+const ABOUT_IT = new Set([
+  'type',
+  'description',
+  'title',
+  'format',
+  '$ref',
+  'example',
+  'required',
+  'readOnly',
+  'writeOnly',
+]);
 
 type At = { readonly walk: Walk; readonly depth: number };
 
@@ -84,7 +94,12 @@ function redactMember(value: Json, kind: NameKind | undefined, { walk, depth }: 
   const members = Object.entries(value).flatMap(([name, member]): [string, Json][] =>
     member === undefined
       ? []
-      : [[walk.redactor.redact(name, walk.rules), redactMember(member, ABOUT_IT.has(name) ? undefined : kind, { walk, depth: depth + 1 })]],
+      : [
+          [
+            walk.redactor.redact(name, walk.rules),
+            redactMember(member, ABOUT_IT.has(name) ? undefined : kind, { walk, depth: depth + 1 }),
+          ],
+        ],
   );
   return Object.fromEntries(members);
 }
@@ -125,10 +140,12 @@ function isMeant(kind: NameKind, text: string, digits: number, isNumber: boolean
 function redactList(value: readonly Json[], walk: Walk, depth: number): Json {
   return value.map((item, index) => {
     const before = index === 0 ? undefined : value[index - 1];
-    const kind = typeof item === 'string' && typeof before === 'string' && isNameOfNext(before) ? nameKind(before) : undefined;
+    const kind =
+      typeof item === 'string' && typeof before === 'string' && isNameOfNext(before) ? nameKind(before) : undefined;
     return redactMember(item, kind === 'secret' || kind === 'header' ? kind : undefined, { walk, depth: depth + 1 });
   });
 }
 
 /** In a list of words `password` is one of them; a flag, a variable or a header's name looks like none. */
-const isNameOfNext = (text: string): boolean => isBareName(text) && /^--|[_-]|[a-z][A-Z]|^[Aa]uthorization$|^[Cc]ookie$/.test(text);
+const isNameOfNext = (text: string): boolean =>
+  isBareName(text) && /^--|[_-]|[a-z][A-Z]|^[Aa]uthorization$|^[Cc]ookie$/.test(text);

@@ -45,8 +45,13 @@ const LEAST_CHARS = 6;
 /** What the numbers of people have at least: two digits beside each other or nearly so. */
 const SOME_DIGITS = /\d[ ().\-/]{0,2}\d[ ().\-/]{0,2}\d/;
 
-export function createTextRedactor(personal: ReadonlySet<PersonalData>, patterns: readonly Finder[] = []): TextRedactor {
-  const kinds = Object.keys(PERSONAL).filter(isKind).filter((kind) => personal.has(kind));
+export function createTextRedactor(
+  personal: ReadonlySet<PersonalData>,
+  patterns: readonly Finder[] = [],
+): TextRedactor {
+  const kinds = Object.keys(PERSONAL)
+    .filter(isKind)
+    .filter((kind) => personal.has(kind));
   const others = kinds.filter((kind) => !NUMBERS.has(kind)).map((kind) => PERSONAL[kind]);
   const numbers = kinds.filter((kind) => NUMBERS.has(kind)).map((kind) => PERSONAL[kind]);
   const skipped = new Set<string>(Object.keys(PERSONAL).filter((kind) => isKind(kind) && !personal.has(kind)));
@@ -78,7 +83,7 @@ export function without(text: string, spans: readonly Span[], rules: Set<string>
   const ordered = spans.toSorted((one, other) => one.start - other.start);
   let kept = '';
   let at = 0;
-  for (let index = 0; index < ordered.length; ) {
+  for (let index = 0; index < ordered.length;) {
     const first = ordered[index];
     if (first === undefined) break;
     let { end, name, rank } = first;

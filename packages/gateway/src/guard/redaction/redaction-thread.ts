@@ -44,7 +44,8 @@ export class RedactionThread {
     this.#options = { ...DEFAULTS, ...options };
     const { deadlineMs, maxQueue, maxQueueChars, startMs } = this.#options;
     for (const bound of [deadlineMs, maxQueue, maxQueueChars, startMs]) {
-      if (!(Number.isSafeInteger(bound) && bound > 0)) throw new RangeError('A bound of the redaction thread must be above 0.');
+      if (!(Number.isSafeInteger(bound) && bound > 0))
+        throw new RangeError('A bound of the redaction thread must be above 0.');
     }
   }
 

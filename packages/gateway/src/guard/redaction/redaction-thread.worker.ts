@@ -32,17 +32,19 @@ const parts: EncodeParts = {
   secretlint: await loadSecretlint(),
 };
 
-async function answer({ id, ...job }: ThreadJob): Promise<ThreadAnswer> {
+async function answer({ id, ...job }: ThreadJob): Promise<void> {
+  let done: ThreadAnswer;
   try {
-    return { id, body: await encodeBody(job, parts) };
+    done = { id, body: await encodeBody(job, parts) };
   } catch (error) {
-    return { id, fault: error instanceof Error ? error.name : 'unknown' };
+    done = { id, fault: error instanceof Error ? error.name : 'unknown' };
   }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  parentPort?.postMessage(done);
 }
 
 parentPort?.on('message', (job: ThreadJob) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
-  void answer(job).then((done) => parentPort?.postMessage(done));
+  void answer(job);
 });
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
 parentPort?.postMessage('ready');

@@ -24,7 +24,12 @@ export async function loadSecretlint(): Promise<SecretlintPass> {
       options: { config, noPhysicFilePath: true },
     });
     if (messages.length === 0) return texts;
-    const spans = messages.map(({ ruleId, range: [start, end] }, rank): Span => ({ name: nameOf(ruleId), start, end, rank }));
+    const spans = messages.map(({ ruleId, range: [start, end] }, rank): Span => ({
+      name: nameOf(ruleId),
+      start,
+      end,
+      rank,
+    }));
     return split(texts, spans, rules);
   };
 }
@@ -39,7 +44,11 @@ function split(texts: readonly string[], spans: readonly Span[], rules: Set<stri
     from += text.length + BETWEEN.length;
     const own = spans
       .filter((span) => span.start < start + text.length && span.end > start)
-      .map((span) => ({ ...span, start: Math.max(0, span.start - start), end: Math.min(text.length, span.end - start) }));
+      .map((span) => ({
+        ...span,
+        start: Math.max(0, span.start - start),
+        end: Math.min(text.length, span.end - start),
+      }));
     return own.length === 0 ? text : without(text, own, rules);
   });
 }

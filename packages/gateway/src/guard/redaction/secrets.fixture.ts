@@ -32,9 +32,18 @@ export const SECRETS: readonly (readonly [text: string, secret: string])[] = [
   [`got ${JWT}, which has expired`, JWT],
   [`Authorization: Bearer ${DRAWN}`, DRAWN],
   [`called with bearer ${DRAWN.slice(0, 20)}.`, DRAWN.slice(0, 20)],
-  ['{"authorization":"Digest username=\\"u\\", response=\\"6629fae49393a05397450978507c4ef1\\""}', '6629fae49393a05397450978507c4ef1'],
-  [`curl -H 'Authorization: Basic ${Buffer.from('al:hunter2x').toString('base64')}' http://x`, Buffer.from('al:hunter2x').toString('base64')],
-  [`proxy said basic ${Buffer.from('alice:hunter2').toString('base64')} is wrong`, Buffer.from('alice:hunter2').toString('base64')],
+  [
+    '{"authorization":"Digest username=\\"u\\", response=\\"6629fae49393a05397450978507c4ef1\\""}',
+    '6629fae49393a05397450978507c4ef1',
+  ],
+  [
+    `curl -H 'Authorization: Basic ${Buffer.from('al:hunter2x').toString('base64')}' http://x`,
+    Buffer.from('al:hunter2x').toString('base64'),
+  ],
+  [
+    `proxy said basic ${Buffer.from('alice:hunter2').toString('base64')} is wrong`,
+    Buffer.from('alice:hunter2').toString('base64'),
+  ],
   ['Cookie: sid=abc123; theme=dark', 'abc123'],
   ['Set-Cookie: session=s3cr3tv4lue; HttpOnly', 's3cr3tv4lue'],
   ['X-Api-Key: 8fa0c2', '8fa0c2'],
@@ -52,7 +61,7 @@ export const SECRETS: readonly (readonly [text: string, secret: string])[] = [
   ['mysql --password geheim1 -h db', 'geheim1'],
   ['deploy --api-key=k-12345 now', 'k-12345'],
   ['const apiKey = "ab12cd34";', 'ab12cd34'],
-  ['pwd => \'x9y8z7\'', 'x9y8z7'],
+  ["pwd => 'x9y8z7'", 'x9y8z7'],
   ['Server=db;User Id=sa;Password=P@ss,w0rd;Database=x', 'P@ss'],
   [glue('AccountName=a;Account', 'Key=', DRAWN, DRAWN, '=='), DRAWN],
   ['https://x.blob.core.windows.net/c?sv=2022-11-02&sig=Ab%2Fc1234567890%3D&se=1', 'Ab%2Fc1234567890'],
@@ -99,7 +108,10 @@ export const SECRETS: readonly (readonly [text: string, secret: string])[] = [
   [glue('https://discord', '.com/api/webhooks/123456789012345678/', DRAWN), DRAWN],
   [glue('MTIzNDU2Nzg5MDEyMzQ1Njc4', '.AbCdEf.', DRAWN), DRAWN],
   [glue(HEX32, '-us', '12'), HEX32],
-  [`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}`, 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A'],
+  [
+    `{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}`,
+    'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A',
+  ],
 ];
 
 export const PEOPLE: readonly (readonly [text: string, rule: string, secret: string])[] = [

@@ -3,7 +3,8 @@
 import { isLongHex, looksRandom } from './randomness.ts';
 import type { Found } from './rule.ts';
 
-const FLAG = /(?:^|\s)(?:-u|--user|--proxy-user|-U|sshpass\s{1,4}-p)(?:[ =]{1,2}|(?=["']))["']?(?:[^\s:"'/]{1,64}:)?([^\s"']{1,128})/g;
+const FLAG =
+  /(?<![\w-])(?:-u|--user|--proxy-user|-U|sshpass\s{1,4}-p)(?:[ =]{1,2}|(?=["']))["']?(?:[^\s:"'/]{1,64}:)?([^\s"']{1,128})/g;
 
 /** `curl -u user:password`, `sshpass -p password`. Two numbers are a user's and a group's ids. */
 export function findFlagPasswords(text: string, found: Found): void {
@@ -22,7 +23,7 @@ const MAX_AUTHORITY_CHARS = 1024;
 const ENDS_URL = /[\s"'`<>\\]/;
 
 export function findUrlPasswords(text: string, found: Found): void {
-  for (let at = text.indexOf('://'); at !== -1; ) {
+  for (let at = text.indexOf('://'); at !== -1;) {
     const from = at + 3;
     const end = urlEnd(text, from);
     const password = passwordIn(text.slice(from, end));
@@ -46,7 +47,8 @@ function passwordIn(rest: string): { readonly start: number; readonly end: numbe
   const colon = rest.indexOf(':');
   if (at === -1) {
     // `user:pa/ss@host`, and not `host:8080/path@2x`.
-    if (colon === -1 || slash === -1 || colon > slash || /^\d{0,5}$/.test(rest.slice(colon + 1, slash))) return undefined;
+    if (colon === -1 || slash === -1 || colon > slash || /^\d{0,5}$/.test(rest.slice(colon + 1, slash)))
+      return undefined;
     at = rest.indexOf('@', slash);
     if (at === -1) return undefined;
   }

@@ -43,7 +43,8 @@ export async function eraseForPerson(
     erased += await database.run((db) =>
       db.transaction().execute(async (transaction) => {
         let count = 0;
-        for (let at = 0; at < some.length; at += AT_ONCE) count += await eraseIn(transaction, some.slice(at, at + AT_ONCE));
+        for (let at = 0; at < some.length; at += AT_ONCE)
+          count += await eraseIn(transaction, some.slice(at, at + AT_ONCE));
         const event = { id: randomUUID(), at_ms: Date.now(), actor, action: 'bodies/erase', tenant };
         await transaction
           .insertInto('key_events')
@@ -118,17 +119,17 @@ export function createSqlBodyStore(database: SqlDatabase, { seal, now, yieldNow 
 }
 
 async function eraseIn(db: Kysely<Tables>, places: readonly BodyPlace[]): Promise<number> {
-    const { numDeletedRows } = await db
-      .deleteFrom('audit_bodies')
-      .where((where) =>
-        where.or(
-          places.map(({ requestId, tenant }) =>
-            where.and([where('request_id', '=', requestId), where('tenant', '=', tenant)]),
-          ),
+  const { numDeletedRows } = await db
+    .deleteFrom('audit_bodies')
+    .where((where) =>
+      where.or(
+        places.map(({ requestId, tenant }) =>
+          where.and([where('request_id', '=', requestId), where('tenant', '=', tenant)]),
         ),
-      )
-      .executeTakeFirst();
-    return Number(numDeletedRows);
+      ),
+    )
+    .executeTakeFirst();
+  return Number(numDeletedRows);
 }
 
 const toRow = (body: StoredBody, seal: TextSeal): AuditBodyTable => ({

@@ -38,8 +38,22 @@ function open(name: string, timeoutMs = 30_000) {
   const keys = createSqlApiKeyStore(database, { actor: 'cli:root', now: () => 77 });
   const keyEvents = createSqlKeyEventStore(database);
   const time = { nowMs: 0 };
-  const bodies = createSqlBodyStore(database, { seal: plainSeal, now: () => time.nowMs, yieldNow: () => Promise.resolve() });
-  return { file, clock, time, database, lines, keys, keyEvents, bodies, approvals: createSqlApprovalStore(database, plainSeal) };
+  const bodies = createSqlBodyStore(database, {
+    seal: plainSeal,
+    now: () => time.nowMs,
+    yieldNow: () => Promise.resolve(),
+  });
+  return {
+    file,
+    clock,
+    time,
+    database,
+    lines,
+    keys,
+    keyEvents,
+    bodies,
+    approvals: createSqlApprovalStore(database, plainSeal),
+  };
 }
 
 const KEY = { id: '1', tenant: 'default', name: 'alice', hash: 'h1', hint: 'sp_', groups: ['a'], createdAtMs: 1 };
