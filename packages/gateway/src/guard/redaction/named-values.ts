@@ -98,7 +98,7 @@ function valueOf(named: Named): Value | undefined {
   // `.netrc`
   const netrc = /\blogin\s{1,8}\S{1,100}\s{1,8}$/.test(text.slice(Math.max(0, start - 130), start));
   const beside = netrc ? after(FLAG_JOIN, text, end) : undefined;
-  return beside === undefined ? toldValue(text, end) : bare(named, beside, /[^\s]{1,8192}/y, true);
+  return beside === undefined ? toldValue(text, end) : bare(named, beside, /[^\s"'`\\]{1,8192}/y, true);
 }
 
 function after(pattern: RegExp, text: string, from: number): number | undefined {
