@@ -23,7 +23,9 @@ afterAll(async () => {
 
 async function start(bodies?: string, servers = '') {
   const gateway = await startTestGateway({
-    users: { alice: ['staff'], bob: ['staff'] },
+    users: { alice: ['staff'], bob: ['staff'], ivan: ['investigators'] },
+    policies:
+      'permit (principal in Group::"investigators", action == Action::"readAuditBodies", resource == Gateway::"sallyport");',
     ...(bodies === undefined ? {} : { bodies }),
     yaml: `storage: { url: "sqlite:./sallyport.db" }
 servers:${servers}
@@ -65,7 +67,8 @@ servers:${servers}
 }
 
 test('a call leaves its redacted bodies, sealed, and the record commits to them', async () => {
-  const { call, told, audit, unmapped, requestOf, records, database } = await start('{ tools: ["files/*"] }');
+  const { call, told, audit, unmapped, requestOf, records, database, url, keys } =
+    await start('{ tools: ["files/*"] }');
   const answer = await call('alice', 'echo', { path: 'a.txt', password: 'hunter2', to: 'bob@example.com' });
   expect(answer.text).toContain('hunter2');
   const [record] = await told(1);
@@ -79,6 +82,11 @@ test('a call leaves its redacted bodies, sealed, and the record commits to them'
   const outcome = records().find((one) => unmapped(one)['event'] === 'outcome' && requestOf(one) === requestOf(record));
   expect(outcome?.['unmapped']).toMatchObject({ bodies: 'follow' });
   expect(database()).not.toMatch(/hunter2|bob@example|a\.txt/);
+  const asked = `${url}/api/v1/audit/records/${requestOf(record)}/bodies`;
+  const read = await send(asked, { method: 'GET', headers: bearer(keys['ivan'] ?? '') });
+  expect(read.text).toContain('[redacted:named]');
+  expect(read.text).not.toMatch(/hunter2|bob@example/);
+  expect((await send(asked, { method: 'GET', headers: bearer(keys['bob'] ?? '') })).status).toBe(403);
   const shown = await audit('body', requestOf(record), '--json');
   expect(shown.code).toBe(0);
   const body = JSON.parse(shown.out) as Record<string, unknown>;

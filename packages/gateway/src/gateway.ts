@@ -28,7 +28,7 @@ import { loadArgumentParsers } from './composition/policy.ts';
 import { countedLimiter, countedWords, watchParts, watchPending } from './composition/metrics.ts';
 import { composeOversight } from './composition/oversight.ts';
 import { composeStanding } from './composition/standing.ts';
-import { composeBodies, composeRedactor } from './composition/redaction.ts';
+import { composeBodies, composeRedactor, shownBodies } from './composition/redaction.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
@@ -181,6 +181,7 @@ async function composeGateway(
   const live = new Live({ clockMs });
   const oversight = composeOversight({
     auditFile: config.audit.file,
+    bodies: shownBodies(storage.bodies),
     live,
     catalog: () => store.current,
     counts: () => entrypoint.counts(),

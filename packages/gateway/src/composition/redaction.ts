@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto';
 
 import type { BodiesLog } from '../audit/bodies.ts';
 import { createBodyKeeper, type BodyKeeper } from '../audit/body-keeper.ts';
-import type { BodyStore } from '../audit/body-store.ts';
+import { shownBody, type BodyStore } from '../audit/body-store.ts';
 import type { Config, RedactionConfig } from '../config/config.ts';
 import { createRedactor, createRedactText, type ClosableRedactor } from '../guard/redaction/create-redactor.ts';
 import { compileCustomPattern } from '../guard/redaction/custom-patterns.ts';
 import type { BodyRedactor, Redactor } from '../model/redaction.ts';
+import type { KeptBodies } from '../pipeline/oversee.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
@@ -38,6 +39,14 @@ function checked(config: RedactionConfig): RedactionConfig {
   if (problem !== undefined) throw new RedactionError(problem);
   return config;
 }
+
+/** For auditors, also of what was kept before it was switched off. */
+export const shownBodies = (store: Pick<BodyStore, 'get'>): KeptBodies => ({
+  async get(request, tenant) {
+    const body = await store.get(request, tenant);
+    return body === undefined ? undefined : shownBody(body);
+  },
+});
 
 export type BodyParts = {
   readonly config: Config;
