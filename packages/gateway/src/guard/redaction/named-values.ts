@@ -254,8 +254,8 @@ function toldValue(text: string, from: number): Value | undefined {
       const start = from + match.index;
       return { start, end: start + word.length };
     }
-    // The next sentence is about something else.
-    if (/[.!?]$/.test(match[0])) return undefined;
+    // The next sentence, or the next name, is about something else.
+    if (/[.!?]$|.[:=]$/.test(match[0])) return undefined;
     said = /^(?:is|was|ist|=|:|->|es|est)$/i.test(word);
   }
   return undefined;
