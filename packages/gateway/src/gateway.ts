@@ -11,6 +11,7 @@ import { setImmediate as yieldNow } from 'node:timers/promises';
 
 import type { AuditFiles } from './audit/append-file.ts';
 import { digestOf } from './audit/argument-digest.ts';
+import { RESULT_DIGESTS } from './audit/result-digest.ts';
 import { CatalogStore } from './catalog/catalog-store.ts';
 import { definitionChanges } from './catalog/definition-changes.ts';
 import { statusReport, toolSchemas, type StatusReport } from './catalog/status-report.ts';
@@ -41,6 +42,7 @@ import { createMemoryLegacySessions } from './entrypoint/legacy-sessions.ts';
 import { createOperationsListener } from './entrypoint/operations.ts';
 import { createArgumentValidator } from './guard/schema-validator.ts';
 import type { JsonObject } from './model/json.ts';
+import type { Redactor } from './model/redaction.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { SALLYPORT } from './protocol/identity.ts';
 import { checkParamHeaders } from './protocol/param-headers.ts';
@@ -123,7 +125,10 @@ async function composeGateway(
   const keyRing = await loadKeys(config.keys.file);
   const storage = await openStorage({ config, env, logger }, keyRing);
   opened.defer(() => storage.close());
-  const audit = await openAudit({ config: config.audit, logger, instruments, open: openAuditFile });
+  const redactor = composeRedactor(config.redaction);
+  opened.defer(() => redactor.close());
+  const redactText: Redactor['text'] = (text) => redactor.text(text);
+  const audit = await openAudit({ config: config.audit, logger, instruments, redactText, open: openAuditFile });
   opened.defer(() => audit.close());
   events.attach(audit);
   opened.defer(() => events.close());
@@ -146,8 +151,6 @@ async function composeGateway(
     composeApprovals({ config, store: storage.approvals, audit: countedWords(audit, instruments) }),
     Date.now,
   );
-  const redactor = composeRedactor(config.redaction);
-  opened.defer(() => redactor.close());
   const bodies = composeBodies({ config, redactor, store: storage.bodies, record: audit, instruments, logger });
   opened.defer(() => bodies?.close());
   const egress = createEgress();
@@ -219,6 +222,7 @@ async function composeGateway(
       instruments,
       logger,
       logCalls: config.log.calls,
+      ...(config.audit.resultDigests ? { resultDigests: RESULT_DIGESTS } : {}),
       clockMs,
     }),
     sealer: createSealer(keyRing, { now: Date.now, randomBytes, maxTokenBytes: MAX_SEALED_BYTES }),

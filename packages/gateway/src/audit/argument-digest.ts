@@ -82,6 +82,13 @@ function write(into: Canonical, value: Json, depth: number): void {
 
 const isArray = (value: readonly Json[] | JsonObject): value is readonly Json[] => Array.isArray(value);
 
+/** How the canonical JSON of any value begins: at most so many characters, for the price of as many. */
+export function canonicalStart(value: Json, maxChars: number): string {
+  const canonical: Canonical = { text: '', whole: true, bounds: { ...BOUNDS, maxChars } };
+  write(canonical, value, 0);
+  return canonical.text.slice(0, maxChars);
+}
+
 /**
  * `sha256:<hex>` over the canonical JSON of `value`. Where that is longer than the bound, `sha256-first-<n>:<hex>` over
  * its first `n` characters: still proof of how the arguments began, and honest about the rest.

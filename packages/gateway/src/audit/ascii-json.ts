@@ -19,6 +19,21 @@ export function quote(text: string, maxChars = 512): string {
   return JSON.stringify(kept.toWellFormed()).replace(NOT_PRINTABLE_ASCII, escapeUnit);
 }
 
+/**
+ * `text` as a JSON string of at most `maxAscii` characters, its quotes and escapes included: for text whose author decides
+ * how many escapes it needs.
+ */
+export function quoteWithin(text: string, maxAscii: number): string {
+  let kept = text.slice(0, maxAscii);
+  let quoted = quote(kept.length < text.length ? `${kept}\u2026` : text, maxAscii + 1);
+  while (quoted.length > maxAscii) {
+    // Escapes are six characters for one at most, so this ends after a few rounds.
+    kept = kept.slice(0, Math.floor((kept.length * maxAscii) / quoted.length) - 1);
+    quoted = quote(`${kept}\u2026`, maxAscii + 1);
+  }
+  return quoted;
+}
+
 /** Any small value that we made ourselves, as ASCII JSON. */
 export function asciiJson(value: Json): string {
   return JSON.stringify(value, (_key, member: unknown) =>

@@ -6,7 +6,7 @@ import type { Decision } from '../model/decision.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ApprovedRequest, InboundRequest } from '../model/request.ts';
 import type { Entry, EntryKind } from '../model/target.ts';
-import type { ApprovalFact } from '../model/trail.ts';
+import type { ApprovalFact, AttemptFact, EnteredStep } from '../model/trail.ts';
 
 /** One finished request, as the trail tells it. The sink turns it into the record's wire form. */
 export type AuditEvent = {
@@ -24,6 +24,16 @@ export type AuditEvent = {
   readonly resultBytes?: number;
   /** Its bodies are to be kept: a record of what became of them follows. */
   readonly bodies?: true;
+  /** Of the result as the server wrote it; only where the operator wants digests of results. */
+  readonly resultDigest?: string;
+  /** The answer came from a cache and is so old; no server was asked. */
+  readonly cached?: { readonly ageMs: number };
+  /** The steps it took. Times are monotonic, as `request.startedMs` is. */
+  readonly steps?: readonly EnteredStep[];
+  /** Those that ended, up to a bound. */
+  readonly attempts?: readonly AttemptFact[];
+  /** All of them. */
+  readonly attempted?: number;
 };
 
 export interface AuditLog {

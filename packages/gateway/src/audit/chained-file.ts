@@ -11,6 +11,7 @@ import type { Intent } from '../model/decision.ts';
 import { refuse } from '../model/failure.ts';
 import type { ApprovedRequest } from '../model/request.ts';
 import { isReadOnly } from './activity.ts';
+import { approvalRecord } from './approval-record.ts';
 import type { ApprovalWord, AuditEvent } from './audit-log.ts';
 import type { BodiesWord } from './bodies.ts';
 import { bodiesRecord } from './bodies-record.ts';
@@ -23,14 +24,12 @@ import type { RecordedEvent } from './event-log.ts';
 import { eventRecord } from './event-record.ts';
 import type { AuditStatus, FileAuditLog, FileAuditLogOptions } from './file-audit-log.ts';
 import { intentSequence, makeIntent } from './intent.ts';
+import { lifecycleRecord, type LifecycleEvent } from './lifecycle-record.ts';
 import type { OpenedRecord } from './open-record.ts';
 import {
-  approvalRecord,
   intentRecord,
-  lifecycleRecord,
   outcomeRecord,
   recordContext,
-  type LifecycleEvent,
   type Position,
   type RecordContext,
   type RecordText,
@@ -60,7 +59,7 @@ export class ChainedFile implements FileAuditLog {
   constructor(options: FileAuditLogOptions, opened: OpenedRecord) {
     this.#options = options;
     this.#opened = opened;
-    this.#context = recordContext(options.version);
+    this.#context = recordContext(options.version, options.redactText);
     this.#maxRecords = options.maxBacklogRecords ?? DEFAULTS.maxBacklogRecords;
     this.#maxBytes = options.maxBacklogBytes ?? DEFAULTS.maxBacklogBytes;
     this.#chain = createChain({

@@ -7,6 +7,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import type { Redactor } from '../model/redaction.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { auditFiles, type AuditFiles } from './append-file.ts';
@@ -30,6 +31,8 @@ export type FileAuditLogOptions = {
   readonly now: () => number;
   /** Of the product: stands in every record. */
   readonly version: string;
+  /** For other people's words: a purpose, an error, a line of stderr. Without it, they are withheld. */
+  readonly redactText?: Redactor['text'];
   /** Who attests: the replica's name. */
   readonly authority?: string;
   /** At most 10: a kill loses no more than this of read-only calls. */

@@ -12,7 +12,7 @@ import type { AppendFile } from './batch-writer.ts';
 import { readLine, type ChainTail } from './chain.ts';
 import { lockFile, type FileLock } from './file-lock.ts';
 import { readEnds, readFileTail, readFirstLine, type Repair } from './file-tail.ts';
-import type { LifecycleEvent } from './record.ts';
+import type { LifecycleEvent } from './lifecycle-record.ts';
 import type { OpenedFile } from './rotating-file.ts';
 import { segmentsOf, type Segment } from './segments.ts';
 import { putAway, readSpool, type TakenIn } from './spool.ts';

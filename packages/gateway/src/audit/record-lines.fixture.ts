@@ -4,7 +4,8 @@ import type { Permit } from '../model/decision.ts';
 import { principalKey, type Principal } from '../model/principal.ts';
 import type { AuditEvent } from './audit-log.ts';
 import { createChain } from './chain.ts';
-import { intentRecord, lifecycleRecord, outcomeRecord, recordContext, type Position } from './record.ts';
+import { lifecycleRecord } from './lifecycle-record.ts';
+import { intentRecord, outcomeRecord, recordContext, type Position } from './record.ts';
 import { alice, authorized, inbound, tool } from './testing.ts';
 
 export type Told = {
@@ -49,8 +50,8 @@ export function recordLines(): RecordLines {
     lines,
     intent: ({ id, timeMs, who = 'alice', tenant = 'default' }) => {
       const request = authorized(id, false);
-      const { operation, target, obligations } = request.permit;
-      const look = { operation, target, obligations, principal: person(who, tenant) };
+      const { operation, target, obligations, grounds } = request.permit;
+      const look = { operation, target, obligations, grounds, principal: person(who, tenant) };
       // Only `authz` makes permits; a test of reading needs the record of one all the same.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       const permit = look as unknown as Permit;

@@ -3,18 +3,12 @@ import { describe, expect, it } from 'vitest';
 
 import { failure } from '../model/failure.ts';
 import { digestOf } from './argument-digest.ts';
-import type { ApprovalWord, AuditEvent } from './audit-log.ts';
-import {
-  approvalRecord,
-  lifecycleRecord,
-  intentRecord,
-  outcomeRecord,
-  recordContext,
-  type RecordText,
-} from './record.ts';
+import type { AuditEvent } from './audit-log.ts';
+import { intentRecord, outcomeRecord, recordContext, type RecordText } from './record.ts';
 import { alice, authorized, inbound, outcome, tool } from './testing.ts';
 
 const context = recordContext('1.2.3');
+const redacting = recordContext('1.2.3', (text) => ({ value: text, rules: [] }));
 const at = { sequence: 7, uid: 'c0ffee-7' };
 
 /** What a reader of the record gets; the chain closes the brace. */
@@ -109,6 +103,94 @@ describe('the record of a call', () => {
     });
   });
 
+  it('names who acts on behalf of the user, and says what the client claims of its run', () => {
+    const vendor = { 'io.sallyport/run': 'nightly-42', 'io.sallyport/purpose': 'Close the month, key hunter2' };
+    const event: AuditEvent = {
+      ...outcome('r'),
+      request: { ...inbound(), meta: { vendor } },
+      principal: {
+        ...alice,
+        actors: [{ subject: 'agent', issuer: 'https://idp', clientId: 'c1' }, { subject: 'planner' }],
+      },
+    };
+    const redactText = (text: string) => ({ value: text.replace('hunter2', '***'), rules: ['password'] });
+    expect(parsed(outcomeRecord(event, at, recordContext('1', redactText)))).toMatchObject({
+      unmapped: {
+        actors: [{ uid: 'agent', idp: 'https://idp', client: 'c1' }, { uid: 'planner' }],
+        claimed: { run: 'nightly-42', purpose: 'Close the month, key ***' },
+      },
+    });
+    // Where nobody redacts, prose is withheld.
+    expect(parsed(outcomeRecord(event, at, context))).toMatchObject({
+      unmapped: { claimed: { purpose: '[withheld]' } },
+    });
+  });
+
+  it('tells each attempt with its time, its end, its credential and the server that was reached', () => {
+    const upstream = { revision: '2025-11-25', transport: 'stdio', name: 'files', version: '3.1' } as const;
+    const event = outcome('r', {
+      request: { ...inbound(), startedMs: 100 },
+      attempts: [
+        { startedMs: 100.25, endedMs: 101, outcome: 'server-unavailable' },
+        { startedMs: 102, endedMs: 103.5, outcome: 'ok', credential: 'environment', upstream },
+      ],
+      attempted: 3,
+    });
+    expect(parsed(outcomeRecord(event, at, context))).toMatchObject({
+      unmapped: {
+        attempts: [
+          { at_us: 250, us: 750, outcome: 'server-unavailable' },
+          { at_us: 2000, us: 1500, outcome: 'ok', credential: 'environment', upstream },
+        ],
+        attempted: 3,
+      },
+    });
+  });
+
+  it('tells the steps of what did not work or was slow, and in which it ended', () => {
+    const steps = [
+      { step: 'authenticate', atMs: 100 },
+      { step: 'authorize', atMs: 100.5 },
+    ] as const;
+    const of = (more: Partial<AuditEvent>): unknown =>
+      parsed(outcomeRecord(outcome('r', { request: { ...inbound(), startedMs: 100 }, steps, ...more }), at, context));
+    const told = { unmapped: { steps: ['authenticate', 0, 'authorize', 500] } };
+    expect(of({ durationMs: 300 })).toMatchObject(told);
+    expect(of({ outcome: 'refused', failure: failure('forbidden') })).toMatchObject({
+      unmapped: { ...told.unmapped, stage: 'authorize' },
+    });
+    expect(of({ durationMs: 3 })).not.toHaveProperty('unmapped.steps');
+  });
+
+  it('says when it came from a cache, and what exactly was passed on where that is wanted', () => {
+    const event = outcome('r', { cached: { ageMs: 1200.4 }, resultDigest: 'sha256:ab' });
+    expect(parsed(outcomeRecord(event, at, context))).toMatchObject({
+      unmapped: { cached: { age_ms: 1200 }, result: 'sha256:ab' },
+    });
+  });
+
+  it('names permits that did not count', () => {
+    const decision = { effect: 'deny', grounds: { ...grounds, policies: [], withheld: ['anyone'] } } as const;
+    expect(parsed(outcomeRecord(outcome('r', { decision }), at, context))).toMatchObject({
+      unmapped: { withheld: ['anyone'] },
+    });
+  });
+
+  it('is the same whether or not the same caller was recorded before', () => {
+    const say = (name: string, run: string): string => {
+      const { client, ...rest } = inbound();
+      const request = {
+        ...rest,
+        client: { ...client, info: { name, version: '1' } },
+        meta: { vendor: { 'io.sallyport/run': run } },
+      };
+      return outcomeRecord(outcome('r', { request }), at, context).join('');
+    };
+    const first = [say('a', '1'), say('b', '1'), say('a', '2')];
+    expect([say('a', '1'), say('b', '1'), say('a', '2')]).toEqual(first);
+    expect(new Set(first).size).toBe(3);
+  });
+
   it('refused before anyone was known names the failure and an unauthenticated actor', () => {
     const event: AuditEvent = {
       request: inbound(),
@@ -178,18 +260,35 @@ describe('the record of a call', () => {
     );
     fc.assert(
       fc.property(text, text, fc.jsonValue(), (name, subject, value) => {
-        const principal = { ...alice, subject, name, groups: [name, subject] };
+        const principal = { ...alice, subject, name, groups: [name, subject], actors: [{ subject: name }] };
+        const vendor = { 'io.sallyport/run': name, 'io.sallyport/purpose': subject, baggage: name };
+        const upstream = { revision: '2026-07-28', transport: 'http', name, version: subject } as const;
+        const client = { ...inbound().client, info: { name, version: subject }, session: name };
         const event: AuditEvent = {
           ...outcome(name, {
             principal,
             entry: tool(name, true),
-            decision: { effect: 'deny', grounds: { ...grounds, policies: [name] } },
+            decision: {
+              effect: 'deny',
+              grounds: { ...grounds, policies: [name], errors: [subject], withheld: [name] },
+            },
+            outcome: 'failed',
+            failure: failure('upstream-error', {
+              reason: name,
+              upstream: { code: 1, message: name, data: value },
+            }),
+            attempts: [{ startedMs: 0, endedMs: 1, outcome: 'upstream-error', upstream, stderr: [name, subject] }],
+            attempted: 1,
           }),
-          request: inbound({ id: subject, args: { [name]: JSON.parse(JSON.stringify(value)) } }),
+          request: {
+            ...inbound({ id: subject, args: { [name]: JSON.parse(JSON.stringify(value)) } }),
+            client,
+            meta: { vendor },
+          },
         };
-        const record = outcomeRecord(event, at, context).join('');
+        const record = outcomeRecord(event, at, redacting).join('');
         expect(record).toMatch(/^[\x20-\x7e]*$/);
-        expect(record.length).toBeLessThan(40_000);
+        expect(record.length).toBeLessThan(80_000);
         expect(JSON.stringify(parsed([record]))).not.toMatch(/\\ud[89a-f]/);
         expect(parsed([record])).toMatchObject({ metadata: { sequence: 7 } });
       }),
@@ -205,7 +304,7 @@ describe('the record of an intent', () => {
       activity_id: 99,
       status_id: 99,
       status: 'intended',
-      actor: { user: { uid: 'alice' } },
+      actor: { user: { uid: 'alice' }, authorizations: [{ decision: 'allowed', policy: { uid: 'files.allow[0]' } }] },
       resources: [{ uid: 'files/write' }],
       unmapped: { event: 'intent', arguments: digestOf({ a: [true, null], b: 1 }) },
     });
@@ -228,103 +327,5 @@ describe('the record of an approval', () => {
     const refused = failure('invalid-state', { reason: 'the state is forged' });
     const record = parsed(outcomeRecord(outcome('r', { outcome: 'refused', failure: refused }), at, context));
     expect(record).toMatchObject({ status_code: 'invalid-state', unmapped: { reason: 'the state is forged' } });
-  });
-
-  const word: ApprovalWord = {
-    timeMs: 1_790_000_000_000,
-    by: { ...alice, credential: { kind: 'browser' } },
-    verdict: 'approved',
-    how: 'browser',
-    approval: {
-      id: 'a1',
-      status: 'approved',
-      kind: 'tool',
-      address: 'db/drop',
-      risk: 'high',
-      requestedBy: 'bob',
-      argumentsDigest: 'ab'.repeat(32),
-      requestId: 'r-9',
-    },
-  };
-
-  it('tells who said what to whose call, and which records of the call it belongs to', () => {
-    expect(parsed(approvalRecord(word, at, context))).toMatchObject({
-      class_uid: 6003,
-      status: 'Success',
-      actor: { user: { uid: 'alice' } },
-      resources: [{ type: 'tool', uid: 'db/drop', criticality: 'high' }],
-      api: { service: { name: 'db' }, operation: 'approvals/decide', request: { uid: 'r-9' } },
-      metadata: { correlation_uid: 'r-9', tenant_uid: 'default' },
-      unmapped: {
-        event: 'approval',
-        outcome: 'approved',
-        approval: { id: 'a1', state: 'approved', verdict: 'approved', how: 'browser', requested_by: 'bob' },
-        arguments: `sha256:${'ab'.repeat(32)}`,
-        credential: 'browser',
-      },
-    });
-  });
-
-  it('tells of a word that was not theirs to say', () => {
-    expect(parsed(approvalRecord({ ...word, fault: 'own-request' }, at, context))).toMatchObject({
-      severity_id: 2,
-      status: 'Failure',
-      status_code: 'own-request',
-    });
-  });
-});
-
-describe("the writer's own record", () => {
-  it('is an OCSF Application Lifecycle event', () => {
-    const event = { event: 'opened', timeMs: 5, facts: { pid: 1, host: 'h\n' } } as const;
-    expect(parsed(lifecycleRecord(event, at, context))).toMatchObject({
-      class_uid: 6002,
-      activity_id: 3,
-      type_uid: 600203,
-      app: { name: 'Sallyport', version: '1.2.3' },
-      unmapped: { event: 'opened', pid: 1, host: 'h\n' },
-    });
-  });
-});
-
-describe('the digest of arguments', () => {
-  it('is SHA-256 over canonical JSON, so the order of keys does not matter', () => {
-    // printf '{"a":[1,"€"],"b":{"c":true,"d":null}}' | sha256sum
-    const expected = 'sha256:b42fc5b5547c30ec0b7a4b3633037f3da591a73bc6a325f9049e80d2f702cfb6';
-    expect(digestOf({ b: { d: null, c: true }, a: [1, '€'] })).toBe(expected);
-    expect(digestOf({ a: [1, '€'], b: { c: true, d: null } })).toBe(expected);
-  });
-
-  it('agrees with a plain canonical serialization of any JSON', async () => {
-    const { createHash } = await import('node:crypto');
-    const canonical = (value: unknown): string => {
-      if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-      if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-      const members = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
-      return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(',')}}`;
-    };
-    fc.assert(
-      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => {
-        const args = JSON.parse(JSON.stringify(value)) as never;
-        const expected = createHash('sha256').update(canonical(args)).digest('hex');
-        expect(digestOf(args)).toBe(`sha256:${expected}`);
-      }),
-    );
-  });
-
-  const bounds = { maxChars: 1000, maxSortedKeys: 50, maxDepth: 20 };
-  let nested: object = {};
-  for (let depth = 0; depth < 10_000; depth++) nested = { nested };
-  const large: readonly [string, object][] = [
-    ['a long string', { text: 'x'.repeat(5_000_000) }],
-    ['many keys', Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`k${index}`, index]))],
-    ['a long list', { list: Array.from({ length: 100_000 }, () => 1) }],
-    ['deep nesting', nested],
-  ];
-
-  it.each(large)('of %s covers how they begin, says so, and is the same each time', (_, value) => {
-    const args = value as never;
-    expect(digestOf(args, bounds)).toMatch(/^sha256-first-1000:[0-9a-f]{64}$/);
-    expect(digestOf(args, bounds)).toBe(digestOf(args, bounds));
   });
 });

@@ -80,6 +80,29 @@ describe('a search of the audit record', () => {
     expect(sequences(query)).toEqual(found);
   });
 
+  it('asks for a run, a client, a tenant or a kind of record', () => {
+    const one = (sequence: number, more: object): string => {
+      const record = JSON.parse(line({ sequence })) as { unmapped: object; metadata: object };
+      const { unmapped, metadata, ...rest } = { ...record, ...more } as typeof record & { claimed?: object };
+      return JSON.stringify({ ...rest, metadata, unmapped: { ...record.unmapped, ...unmapped } });
+    };
+    const lines = [
+      OPENED(1),
+      one(2, { unmapped: { claimed: { run: 'nightly', client_name: 'claude-code' } } }),
+      one(3, { ai_agent: { uid: 'vscode' }, metadata: { sequence: 3, tenant_uid: 'acme' } }),
+      one(4, { unmapped: { event: 'approval' } }),
+      one(5, { unmapped: { event: 'something-new' } }),
+    ];
+    expect(sequences({ run: 'nightly' }, lines)).toEqual([2]);
+    expect(sequences({ run: 'night' }, lines)).toEqual([]);
+    expect(sequences({ client: 'claude*' }, lines)).toEqual([2]);
+    expect(sequences({ client: 'vscode' }, lines)).toEqual([3]);
+    expect(sequences({ tenant: 'acme' }, lines)).toEqual([3]);
+    expect(sequences({ kind: 'approval' }, lines)).toEqual([4]);
+    expect(sequences({ kind: 'other' }, lines)).toEqual([5]);
+    expect(sequences({ kind: 'writer' }, lines)).toEqual([1]);
+  });
+
   it('shows an intent only when no outcome followed, and says so', () => {
     const search = createSearch({ outcome: 'interrupted' });
     const found = [...LINES.flatMap((one) => search.take(one)), ...search.end()];

@@ -4,13 +4,19 @@
  */
 
 import { globMatches } from '../model/glob.ts';
-import { toldRecord, type ToldRecord } from './told-record.ts';
+import { toldRecord, type RecordKind, type ToldRecord } from './told-record.ts';
 
 export type AuditQuery = {
   /** Patterns (`*`, `?`) over the caller's name, `server/tool`, and the server. */
   readonly who?: string;
   readonly tool?: string;
   readonly server?: string;
+  /** A pattern over what the client calls itself, and over its OAuth client. */
+  readonly client?: string;
+  readonly tenant?: string;
+  readonly kind?: RecordKind;
+  /** The run that the client claimed, exactly. */
+  readonly run?: string;
   readonly sinceMs?: number;
   readonly untilMs?: number;
   readonly decision?: 'allowed' | 'denied';
@@ -98,10 +104,15 @@ export function matcherOf(query: AuditQuery): (found: Found) => boolean {
 }
 
 function matches(record: ToldRecord, query: AuditQuery): boolean {
-  const { who, tool, server, sinceMs, untilMs, decision, outcome, request, onlyTenant } = query;
+  const { who, tool, server, client, tenant, kind, run, sinceMs, untilMs, decision, outcome, request, onlyTenant } =
+    query;
   return (
     // First: whose a record is comes before everything that it says. No record is of the tenant "".
     (onlyTenant === undefined || (onlyTenant !== '' && record.tenant === onlyTenant)) &&
+    (kind === undefined || record.kind === kind) &&
+    (run === undefined || record.run === run) &&
+    (tenant === undefined || globMatches(tenant, record.tenant)) &&
+    (client === undefined || globMatches(client, record.client) || globMatches(client, record.clientId)) &&
     (who === undefined || globMatches(who, record.who)) &&
     (tool === undefined || globMatches(tool, record.target)) &&
     (server === undefined || globMatches(server, record.server)) &&

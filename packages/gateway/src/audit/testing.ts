@@ -23,6 +23,8 @@ export function tool(name: string, readOnly: boolean): ToolEntry {
   };
 }
 
+export const GROUNDS = { policies: ['files.allow[0]'], policyVersion: 'p1', errors: [] } as const;
+
 type RequestFacts = {
   readonly id?: string;
   readonly args?: JsonObject;
@@ -63,7 +65,7 @@ export function outcome(id: string, more: Partial<AuditEvent> = {}): AuditEvent 
 export function authorized(id: string, readOnly: boolean, args?: JsonObject): ApprovedRequest {
   const { operation, ...rest } = inbound({ id, ...(args && { args }) });
   const target = { endpoint: rest.endpoint, entries: [tool('write', readOnly)] as const };
-  const look = { principal: alice, operation, target, obligations: [] };
+  const look = { principal: alice, operation, target, obligations: [], grounds: GROUNDS };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return { ...rest, principal: alice, permit: look as unknown as Permit, approval: undefined };
 }

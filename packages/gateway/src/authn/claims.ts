@@ -1,7 +1,7 @@
 /** From the claims of a verified token to a principal. Pure. */
 
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
-import { DEFAULT_TENANT, principalKey, type Principal, type TenantId } from '../model/principal.ts';
+import { DEFAULT_TENANT, principalKey, type Actor, type Principal, type TenantId } from '../model/principal.ts';
 import { err, ok, type Result } from '../model/result.ts';
 
 export type ClaimMapping = {
@@ -24,6 +24,7 @@ export function principalFromClaims(claims: JsonObject, mapping: ClaimMapping): 
     mapping.tenantClaim === undefined ? (mapping.tenant ?? DEFAULT_TENANT) : claimAt(claims, mapping.tenantClaim);
   if (!isText(tenant)) return err(`the tenant claim ${mapping.tenantClaim ?? ''} is missing or not a text`);
   const clientId = [claims['client_id'], claims['azp'], claims['cid']].find(isText);
+  const actors = actorsOf(claims['act']);
   return ok(
     deepFrozen({
       key: principalKey(tenant, mapping.issuer, subject),
@@ -36,10 +37,27 @@ export function principalFromClaims(claims: JsonObject, mapping: ClaimMapping): 
       groups: texts(claimAt(claims, mapping.groupsClaim)),
       scopes: scopesOf(claims),
       ...(clientId === undefined ? {} : { clientId }),
+      ...(actors.length === 0 ? {} : { actors }),
       credential: { kind: 'jwt', expiresAtMs: expires * 1000 },
       claims,
     }),
   );
+}
+
+const MAX_ACTORS = 8;
+
+/**
+ * The chain of `act` (RFC 8693 section 4.1), the current actor first. It grants nothing: only the subject's rights and the
+ * token's scopes do, so what is misshapen is left out, and what is deeper than the bound is cut.
+ */
+function actorsOf(claim: Json | undefined): readonly Actor[] {
+  const actors: Actor[] = [];
+  for (let act = claim; isJsonObject(act) && actors.length < MAX_ACTORS; act = act['act']) {
+    const { sub: subject, iss: issuer, client_id: clientId } = act;
+    if (!isText(subject)) continue;
+    actors.push({ subject, ...(isText(issuer) ? { issuer } : {}), ...(isText(clientId) ? { clientId } : {}) });
+  }
+  return actors;
 }
 
 /** `scope` as RFC 8693 section 4.2 has it, or the `scp` of other issuers, as text or as a list. */

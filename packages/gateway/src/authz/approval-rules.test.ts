@@ -40,7 +40,8 @@ function permitFor(
   const entry = tool(`db/${name}`, { risk });
   const operation = { kind: 'call-tool', name, arguments: args } as const;
   const target = { endpoint: { kind: 'server', server: 'db' }, entries: [entry] } as const;
-  return mintPermit(who, operation, target, demands(...approvers));
+  const grounds = { policies: [], policyVersion: 'p1', errors: [] };
+  return mintPermit(who, operation, target, { obligations: demands(...approvers), grounds });
 }
 
 type Desk = {

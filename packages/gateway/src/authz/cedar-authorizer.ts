@@ -232,7 +232,7 @@ function authorizerOf(
         recall(memory, key) ?? remember(memory, key, finish(judge(plan, asked, open ? 'optimistic' : 'full')));
       const { grounds } = verdict;
       if (!verdict.allowed) return { effect: 'deny', grounds };
-      return { effect: 'allow', permit: mintPermit(principal, operation, target, verdict.obligations), grounds };
+      return { effect: 'allow', permit: mintPermit(principal, operation, target, verdict), grounds };
     },
     explain(caller, entry, args) {
       const plan = planOf(caller.principal, entry, ACTION_OF_KIND[entry.kind]);

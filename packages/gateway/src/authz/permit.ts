@@ -3,12 +3,18 @@
  * demands a permit, so whoever wants to know what can be called without a policy's word reads this file's importers.
  */
 
-import type { Obligation, Permit } from '../model/decision.ts';
+import type { Grounds, Obligation, Permit } from '../model/decision.ts';
 import type { Operation } from '../model/operation.ts';
 import { DEFAULT_TENANT, principalKey, type Principal } from '../model/principal.ts';
 import type { Target } from '../model/target.ts';
 
-const NO_OBLIGATIONS: readonly Obligation[] = Object.freeze([]);
+/** What a permit is made on. */
+export type Basis = { readonly obligations: readonly Obligation[]; readonly grounds: Grounds };
+
+const OWN_ERRAND: Basis = Object.freeze({
+  obligations: Object.freeze([]),
+  grounds: Object.freeze({ policies: Object.freeze([]), policyVersion: 'system', errors: Object.freeze([]) }),
+});
 
 /** The gateway itself: who refreshes the catalog and probes servers. No credential can ever authenticate as it. */
 export const SYSTEM_PRINCIPAL: Principal = Object.freeze({
@@ -29,10 +35,10 @@ export function mintPermit(
   principal: Principal,
   operation: Operation,
   target: Target,
-  obligations: readonly Obligation[],
+  { obligations, grounds }: Basis,
 ): Permit {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one cast: the class is declared, never defined
-  return { principal, operation, target, obligations } as unknown as Permit;
+  return { principal, operation, target, obligations, grounds } as unknown as Permit;
 }
 
 /** What the gateway does on its own account. */
@@ -43,5 +49,5 @@ export type SystemOperation = Extract<Operation, { kind: 'discover' | 'ping' | '
  * calling a tool, reading a resource or getting a prompt.
  */
 export function systemPermit(operation: SystemOperation, target: Target): Permit {
-  return mintPermit(SYSTEM_PRINCIPAL, operation, target, NO_OBLIGATIONS);
+  return mintPermit(SYSTEM_PRINCIPAL, operation, target, OWN_ERRAND);
 }

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 
 import { loadConfig } from '../config/load.ts';
-import { auditTail } from './audit-search.ts';
+import { auditTail } from './audit-tail.ts';
 import { parseAddress, parseArgument } from './call.ts';
 import { newKey } from './key-create.ts';
 import { runCommandLine } from './program.ts';

@@ -5,7 +5,7 @@ import process from 'node:process';
 import { Command, CommanderError, Option } from 'commander';
 
 import { SALLYPORT } from '../protocol/identity.ts';
-import type { AuditFilters } from './audit-search.ts';
+import type { AuditFilters } from './audit-query.ts';
 import type { AuditVerifyOptions } from './audit-verify.ts';
 import type { CheckProductionOptions } from './check-production.ts';
 import { CommandError, TYPED } from './command.ts';
@@ -70,6 +70,7 @@ function createProgram(context: CommandContext, ended: Ended): Command {
   addKeys(program, context, ended);
   addAudit(program, context, ended);
   addWatching(program, context, ended);
+  addTrace(program, context, ended);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
 }
@@ -196,6 +197,22 @@ function addLooking(program: Command, context: CommandContext, ended: Ended): vo
     });
 }
 
+function addTrace(program: Command, context: CommandContext, ended: Ended): void {
+  program
+    .command('trace')
+    .description(
+      "One call's whole story, from the audit record: who, what, why, how long each step took, what went wrong.",
+    )
+    .argument('<request id>', 'as in an error message (requestId), a log line, or audit search --ids')
+    .addOption(configOption())
+    .option('-f, --file <file>', "default: the configuration's audit file, with those rotated away from it")
+    .option('--json', 'print its records, one a line', false)
+    .action(async (id: string, options: { config: string; file?: string; json: boolean }) => {
+      const { trace } = await import('./trace.ts');
+      ended(await trace(context, { id, ...options }));
+    });
+}
+
 function addCalling(program: Command, context: CommandContext, ended: Ended): void {
   program
     .command('call')
@@ -233,6 +250,13 @@ const withFilters = (command: Command): Command =>
     .option('--who <name>', 'the caller; * stands for any text, as in all of these')
     .option('--tool <server/tool>', 'for example "files/write_*"')
     .option('--server <id>', 'everything that was asked of this server')
+    .option('--client <name>', 'what the client calls itself, or its OAuth client')
+    .option('--tenant <name>', 'only of this tenant')
+    .option('--kind <kind>', 'call, authentication, session, administration, approval, refusal or writer')
+    .option(
+      '--run <id>',
+      "a run of an agent, as its client names it: search shows it in order, with the agent's purpose",
+    )
     .option('--since <time>', 'how long ago (30m, 2h, 7d), or a date')
     .option('--until <time>', 'the same')
     .option('--decision <effect>', 'allowed or denied')
@@ -244,20 +268,22 @@ const withFilters = (command: Command): Command =>
 function addAudit(program: Command, context: CommandContext, ended: Ended): void {
   const audit = program.command('audit').description('The audit record.').helpCommand(false);
   withFilters(audit.command('search').description('Who did what, when, with which outcome, and which policy said so.'))
-    .option('--limit <number>', 'at most so many, the newest', '100')
+    .option('--limit <number>', 'at most so many, the newest; default: 100, of a run 1000')
+    .option('--ids', 'show the request ids, which trace takes', false)
     .addHelpText(
       'after',
       `\nExamples:\n  ${TYPED} audit search --who alice --since 1h\n` +
-        `  ${TYPED} audit search --outcome refused --tool "files/*"\n\n` +
+        `  ${TYPED} audit search --outcome refused --tool "files/*"\n` +
+        `  ${TYPED} audit search --run nightly-42\n\n` +
         'interrupted: the record knows that the call was about to be made, and not how it ended.',
     )
-    .action(async (file: string | undefined, options: AuditOptions & { limit: string }) => {
+    .action(async (file: string | undefined, options: AuditOptions & { limit?: string; ids: boolean }) => {
       const { auditSearch } = await import('./audit-search.ts');
       ended(await auditSearch(context, file === undefined ? options : { ...options, file }));
     });
   withFilters(audit.command('tail').description('The same as it happens.')).action(
     async (file: string | undefined, options: AuditOptions) => {
-      const { auditTail } = await import('./audit-search.ts');
+      const { auditTail } = await import('./audit-tail.ts');
       const interrupted = new AbortController();
       process.once('SIGINT', () => interrupted.abort()).once('SIGTERM', () => interrupted.abort());
       ended(await auditTail(context, file === undefined ? options : { ...options, file }, interrupted.signal));

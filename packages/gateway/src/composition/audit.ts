@@ -7,6 +7,7 @@ import { loadSigningKey } from '../audit/signing-key.ts';
 import type { Segment } from '../audit/segments.ts';
 import type { AuditConfig } from '../config/config.ts';
 import { SALLYPORT } from '../protocol/identity.ts';
+import type { Redactor } from '../model/redaction.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
@@ -14,6 +15,7 @@ export type AuditParts = {
   readonly config: AuditConfig;
   readonly logger: Logger;
   readonly instruments: Instruments;
+  readonly redactText: Redactor['text'];
   /** How the file is opened; a test's disk can be full or slow. */
   readonly open?: AuditFiles['open'] | undefined;
   /** Of every checkpoint, once it is on disk. */
@@ -24,7 +26,7 @@ export type AuditParts = {
 
 /** @throws SigningKeyError, LockedError, UnreadableTailError, or the file system's error */
 export async function openAudit(parts: AuditParts): Promise<FileAuditLog> {
-  const { config, logger, instruments, open, onCheckpoint, mayDelete } = parts;
+  const { config, logger, instruments, redactText, open, onCheckpoint, mayDelete } = parts;
   const { file, rotate, keepMs, spoolFile, checkpoints } = config;
   const key = checkpoints && (await loadSigningKey(checkpoints.keyFile));
   return createFileAuditLog({
@@ -33,6 +35,7 @@ export async function openAudit(parts: AuditParts): Promise<FileAuditLog> {
     instruments,
     now: Date.now,
     version: SALLYPORT.version,
+    redactText,
     ...(rotate !== undefined && { rotate }),
     ...(spoolFile !== undefined && { spool: spoolFile }),
     ...(key !== undefined &&

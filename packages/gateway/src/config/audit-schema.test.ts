@@ -31,6 +31,7 @@ describe('the settings of the record', () => {
     expect(load('')).toEqual({
       file: at('data/audit.jsonl'),
       rotate: { maxBytes: 256 * MEBIBYTE, maxAgeMs: DAY_MS },
+      resultDigests: false,
       keepMs: undefined,
       spoolFile: undefined,
       checkpoints: { everyRecords: 100_000, everyMs: 600_000, keyFile: at('data/audit-signing-key.pem') },
@@ -44,6 +45,7 @@ describe('the settings of the record', () => {
     ['audit: { rotate: { size: 1MiB, every: off } }', { rotate: { maxBytes: MEBIBYTE, maxAgeMs: Infinity } }],
     ['audit: { keep: 400d, spool: ./other/spool }', { keepMs: 400 * DAY_MS }],
     ['audit: { checkpoints: off }', { checkpoints: undefined }],
+    ['audit: { resultDigests: true }', { resultDigests: true }],
   ])('%s', (yaml, expected) => {
     expect(load(yaml)).toMatchObject(expected);
   });

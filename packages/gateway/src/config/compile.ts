@@ -104,6 +104,7 @@ function compileAudit({ audit, keys }: ParsedFile, absolute: (file: string) => s
             keyFile: absolute(checkpoints.key ?? path.join(path.dirname(keys.file), SIGNING_KEY)),
           },
     ...(audit.bodies === undefined ? {} : { bodies: compileBodies(audit.bodies) }),
+    resultDigests: audit.resultDigests,
   };
 }
 

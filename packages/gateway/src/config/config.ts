@@ -69,6 +69,8 @@ export type AuditConfig = {
   readonly checkpoints:
     | { readonly everyRecords: number; readonly everyMs: number; readonly keyFile: string }
     | undefined;
+  /** A digest of every result stands in its record. */
+  readonly resultDigests: boolean;
   /** Undefined: none are kept. */
   readonly bodies?: BodiesConfig;
 };

@@ -34,6 +34,8 @@ export declare class Permit {
   readonly operation: Operation;
   readonly target: Target;
   readonly obligations: readonly Obligation[];
+  /** Why: the intent names the policies, so that a call whose outcome is missing is explained, too. */
+  readonly grounds: Grounds;
 }
 
 /** Proof that the record knows of the call before it is made: durable, unless the operator marked the target read-only. */

@@ -22,6 +22,9 @@ export type Workload = {
   readonly expiresAtMs?: number;
 };
 
+/** Who acts for the subject, as the issuer says (`act`, RFC 8693 section 4.1). */
+export type Actor = { readonly subject: string; readonly issuer?: string; readonly clientId?: string };
+
 export type Principal = {
   /** Stable and unique across tenants, issuers and kinds; what pools, limits, caches and sealed values are keyed by. */
   readonly key: PrincipalKey;
@@ -36,6 +39,8 @@ export type Principal = {
   readonly scopes: readonly string[];
   /** The OAuth client the token was issued to (`client_id` or `azp`), where the token says so. */
   readonly clientId?: string;
+  /** Who acts on behalf of the subject: the current actor first, before it the ones that delegated. For the record alone. */
+  readonly actors?: readonly Actor[];
   readonly credential: { readonly kind: CredentialKind; readonly expiresAtMs?: number };
   readonly claims: JsonObject;
   /** Whatever the kind, the workload that proved itself on the connection, where one did. Of the same tenant. */

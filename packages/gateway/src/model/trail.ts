@@ -40,8 +40,19 @@ export type Step =
   | 'call'
   | 'administer';
 
+/** A step and when it began, in monotonic milliseconds. It lasted until the next one, or the end. */
+export type EnteredStep = { readonly step: Step; readonly atMs: number };
+
 /** What kind of credential a call was made with; never anything that could be derived from it. */
 export type CredentialKind = 'none' | 'headers' | 'environment';
+
+/** The upstream that an attempt reached. Its name and version are its own word: nobody checked them. */
+export type ReachedUpstream = {
+  readonly revision: Revision;
+  readonly transport: 'http' | 'stdio';
+  readonly name?: string;
+  readonly version?: string;
+};
 
 /** One attempt to make a call: to which revision of the server, as whom, how long, and how it ended. */
 export type AttemptFact = {
@@ -49,13 +60,15 @@ export type AttemptFact = {
   readonly startedMs: number;
   readonly endedMs: number;
   /** Absent when no upstream was reached. */
-  readonly upstream?: { readonly revision: Revision; readonly transport: 'http' | 'stdio' };
+  readonly upstream?: ReachedUpstream;
   readonly credential?: CredentialKind;
-  readonly outcome: 'ok' | 'input_required' | FailureCode;
+  readonly outcome: 'ok' | 'input_required' | 'tool_error' | FailureCode;
   /** As metrics and spans have it: the server's JSON-RPC code, `tool_error`, or our own failure's code. */
   readonly errorType?: string;
   /** The server's JSON-RPC code, where it answered with an error. */
   readonly statusCode?: string;
+  /** What the server's process wrote to stderr meanwhile, when the attempt failed; cleaned, not redacted. */
+  readonly stderr?: readonly string[];
 };
 
 export type Fact =

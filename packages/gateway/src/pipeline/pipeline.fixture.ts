@@ -62,6 +62,7 @@ export type WorldOptions = Partial<
     | 'traces'
     | 'oversight'
     | 'bodies'
+    | 'resultDigests'
   >
 > & {
   readonly catalog?: () => Catalog;
@@ -181,6 +182,7 @@ export function worldOf(options: WorldOptions = {}): World {
     logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     logCalls: false,
     clockMs: options.clockMs ?? (() => 0),
+    ...(options.resultDigests === undefined ? {} : { resultDigests: options.resultDigests }),
     approvals,
     approvalLink: (id) => `https://gw.example.com/approvals/${id}`,
     approvalWaitMs: options.approvalWaitMs ?? 50,

@@ -4,6 +4,7 @@
  */
 
 import type { AuditEvent, AuditLog } from '../audit/audit-log.ts';
+import type { ResultDigests } from '../audit/result-digest.ts';
 import { FAILURES, Refusal, type Failure } from '../model/failure.ts';
 import { methodOf } from '../model/operation.ts';
 import type { Outcome, Raw, UpstreamMessage } from '../model/outcome.ts';
@@ -23,20 +24,27 @@ export type RecordParts = {
   readonly logCalls: boolean;
   /** Monotonic milliseconds. */
   readonly clockMs: () => number;
+  /** Only where the operator wants digests of results. */
+  readonly resultDigests?: ResultDigests;
 };
 
 type Finished = { readonly request: InboundRequest; readonly trail: RequestTrail; readonly parts: RecordParts };
+
+/** What passed of a result; nothing of one that we made ourselves. */
+type Passed = { readonly bytes?: number; readonly digest?: string };
+
+const NOTHING: Passed = {};
 
 /** The outcome to answer with: the same one, its stream wrapped where the record has to wait for the end. */
 export function record(request: InboundRequest, outcome: Outcome, trail: RequestTrail, parts: RecordParts): Outcome {
   const finished = { request, trail, parts };
   const message = outcome.kind === 'complete' ? messageOf(outcome.result) : undefined;
   if (message?.rest === undefined) {
-    finish(finished, outcome, message === undefined ? undefined : sizeOf(message));
+    finish(finished, outcome, message === undefined ? NOTHING : wholeOf(message, parts));
     return outcome;
   }
-  const rest = recorded(message, (bytes, cut) => {
-    finish(finished, cut === undefined ? outcome : { kind: 'failed', failure: cut }, bytes);
+  const rest = recorded(message, parts, (passed, cut) => {
+    finish(finished, cut === undefined ? outcome : { kind: 'failed', failure: cut }, passed);
   });
   return { kind: 'complete', result: { kind: 'message', message: { ...message, rest } } };
 }
@@ -44,18 +52,28 @@ export function record(request: InboundRequest, outcome: Outcome, trail: Request
 const messageOf = (result: Raw): UpstreamMessage | undefined =>
   result.kind === 'message' ? result.message : undefined;
 
-const sizeOf = ({ resultStart, resultEnd, head }: UpstreamMessage): number => (resultEnd ?? head.length) - resultStart;
+function wholeOf({ resultStart, resultEnd, head }: UpstreamMessage, { resultDigests }: RecordParts): Passed {
+  const end = resultEnd ?? head.length;
+  const bytes = end - resultStart;
+  return resultDigests === undefined
+    ? { bytes }
+    : { bytes, digest: resultDigests.whole(head.subarray(resultStart, end)) };
+}
 
 /** `cut` is why a stream ended early: the server broke it off, or nobody read on. */
 async function* recorded(
   message: UpstreamMessage,
-  finished: (bytes: number, cut: Failure | undefined) => void,
+  { resultDigests }: RecordParts,
+  finished: (passed: Passed, cut: Failure | undefined) => void,
 ): AsyncGenerator<Uint8Array> {
   let bytes = message.head.length - message.resultStart;
   let cut: Failure | undefined = { code: 'cancelled', sent: 'yes' };
+  const digest = resultDigests?.begin();
+  digest?.update(message.head.subarray(message.resultStart));
   try {
     for await (const chunk of message.rest ?? []) {
       bytes += chunk.length;
+      digest?.update(chunk);
       yield chunk;
     }
     cut = undefined;
@@ -64,11 +82,12 @@ async function* recorded(
     cut = error instanceof Refusal ? error.failure : { code: 'upstream-closed', sent: 'yes', cause: error };
     throw error;
   } finally {
-    finished(bytes, cut);
+    // Of what broke off, nobody has the same bytes.
+    finished(digest === undefined || cut !== undefined ? { bytes } : { bytes, digest: digest.end() }, cut);
   }
 }
 
-function finish(finished: Finished, outcome: Outcome, resultBytes: number | undefined): void {
+function finish(finished: Finished, outcome: Outcome, { bytes: resultBytes, digest }: Passed): void {
   const { trail, parts } = finished;
   // The record is of the call that was made: with what the operator pinned.
   const { operation = finished.request.operation } = trail;
@@ -87,6 +106,10 @@ function finish(finished: Finished, outcome: Outcome, resultBytes: number | unde
     ...(failure === undefined ? {} : { failure }),
     ...(resultBytes === undefined ? {} : { resultBytes }),
     ...(trail.bodies ? { bodies: true } : {}),
+    ...(digest === undefined ? {} : { resultDigest: digest }),
+    steps: trail.steps,
+    attempts: trail.attempts,
+    attempted: trail.attempted,
   };
   parts.audit.append(event);
   parts.live.ended(request, trail, event);

@@ -5,11 +5,8 @@ import type { Decision } from '../model/decision.ts';
 import type { Operation } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Entry } from '../model/target.ts';
-import type { ApprovalFact, AttemptFact, Fact, Step, Trail } from '../model/trail.ts';
+import type { ApprovalFact, AttemptFact, EnteredStep, Fact, Step, Trail } from '../model/trail.ts';
 import type { RequestTrace } from '../telemetry/traces.ts';
-
-/** A step and when it began, in monotonic milliseconds. It lasted until the next one, or the end. */
-export type EnteredStep = { readonly step: Step; readonly atMs: number };
 
 /** A call that failed more often than this has told enough. */
 const MAX_ATTEMPTS = 16;
@@ -50,10 +47,7 @@ export class RequestTrail implements Trail, CallWatch {
     const traced = trace?.attempt({ server: server.id, place, entry, startedMs, within: this.steps.at(-1) });
     const ended: AttemptWatch['ended'] = (end) => {
       if (this.attempts.length >= MAX_ATTEMPTS && traced === undefined) return;
-      const { upstream } = end;
-      const endedMs = this.#clockMs();
-      const shown = upstream && { upstream: { revision: upstream.revision, transport: upstream.transport } };
-      const attempt = { ...end, ...shown, startedMs, endedMs };
+      const attempt = { ...end, startedMs, endedMs: this.#clockMs() };
       if (this.attempts.length < MAX_ATTEMPTS) this.attempts.push(attempt);
       traced?.ended(attempt);
     };

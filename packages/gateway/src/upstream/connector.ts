@@ -4,17 +4,30 @@ import type { Credential } from '../credential/broker.ts';
 import type { Send, ServerPlace } from '../model/call.ts';
 import type { Era, Revision } from '../model/revision.ts';
 import type { Server } from '../model/target.ts';
+import type { ReachedUpstream } from '../model/trail.ts';
 
 /** A live way to a server: a stdio process, a legacy HTTP session, or a modern HTTP origin. Made and closed by the pool. */
 export interface Upstream {
   readonly era: Era;
   readonly revision: Revision;
   readonly transport: 'http' | 'stdio';
+  /** For the record: one object for as long as the upstream lives, because its text is made once. */
+  readonly reached: ReachedUpstream;
+  /** Only a process has one. */
+  readonly stderr?: ErrorOutput;
   readonly send: Send;
   /** Settles when the upstream is of no further use (process ended, session lost): the pool then forgets it. */
   readonly ended: Promise<void>;
   /** Ends it in an orderly way. Idempotent. */
   close(): Promise<void>;
+}
+
+/** What a process writes to stderr, in lines that are clean and hold no secret of its environment. */
+export interface ErrorOutput {
+  /** Everything before this was written earlier. */
+  mark(): number;
+  /** The newest lines since then, oldest first. */
+  since(mark: number): readonly string[];
 }
 
 export interface Connector {

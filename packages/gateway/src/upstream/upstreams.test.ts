@@ -249,6 +249,37 @@ describe('an upstream that had ended', () => {
   });
 });
 
+describe('whoever watches a call', () => {
+  it('sees each attempt, as whom it was made, whom it reached and how it ended', async () => {
+    const upstreams = [toyUpstream(() => Promise.resolve(FAILED_CLOSED)), toyUpstream()];
+    const { send } = setup(toyConnector(() => Promise.resolve(upstreams.shift() ?? toyUpstream())));
+    const ended: unknown[] = [];
+    const watch = { attempt: () => ({ ended: (end: unknown) => void ended.push(end) }) };
+    await send(callTool('echo'), { ...sendOptions(), watch });
+    const reached = { credential: 'none', upstream: { revision: '2026-07-28', transport: 'stdio' } };
+    expect(ended).toEqual([
+      { ...reached, outcome: 'upstream-closed', errorType: 'upstream-closed' },
+      { ...reached, outcome: 'ok' },
+    ]);
+  });
+
+  it('hears what a process wrote to stderr while a call failed', async () => {
+    const lines: string[] = ['earlier'];
+    const stderr = { mark: () => lines.length, since: (mark: number) => lines.slice(mark) };
+    const failing = toyUpstream(() => {
+      lines.push('out of memory');
+      return Promise.resolve({ kind: 'complete', result: { kind: 'value', value: { isError: true } } });
+    });
+    const { send } = setup(toyConnector(() => Promise.resolve({ ...failing, stderr })));
+    const ended: unknown[] = [];
+    await send(callTool('echo'), {
+      ...sendOptions(),
+      watch: { attempt: () => ({ ended: (end: unknown) => void ended.push(end) }) },
+    });
+    expect(ended).toMatchObject([{ outcome: 'tool_error', stderr: ['out of memory'] }]);
+  });
+});
+
 describe('closing', () => {
   it('refuses new calls and ends every upstream', async () => {
     const upstream = toyUpstream();

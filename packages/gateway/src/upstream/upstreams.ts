@@ -3,6 +3,8 @@
  * wrong on the way is an outcome. One server's slowness is bounded: in time, and in how many calls may be in flight.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import type { Credential, CredentialBroker } from '../credential/broker.ts';
 import type { AttemptWatch, Call, Send, SendOptions } from '../model/call.ts';
 import { failure, Refusal } from '../model/failure.ts';
@@ -11,13 +13,13 @@ import { methodOf } from '../model/operation.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Era, Revision } from '../model/revision.ts';
 import type { ServerId } from '../model/target.ts';
-import type { AttemptFact, CredentialKind } from '../model/trail.ts';
+import type { AttemptFact, CredentialKind, ReachedUpstream } from '../model/trail.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Clock } from './clock.ts';
 import { DEFAULT_BACKOFF } from './connect-failures.ts';
 import type { BackoffOptions } from './connect-failures.ts';
-import type { Connector, Upstream } from './connector.ts';
+import type { Connector, ErrorOutput, Upstream } from './connector.ts';
 import { breaker } from './interceptors/breaker.ts';
 import { CircuitBreaker } from './interceptors/circuit-breaker.ts';
 import type { BreakerOptions, BreakerState } from './interceptors/circuit-breaker.ts';
@@ -231,9 +233,11 @@ function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
     found.credential = credential.kind;
     const acquired = acquire(call, credential, signal);
     const member = acquired instanceof Promise ? await acquired : acquired;
-    found.upstream = member.upstream;
+    found.upstream = member.upstream.reached;
     const state = stateOf(id);
     if (state.spokenTo?.revision !== member.upstream.revision) state.spokenTo = spokenTo(member.upstream);
+    const { stderr } = member.upstream;
+    const mark = stderr?.mark() ?? 0;
     let outcome: Outcome;
     try {
       outcome = tiedToServer(call, await member.upstream.send(call, sendOptions));
@@ -241,6 +245,7 @@ function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
       pool.release(id, member);
       throw error;
     }
+    if (stderr !== undefined && errorOf(outcome).errorType !== undefined) found.stderr = await written(stderr, mark);
     const ended = endedBefore(outcome);
     if (ended) pool.discard(id, member);
     return { outcome: untilRead(outcome, signal, () => pool.release(id, member)), again: ended };
@@ -254,7 +259,13 @@ function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
 }
 
 /** What is known of an attempt so far. */
-type AttemptParties = { credential?: CredentialKind; upstream?: Pick<Upstream, 'revision' | 'transport'> };
+type AttemptParties = { credential?: CredentialKind; upstream?: ReachedUpstream; stderr?: readonly string[] };
+
+/** What was written before the answer may lie in the other pipe still: one turn of the event loop reads both. */
+async function written(stderr: ErrorOutput, mark: number): Promise<readonly string[]> {
+  await nextTurn();
+  return stderr.since(mark);
+}
 
 /** The server sees the attempt's place in the trace, not what the client sent. */
 function watched(call: Call, watch: AttemptWatch | undefined): Call {
@@ -269,7 +280,8 @@ function watched(call: Call, watch: AttemptWatch | undefined): Call {
 
 function attemptOutcome(outcome: Outcome): AttemptFact['outcome'] {
   if (outcome.kind === 'failed') return outcome.failure.code;
-  return outcome.kind === 'input-required' ? 'input_required' : 'ok';
+  if (outcome.kind === 'input-required') return 'input_required';
+  return errorOf(outcome).errorType === undefined ? 'ok' : 'tool_error';
 }
 
 /** The upstream was taken from the pool and had ended before the request left. */

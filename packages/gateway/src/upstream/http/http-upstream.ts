@@ -8,6 +8,7 @@ import type { Outcome } from '../../model/outcome.ts';
 import type { ClientCodec, EncodedUpstreamRequest } from '../../protocol/codec.ts';
 import type { Upstream } from '../connector.ts';
 import { answersFor, capabilitiesOf } from '../questions.ts';
+import { reachedAs } from '../reached.ts';
 import { abortFailure, GIVEN_UP, invalid } from './exchange-failures.ts';
 import { post } from './http-endpoint.ts';
 import { HttpExchange } from './http-exchange.ts';
@@ -64,6 +65,7 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
     era: codec.era,
     revision: codec.revision,
     transport: 'http',
+    reached: reachedAs({ revision: codec.revision, transport: 'http' }, session.discovery),
     ended,
     // Not async: on the hot path a promise around a promise costs as much as the scan of the answer.
     send(call, options) {

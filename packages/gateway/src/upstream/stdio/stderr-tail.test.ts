@@ -12,6 +12,19 @@ describe('the last lines of stderr', () => {
     expect(tailOf('one\ntwo\n\nthree\nfour\n')).toEqual(['two', 'three', 'four']);
   });
 
+  it('since a moment are those that were written after it, and the last one needs no newline', () => {
+    const tail = createStderrTail({ maxLines: 3, maxLineBytes: 50, secrets: [], onLine: () => undefined });
+    tail.push(Buffer.from('before\n'));
+    const mark = tail.mark();
+    expect(tail.since(mark)).toEqual([]);
+    tail.push(Buffer.from('one\ntwo'));
+    expect(tail.since(mark)).toEqual(['one']);
+    tail.end();
+    expect(tail.since(mark)).toEqual(['one', 'two']);
+    tail.push(Buffer.from('three\nfour\n'));
+    expect(tail.since(mark)).toEqual(['two', 'three', 'four']);
+  });
+
   it('hold the beginning of a line that is too long', () => {
     expect(tailOf(`${'x'.repeat(80)}\n`)).toEqual(['x'.repeat(50)]);
   });

@@ -1,5 +1,6 @@
 /** The last lines a process wrote to stderr: for the messages that say why it ended, and for the log. */
 
+import type { ErrorOutput } from '../connector.ts';
 import { createLineSplitter } from './line-splitter.ts';
 
 export type StderrTailOptions = {
@@ -10,11 +11,15 @@ export type StderrTailOptions = {
   readonly onLine: (line: string) => void;
 };
 
-export type StderrTail = {
+export type StderrTail = ErrorOutput & {
   push(chunk: Uint8Array): void;
+  /** Nothing more comes: what stands after the last newline is a line, too. */
+  end(): void;
   /** Oldest first. */
   lines(): readonly string[];
 };
+
+const NEWLINE = Buffer.from('\n');
 
 /** Shorter values are words like `info` or `true`, which a message needs to make sense. */
 const SHORTEST_SECRET = 8;
@@ -27,9 +32,11 @@ const TERMINAL_SEQUENCES = /\u001b\[[0-9;?]*[A-Za-z]/g;
 export function createStderrTail(options: StderrTailOptions): StderrTail {
   const clean = createTextCleaner(options.secrets);
   const kept: string[] = [];
+  let written = 0;
   const keep = (bytes: Uint8Array): void => {
     const line = clean(bytes);
     if (line === '') return;
+    written += 1;
     kept.push(line);
     if (kept.length > options.maxLines) kept.shift();
     options.onLine(line);
@@ -40,7 +47,13 @@ export function createStderrTail(options: StderrTailOptions): StderrTail {
     onLine: keep,
     onOversized: ({ head }) => keep(head),
   });
-  return { push: (chunk) => splitter.push(chunk), lines: () => [...kept] };
+  return {
+    push: (chunk) => splitter.push(chunk),
+    end: () => splitter.push(NEWLINE),
+    lines: () => [...kept],
+    mark: () => written,
+    since: (mark) => (written > mark ? kept.slice(-(written - mark)) : []),
+  };
 }
 
 /** Makes bytes of an untrusted process printable on one line, without any of the secrets. */

@@ -3,6 +3,7 @@
 import { failure } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { Logger } from '../../telemetry/logger.ts';
+import type { ErrorOutput } from '../connector.ts';
 import { startChild } from './child-process.ts';
 import type { ChildEnd, EndGraces } from './child-process.ts';
 import { createLineSplitter } from './line-splitter.ts';
@@ -39,6 +40,8 @@ export type StdioSession = {
   readonly ended: Promise<void>;
   /** Why it ended, in a sentence; undefined while it runs. */
   endReason(): string | undefined;
+  /** For the story of one call. */
+  readonly stderr: ErrorOutput;
   /** The last line of stderr, ready for a message, or nothing. */
   lastWords(): string;
   /** Ends the process and everything it started. Idempotent. */
@@ -89,6 +92,7 @@ export function openSession(options: SessionOptions): StdioSession {
   let closing = false;
   const watch = async (): Promise<void> => {
     reason = describeEnd(await child.ended, options.command);
+    stderr.end();
     if (!closing) logger.warn({ server, pid: child.pid, stderr: stderr.lines() }, reason);
     multiplexer.lose();
   };
@@ -98,6 +102,7 @@ export function openSession(options: SessionOptions): StdioSession {
     pid: child.pid,
     ended,
     endReason: () => reason,
+    stderr,
     lastWords() {
       const last = stderr.lines().at(-1);
       return last === undefined ? '' : ` Its last words: ${JSON.stringify(last.slice(0, LAST_WORDS_CHARACTERS))}.`;

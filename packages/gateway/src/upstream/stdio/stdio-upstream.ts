@@ -9,6 +9,7 @@ import type { ClientChannel, Discovery, Outcome } from '../../model/outcome.ts';
 import type { ClientCodec } from '../../protocol/codec.ts';
 import type { Upstream } from '../connector.ts';
 import { answersFor, capabilitiesOf } from '../questions.ts';
+import { reachedAs } from '../reached.ts';
 import { processGone } from './stdio-session.ts';
 import type { StdioSession } from './stdio-session.ts';
 import type { Answer, Waiting } from './multiplexer.ts';
@@ -29,6 +30,8 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
     era: codec.era,
     revision: codec.revision,
     transport: 'stdio',
+    reached: reachedAs({ revision: codec.revision, transport: 'stdio' }, parts.discovery),
+    stderr: session.stderr,
     ended: session.ended,
     close: () => session.close(),
     send(call, options) {

@@ -59,6 +59,7 @@ export function toyUpstream(send: Upstream['send'] = () => Promise.resolve(OK)):
     era: 'modern',
     revision: '2026-07-28',
     transport: 'stdio',
+    reached: { revision: '2026-07-28', transport: 'stdio' },
     send,
     ended,
     die,
@@ -127,7 +128,9 @@ export function testCall(
   const target = { endpoint: { kind: 'server', server: server.id }, entries: [entry] };
   // Only `authz` and `audit` make real ones; what is tested here comes after both.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a declared class has no other way in
-  const intent = { permit: { principal, operation, target, obligations: [] } } as unknown as Intent;
+  const intent = {
+    permit: { principal, operation, target, obligations: [], grounds: { policies: [], policyVersion: '', errors: [] } },
+  } as unknown as Intent;
   return { requestId: 'test', intent, entry, client: CLIENT, meta: { vendor: {} } };
 }
 
