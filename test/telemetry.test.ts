@@ -66,7 +66,10 @@ describe('a running gateway', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    gateway = await startTestGateway({ yaml: yaml('limits: [{ per: tool, tool: half, rate: 1/hour }]') });
+    gateway = await startTestGateway({
+      yaml: yaml('limits: [{ per: tool, tool: half, rate: 1/hour }]'),
+      audit: 'index: {}',
+    });
   });
 
   afterAll(() => gateway?.close());

@@ -19,6 +19,10 @@ export type TestConfigOptions = {
   readonly bodies?: string;
   /** `log.level`. */
   readonly logLevel?: string;
+  /** More settings of `audit`, in one line: `sinks: []`. */
+  readonly audit?: string;
+  /** More files beside the configuration: name to content. */
+  readonly files?: Readonly<Record<string, string>>;
 };
 
 export type TestConfig = {
@@ -47,7 +51,7 @@ export function writeTestConfig(options: TestConfigOptions): TestConfig {
     'operations: 127.0.0.1:0',
     `log: { calls: true, level: ${options.logLevel ?? 'info'} }`,
     'keys: { file: ./keys.json }',
-    `audit: { file: ./audit.jsonl${options.bodies === undefined ? '' : `, bodies: ${options.bodies}`} }`,
+    `audit: { file: ./audit.jsonl${options.bodies === undefined ? '' : `, bodies: ${options.bodies}`}${options.audit === undefined ? '' : `, ${options.audit}`} }`,
     ...(options.policies === undefined ? [] : ['policies: [./policy.cedar]']),
     // Last, so that a test can go on with issuers of its own.
     'identity:',
@@ -58,6 +62,7 @@ export function writeTestConfig(options: TestConfigOptions): TestConfig {
   const file = path.join(directory, 'sallyport.yaml');
   writeFileSync(file, `${lines.join('\n')}\n`);
   if (options.policies !== undefined) writeFileSync(path.join(directory, 'policy.cedar'), options.policies);
+  for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(path.join(directory, name), content);
   return { file, directory, auditFile: path.join(directory, 'audit.jsonl'), keys };
 }
 

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { setImmediate as yieldNow } from 'node:timers/promises';
 
-import type { AuditFiles } from './audit/append-file.ts';
+import { openAppendFile, type AuditFiles } from './audit/append-file.ts';
 import { digestOf } from './audit/argument-digest.ts';
 import { RESULT_DIGESTS } from './audit/result-digest.ts';
 import { CatalogStore } from './catalog/catalog-store.ts';
@@ -20,6 +20,7 @@ import { followKeyEvents } from './authn/key-event-follower.ts';
 import { withAuthenticationEvents } from './authn/recorded-authenticator.ts';
 import { openAudit } from './composition/audit.ts';
 import { approvalLinks, composeApprovals } from './composition/approvals.ts';
+import { composeAuditSinks } from './composition/audit-sinks.ts';
 import { composeBrowser } from './composition/browser.ts';
 import { loadCertificates } from './composition/certificates.ts';
 import { composeEvents } from './composition/events.ts';
@@ -128,8 +129,20 @@ async function composeGateway(
   const redactor = composeRedactor(config.redaction);
   opened.defer(() => redactor.close());
   const redactText: Redactor['text'] = (text) => redactor.text(text);
-  const audit = await openAudit({ config: config.audit, logger, instruments, redactText, open: openAuditFile });
+  const egress = createEgress();
+  opened.defer(() => egress.close());
+  const sinks = await composeAuditSinks({ config, env, logger, egress, instruments });
+  opened.defer(() => sinks.close());
+  const audit = await openAudit({
+    config: config.audit,
+    logger,
+    instruments,
+    redactText,
+    open: sinks.watching(openAuditFile ?? openAppendFile),
+    mayDelete: (segment) => sinks.mayDelete(segment),
+  });
   opened.defer(() => audit.close());
+  sinks.start(() => audit.tail()?.sequence ?? 0);
   events.attach(audit);
   opened.defer(() => events.close());
   const { version } = SALLYPORT;
@@ -145,7 +158,7 @@ async function composeGateway(
     });
     opened.defer(() => follower.close());
   }
-  const standing = composeStanding({ config, env, certificates, storage, audit, telemetry, logger });
+  const standing = composeStanding({ config, env, certificates, storage, audit, sinks, telemetry, logger });
   opened.defer(() => standing.close());
   const { approvals, pending: approvalsPending } = watchPending(
     composeApprovals({ config, store: storage.approvals, audit: countedWords(audit, instruments) }),
@@ -153,9 +166,6 @@ async function composeGateway(
   );
   const bodies = composeBodies({ config, redactor, store: storage.bodies, record: audit, instruments, logger });
   opened.defer(() => bodies?.close());
-  const egress = createEgress();
-  opened.defer(() => egress.close());
-
   const validator = createArgumentValidator();
   opened.defer(() => validator.close());
   const upstreams = composeUpstreams({ config, env, egress, logger, instruments });
@@ -183,6 +193,7 @@ async function composeGateway(
 
   const live = new Live({ clockMs });
   const oversight = composeOversight({
+    records: sinks.reader,
     auditFile: config.audit.file,
     bodies: shownBodies(storage.bodies),
     live,
@@ -264,6 +275,7 @@ async function composeGateway(
       policyVersion: policies.current.version,
       policies: policies.report(),
       audit: { ...audit.status(), sequence: audit.tail()?.sequence ?? 0 },
+      sinks: sinks.status(),
       configFile: file,
       ...standing.report(),
     });

@@ -38,6 +38,8 @@ export function createFileAuditFeed(options: FileAuditFeedOptions): AuditFeed & 
   let closed = false;
   /** Where the file ended when somebody began to look. */
   let begin: Place = { inode: undefined, size: 0 };
+  /** Somebody is the first to look, perhaps while the reader still ends for those before: what lies between is not theirs. */
+  let isFirst = false;
 
   function hand(line: string): void {
     const record = toldRecord(line);
@@ -49,7 +51,7 @@ export function createFileAuditFeed(options: FileAuditFeedOptions): AuditFeed & 
   async function readOn(from: Open): Promise<void> {
     for (;;) {
       const bytes = await readRange(from.file, from.at, from.at + PIECE_BYTES);
-      if (bytes.length === 0 || followers.size === 0) return;
+      if (bytes.length === 0 || followers.size === 0 || isFirst) return;
       from.at += bytes.length;
       const lines = (from.rest + bytes.toString('latin1')).split('\n');
       from.rest = lines.pop() ?? '';
@@ -61,6 +63,10 @@ export function createFileAuditFeed(options: FileAuditFeedOptions): AuditFeed & 
   /** What came since the last look, in the order of the chain. */
   async function look(): Promise<void> {
     const now = await stat(path).catch(() => undefined);
+    if (isFirst) {
+      isFirst = false;
+      await end();
+    }
     if (current !== undefined) await readOn(current);
     if (now === undefined || now.ino === current?.inode) return;
     // The writer has begun another file, and writes no more to this one: what it wrote before that was read just now.
@@ -94,10 +100,11 @@ export function createFileAuditFeed(options: FileAuditFeedOptions): AuditFeed & 
       if (closed || followers.size >= maxFollowers) return undefined;
       const follower = { isMatch: matcherOf(query), take };
       followers.add(follower);
-      if (followers.size === 1 && running === undefined) {
-        cancel();
+      if (followers.size === 1) {
         begin = placeOf(path);
-        poll();
+        isFirst = true;
+        cancel();
+        if (running === undefined) poll();
       }
       return () => void followers.delete(follower);
     },

@@ -17,6 +17,8 @@ export type StatusReport = {
   readonly catalogVersion: string;
   readonly policyVersion: string;
   readonly policies: ReportedPolicies;
+  /** Where else the audit record goes. */
+  readonly sinks: readonly ReportedSink[];
   /** The configuration file, absolute: commands on the same machine read it. */
   readonly configFile: string;
   /** Absent from an older gateway. */
@@ -66,6 +68,18 @@ export type ReportedDependency = {
 };
 
 export type ReportedCredential = { readonly credential: string; readonly kind: string; readonly expiresAtMs: number };
+
+export type ReportedSink = {
+  readonly name: string;
+  /** `starting`, `current`, `behind` or `failing`. */
+  readonly state: string;
+  readonly sinceMs: number;
+  readonly reason?: string;
+  readonly lagRecords: number;
+  readonly lagSeconds: number;
+  /** Records that were gone before it could have them. */
+  readonly missed: number;
+};
 
 export type ReportedServer = {
   readonly id: string;
@@ -154,6 +168,7 @@ export function readStatusReport(value: unknown): StatusReport | undefined {
     catalogVersion: textOf(value['catalogVersion']),
     policyVersion: textOf(value['policyVersion']),
     policies: readPolicies(value['policies']),
+    sinks: listOf(value['sinks']).map(readSink),
     configFile: textOf(value['configFile']),
     ...readAudit(value['audit']),
     servers: value['servers'].filter(isJsonObject).map(readServer),
@@ -213,6 +228,18 @@ function readDependency(value: JsonObject): ReportedDependency {
     up: value['up'] === true,
     sinceMs: numberOf(value['sinceMs']),
     ...(typeof reason === 'string' ? { reason } : {}),
+  };
+}
+
+function readSink(value: JsonObject): ReportedSink {
+  return {
+    name: textOf(value['name']),
+    state: textOf(value['state']),
+    sinceMs: numberOf(value['sinceMs']),
+    ...(typeof value['reason'] === 'string' ? { reason: value['reason'] } : {}),
+    lagRecords: numberOf(value['lagRecords']),
+    lagSeconds: numberOf(value['lagSeconds']),
+    missed: numberOf(value['missed']),
   };
 }
 

@@ -6,6 +6,7 @@ import type {
   ReportedDependency,
   ReportedPolicies,
   ReportedServer,
+  ReportedSink,
 } from '../catalog/status-report.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
@@ -21,7 +22,8 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
   const report = await fetchStatus(url);
   const { refused } = report.policies;
   const unwell = report.servers.some((server) => server.state !== 'healthy');
-  const away = report.dependencies.some(({ up }) => !up) || report.audit?.state === 'failing';
+  const unrecorded = report.audit?.state === 'failing' || report.sinks.some(({ state }) => state === 'failing');
+  const away = report.dependencies.some(({ up }) => !up) || unrecorded;
   const wrong = report.problems.length > 0 || unwell || away || refused !== undefined;
   if (json) {
     terminal.out(JSON.stringify(report, null, 2));
@@ -32,6 +34,7 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
   const now = report.startedAtMs + report.uptimeMs;
   printPolicies(report.policies, now, terminal);
   printAudit(report.audit, terminal);
+  printSinks(report.sinks, now, terminal);
   printDependencies(report.dependencies, now, terminal);
   printCredentials(report.credentials, now, terminal);
   terminal.out('');
@@ -91,6 +94,17 @@ function printCredentials(all: readonly ReportedCredential[], nowMs: number, ter
     else terminal.out(terminal.red(`expired since ${duration(-left)}: ${name}`));
   }
   if (soon.length > MAX_CREDENTIALS) terminal.out(`and ${soon.length - MAX_CREDENTIALS} more within 30 days`);
+}
+
+/** One line for each place that the audit record goes to, red while it does not get there. */
+function printSinks(sinks: readonly ReportedSink[], nowMs: number, terminal: Terminal): void {
+  for (const { name, state, sinceMs, reason, lagRecords, lagSeconds, missed } of sinks) {
+    const lag = lagRecords === 0 ? '' : `, ${lagRecords} records and ${duration(lagSeconds * 1000)} behind`;
+    const gone = missed === 0 ? '' : `, ${missed} records missed`;
+    const line = `audit sink ${name}: ${state} since ${duration(nowMs - sinceMs)}${lag}${gone}`;
+    terminal.out(state === 'failing' ? terminal.red(line) : terminal.dim(line));
+    if (reason !== undefined) terminal.out(`    ${printable(reason)}`);
+  }
 }
 
 function row(server: ReportedServer, nowMs: number): string[] {

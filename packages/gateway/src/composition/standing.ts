@@ -9,6 +9,7 @@ import type { Environment } from '../config/load.ts';
 import { createSecretResolver } from '../credential/secret-resolver.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
+import type { AuditSinks } from './audit-sinks.ts';
 import type { Certificates } from './certificates.ts';
 import { Dependencies } from './dependencies.ts';
 import { createExpiry } from './expiry.ts';
@@ -22,6 +23,7 @@ export type StandingParts = {
   readonly certificates: Pick<Certificates, 'held'>;
   readonly storage: Pick<Storage, 'apiKeys' | 'place' | 'away'>;
   readonly audit: Pick<FileAuditLog, 'status'>;
+  readonly sinks: Pick<AuditSinks, 'status'>;
   readonly telemetry: Pick<Telemetry, 'instruments' | 'collector'>;
   readonly logger: Logger;
 };
@@ -89,7 +91,7 @@ export function composeStanding(parts: StandingParts): Standing {
   };
 }
 
-function watchOwn(dependencies: Dependencies, { config, storage, audit, telemetry }: StandingParts): void {
+function watchOwn(dependencies: Dependencies, { config, storage, audit, sinks, telemetry }: StandingParts): void {
   if (storage.place !== undefined) {
     dependencies.watch('storage', 'database', () => {
       const reason = storage.away();
@@ -100,6 +102,12 @@ function watchOwn(dependencies: Dependencies, { config, storage, audit, telemetr
     const { state, reason } = audit.status();
     return stateOf(state === 'writing', reason);
   });
+  for (const { name } of sinks.status()) {
+    dependencies.watch(`sink ${name}`, 'sink', () => {
+      const now = sinks.status().find((one) => one.name === name);
+      return now === undefined || now.state === 'starting' ? undefined : stateOf(now.state !== 'failing', now.reason);
+    });
+  }
   if (config.telemetry !== undefined) dependencies.watch('collector', 'telemetry', () => telemetry.collector());
 }
 

@@ -135,7 +135,7 @@ export async function openDatabase(parts: StorageParts, timeoutMs = CALL_MS): Pr
 type Times = { readonly clockMs: () => number; readonly timeoutMs: number };
 
 async function backendOf(parts: StorageParts, { clockMs, timeoutMs }: Times): Promise<Backend | undefined> {
-  const resolve = resolverOf(parts, clockMs);
+  const resolve = storagePlace(parts);
   const place = await resolve();
   if (place.kind === 'memory') return undefined;
   if (place.kind === 'sqlite') return createSqliteBackend({ file: place.file, clockMs });
@@ -154,14 +154,14 @@ async function backendOf(parts: StorageParts, { clockMs, timeoutMs }: Times): Pr
   }
 }
 
-type Place =
+export type StoragePlace =
   | Exclude<StorageConfig, { kind: 'reference' | 'postgres' }>
   | { readonly kind: 'postgres'; readonly url: Secret };
 
 /** Where the configuration leads to now: a reference is followed each time. */
-function resolverOf({ config, env, logger }: StorageParts, clockMs: () => number): () => Promise<Place> {
+export function storagePlace({ config, env, logger }: StorageParts): () => Promise<StoragePlace> {
   const { storage, directory } = config;
-  const resolver = createSecretResolver({ env, logger, clockMs });
+  const resolver = createSecretResolver({ env, logger, clockMs: () => systemClock.nowMs() });
   return async () => {
     if (storage.kind === 'postgres') return { kind: 'postgres', url: new Secret(storage.url) };
     if (storage.kind !== 'reference') return storage;

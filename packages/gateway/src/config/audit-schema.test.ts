@@ -28,7 +28,7 @@ const DAY_MS = 86_400_000;
 
 describe('the settings of the record', () => {
   it('rotate, make checkpoints and keep everything when nothing is said', () => {
-    expect(load('')).toEqual({
+    expect(load('')).toMatchObject({
       file: at('data/audit.jsonl'),
       rotate: { maxBytes: 256 * MEBIBYTE, maxAgeMs: DAY_MS },
       resultDigests: false,

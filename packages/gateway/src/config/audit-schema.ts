@@ -4,6 +4,7 @@ import * as z from 'zod';
 
 import { bodiesSchema } from './redaction-schema.ts';
 import { duration, filePath, period, size } from './schema-words.ts';
+import { indexSchema, sinksSchema } from './sinks-schema.ts';
 
 const off = z.literal('off');
 
@@ -69,6 +70,8 @@ export const auditSchema = z
       .boolean()
       .default(false)
       .describe('SHA-256 of every result, as the server wrote it: 0.6 us for a small one, 0.7 ms for a megabyte.'),
+    index: indexSchema,
+    sinks: sinksSchema,
   })
   .refine(({ keep, checkpoints: signed }) => keep === 'off' || signed !== 'off', {
     message: 'needs audit.checkpoints: without them, what is left could not be proved any more.',

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { parsePlace, type DeclaredArgument } from '../model/argument-kind.ts';
 import type {
   AllowRule,
-  AuditConfig,
+  AuditFileConfig,
   Config,
   DisabledServer,
   LimitConfig,
@@ -19,6 +19,7 @@ import type {
 } from './config.ts';
 import { compileIdentity } from './compile-identity.ts';
 import { compileBodies, compileRedaction } from './redaction-schema.ts';
+import { compileIndex, compileSinks } from './compile-sinks.ts';
 import type { ParsedFile } from './schema.ts';
 import type { ParsedServer } from './server-schema.ts';
 import { urlHost } from './units.ts';
@@ -56,7 +57,11 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
       answerMs: file.approvals.answer,
       maxPending: file.approvals.maxPending,
     },
-    audit: compileAudit(file, absolute),
+    audit: {
+      ...compileAudit(file, absolute),
+      index: compileIndex(file.audit.index),
+      sinks: compileSinks(file.audit.sinks, (value) => locate(value, directory)),
+    },
     telemetry: compileTelemetry(file.telemetry, directory),
     redaction: compileRedaction(file.redaction),
     requests: {
@@ -87,7 +92,7 @@ function compileTls(tls: NonNullable<ParsedFile['tls']>, absolute: (file: string
   };
 }
 
-function compileAudit({ audit, keys }: ParsedFile, absolute: (file: string) => string): AuditConfig {
+function compileAudit({ audit, keys }: ParsedFile, absolute: (file: string) => string): AuditFileConfig {
   const { rotate, keep, spool, checkpoints } = audit;
   const orNever = (written: number | 'off'): number => (written === 'off' ? Infinity : written);
   return {

@@ -58,7 +58,13 @@ export type StorageConfig =
   | { readonly kind: 'memory' }
   | { readonly kind: 'reference'; readonly source: Exclude<ValueConfig, { kind: 'literal' }> };
 
-export type AuditConfig = {
+export type AuditConfig = AuditFileConfig & {
+  /** The record in the database of `storage`, where that is one of these. */
+  readonly index: { readonly on: 'any' | 'postgres'; readonly keepMs: KeepConfig } | undefined;
+  readonly sinks: readonly SinkConfig[];
+};
+
+export type AuditFileConfig = {
   readonly file: string;
   /** `Infinity` for never. Undefined: one file, for good. */
   readonly rotate: { readonly maxBytes: number; readonly maxAgeMs: number } | undefined;
@@ -95,6 +101,23 @@ export type BodiesConfig = {
   readonly results: boolean;
   readonly maxBytes: number;
   readonly keepMs: number;
+};
+
+/** How long records of each class stay in the index, in milliseconds; Infinity for ever. */
+export type KeepConfig = Readonly<
+  Record<'calls' | 'reads' | 'authentication' | 'sessions' | 'refusals' | 'administration' | 'writer', number>
+>;
+
+/** Where else every record is sent. */
+export type SinkConfig = {
+  /** Unique. */
+  readonly name: string;
+  /** An http(s) URL, or where it is found at run time. */
+  readonly url: ValueConfig;
+  readonly headers: Readonly<Record<string, ValueConfig>>;
+  readonly timeoutMs: number;
+  readonly compression: 'gzip' | 'none';
+  readonly format: 'otlp' | 'ndjson' | 'json-array' | 'splunk-hec';
 };
 
 export type ApprovalsConfig = {

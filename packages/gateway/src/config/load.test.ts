@@ -202,6 +202,7 @@ describe('a problem', () => {
     ['publicUrl: https://me:pass@example.com', 'publicUrl', [1, 12], expect.stringContaining('env:NAME')],
     ['listen: [1]', 'listen', [1, 9], undefined],
     ['keys: {}', 'keys.file', [1, 7], undefined],
+    ['audit: { file: 7 }', 'audit.file', [1, 16], undefined],
     [
       `identity:\n  apiKeys:\n    - { name: a, hash: "sha256:${'0'.repeat(64)}" }\n    - { name: a, hash: "sha256:${'1'.repeat(64)}" }`,
       'identity.apiKeys[1].name',

@@ -34,7 +34,7 @@ export type EgressRequest = {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Names and values in turn. */
   readonly headers: string[];
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
 };
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;

@@ -39,6 +39,8 @@ export type ClientSession = ServerPlace & {
 /** A legacy client's session, as its id tells. */
 export type SessionSeen = { readonly id: string; readonly startedAtMs: number; readonly revision: Revision };
 
+export type SinkLag = { readonly lagRecords: number; readonly lagSeconds: number };
+
 export interface Instruments {
   /** `mcp.server.operation.duration`: client to us. */
   serverOperation(operation: ServerOperation): void;
@@ -72,6 +74,13 @@ export interface Instruments {
   auditFailing(failing: boolean): void;
   /** Bodies of one call: in the storage, not kept on purpose or for want of time, or lost. */
   bodies(state: 'stored' | 'withheld' | 'lost'): void;
+  /** A sink of the record is there; what it lags behind is asked for when somebody reads the metrics. */
+  auditSink(sink: string, lag: () => SinkLag): void;
+  auditSinkFailed(sink: string): void;
+  /** Records that a sink will never take, or may not have taken: they are set aside. */
+  auditSinkRejected(sink: string, records: number): void;
+  /** Records that were gone from the files before the sink could have them. */
+  auditSinkMissed(sink: string, records: number): void;
   upstreamState(server: ServerId, state: string): void;
   breakerState(server: ServerId, state: string): void;
   retried(server: ServerId, because: FailureCode): void;

@@ -48,6 +48,11 @@ const GOLDEN: Readonly<Record<string, string>> = {
   sallyport_audit_write_failures_total: '',
   sallyport_audit_failing: '',
   sallyport_audit_bodies_total: 'state',
+  sallyport_audit_sink_lag_records: 'sink',
+  sallyport_audit_sink_lag_seconds: 'sink',
+  sallyport_audit_sink_failures_total: 'sink',
+  sallyport_audit_sink_rejected_total: 'sink',
+  sallyport_audit_sink_missed_total: 'sink',
   sallyport_response_size_bytes_total: 'server tool',
   sallyport_response_tokens_total: 'server tool',
   sallyport_minutes_saved_total: 'server tool',
@@ -111,6 +116,7 @@ function exercised(): MetricsEndpoint {
   made.auditFailed();
   made.auditFailing(true);
   made.bodies('stored');
+  made.auditSink('siem', () => ({ lagRecords: 3, lagSeconds: 1.5 }));
   made.upstreamState('files', 'healthy');
   made.breakerState('files', 'open');
   made.retried('files', 'upstream-closed');

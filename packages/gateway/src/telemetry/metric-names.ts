@@ -216,6 +216,37 @@ export const METRICS = {
     attributes: ['state'],
     meaning: 'Calls whose bodies were to be kept, by what became of them: stored, withheld or lost.',
   },
+  sinkLagRecords: {
+    name: 'sallyport.audit.sink.lag_records',
+    kind: 'gauge',
+    attributes: ['sink'],
+    meaning: 'Audit records that a sink does not have yet.',
+  },
+  sinkLag: {
+    name: 'sallyport.audit.sink.lag',
+    kind: 'gauge',
+    unit: 's',
+    attributes: ['sink'],
+    meaning: 'How old the oldest audit record is that a sink does not have yet.',
+  },
+  sinkFailures: {
+    name: 'sallyport.audit.sink.failures',
+    kind: 'counter',
+    attributes: ['sink'],
+    meaning: 'Attempts to deliver audit records to a sink that failed.',
+  },
+  sinkRejected: {
+    name: 'sallyport.audit.sink.rejected',
+    kind: 'counter',
+    attributes: ['sink'],
+    meaning: 'Audit records that a sink refused for good: they are set aside in a file.',
+  },
+  sinkMissed: {
+    name: 'sallyport.audit.sink.missed',
+    kind: 'counter',
+    attributes: ['sink'],
+    meaning: 'Audit records that were gone or damaged before a sink could have them.',
+  },
   responseSize: {
     name: 'sallyport.response.size',
     kind: 'counter',

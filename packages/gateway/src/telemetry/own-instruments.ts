@@ -8,6 +8,7 @@ import type { Instruments, MetricSources } from './instruments.ts';
 import { METRICS, type MetricDefinition } from './metric-names.ts';
 import { DURATION_BOUNDARIES } from './operation-histogram.ts';
 import { measureResponses } from './response-sizes.ts';
+import { sinkInstruments } from './sink-instruments.ts';
 
 type OwnInstruments = Omit<
   Instruments,
@@ -57,6 +58,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
     auditFailed: () => auditFailures([]),
     bodies: (state) => bodies([state]),
     auditFailing: (failing) => auditFailing(failing ? 1 : 0),
+    ...sinkInstruments(meter),
     upstreamState: stated(meter, METRICS.upstreamState),
     breakerState: stated(meter, METRICS.breakerState),
     retried: (server, because) => retries([server, because]),

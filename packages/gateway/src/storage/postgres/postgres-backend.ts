@@ -12,7 +12,7 @@ import { DatabaseError, Pool, types, type PoolClient, type PoolConfig } from 'pg
 
 import type { Secret } from '../../model/secret.ts';
 import type { Backend, OpenDatabase } from '../sql/backend.ts';
-import { migrateToLatest } from '../sql/migrate.ts';
+import { migrateToLatest, type TableSet } from '../sql/migrate.ts';
 import type { Tables } from '../sql/tables.ts';
 import { parsePostgresUrl, type PostgresAddress } from './postgres-url.ts';
 
@@ -25,6 +25,8 @@ export type PostgresBackendOptions = {
   readonly maxConnections?: number;
   /** For a connection, and for a statement. Default 900. */
   readonly timeoutMs?: number;
+  /** Default `core`. */
+  readonly tables?: TableSet;
 };
 
 /** A migration may have to wait for another gateway's. */
@@ -49,7 +51,8 @@ export function createPostgresBackend(options: PostgresBackendOptions): Backend 
   return {
     place: `PostgreSQL at ${host}:${port}${database === undefined ? '' : `/${database}`}`,
     async open() {
-      await migrate({ ...login, max: 1, statement_timeout: MIGRATION_MS, query_timeout: MIGRATION_MS });
+      const patient = { ...login, max: 1, statement_timeout: MIGRATION_MS, query_timeout: MIGRATION_MS };
+      await migrate(patient, options.tables ?? 'core');
       return openPool({
         ...login,
         max: maxConnections,
@@ -68,10 +71,10 @@ async function currentPassword({ url }: PostgresBackendOptions): Promise<string>
 }
 
 /** Under an advisory lock of the migrator: two that start at once wait for each other. */
-async function migrate(config: PoolConfig): Promise<void> {
+async function migrate(config: PoolConfig, tables: TableSet): Promise<void> {
   const pool = openPool(config);
   try {
-    await migrateToLatest(pool.db);
+    await migrateToLatest(pool.db, tables);
   } finally {
     await pool.close();
   }

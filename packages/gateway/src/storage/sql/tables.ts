@@ -56,9 +56,47 @@ export type AuditBodyTable = {
   expires_at_ms: number;
 };
 
+/** One line of the audit record, and what it is looked for by. */
+export type AuditRecordTable = {
+  uid: string;
+  authority: string;
+  chain: string;
+  sequence: number;
+  time_ms: number;
+  class: string;
+  event: string;
+  tenant: string;
+  who: string;
+  client: string;
+  client_id: string;
+  kind: string;
+  server: string;
+  target: string;
+  decision: string;
+  outcome: string;
+  result: string;
+  request_id: string;
+  run_id: string;
+  /** 1 for an intent whose outcome is there, too. */
+  is_closed: number;
+  line: string;
+};
+
+/** How far each audit file is indexed. */
+export type AuditPositionTable = {
+  source: string;
+  sequence: number;
+  uid: string;
+  first_in_file: number;
+  at_byte: number;
+  missed: number;
+};
+
 export type Tables = {
   api_keys: ApiKeyTable;
   key_events: KeyEventTable;
   approvals: ApprovalTable;
   audit_bodies: AuditBodyTable;
+  audit_records: AuditRecordTable;
+  audit_positions: AuditPositionTable;
 };

@@ -11,7 +11,7 @@ import Database from 'better-sqlite3';
 import { Kysely, SqliteDialect } from 'kysely';
 
 import type { Backend, OpenDatabase } from '../sql/backend.ts';
-import { migrateToLatest } from '../sql/migrate.ts';
+import { migrateToLatest, type TableSet } from '../sql/migrate.ts';
 import type { Tables } from '../sql/tables.ts';
 
 export type SqliteBackendOptions = {
@@ -19,6 +19,8 @@ export type SqliteBackendOptions = {
   readonly file: string;
   /** Monotonic milliseconds. */
   readonly clockMs: () => number;
+  /** Default `core`. */
+  readonly tables?: TableSet;
 };
 
 /** Nothing else happens in the process meanwhile. */
@@ -29,7 +31,7 @@ const OPEN_MS = 30_000;
 /** How often it is looked whether the file is still the one that is open. */
 const LOOK_MS = 1_000;
 
-export function createSqliteBackend({ file, clockMs }: SqliteBackendOptions): Backend {
+export function createSqliteBackend({ file, clockMs, tables = 'core' }: SqliteBackendOptions): Backend {
   let opened = false;
   return {
     place: `the SQLite database ${file}`,
@@ -40,7 +42,7 @@ export function createSqliteBackend({ file, clockMs }: SqliteBackendOptions): Ba
       else prepareFile(file);
       const handle = new Database(file, { timeout: BUSY_MS });
       try {
-        const db = await prepare(handle, clockMs);
+        const db = await prepare(handle, tables, clockMs);
         opened = true;
         return watched({ db, file, clockMs });
       } catch (error) {
@@ -57,18 +59,21 @@ function prepareFile(file: string): void {
   closeSync(openSync(file, 'a', 0o600));
 }
 
-async function prepare(handle: Database.Database, clockMs: () => number): Promise<Kysely<Tables>> {
+async function prepare(handle: Database.Database, tables: TableSet, clockMs: () => number): Promise<Kysely<Tables>> {
   const untilMs = clockMs() + OPEN_MS;
   // Changing the journal needs the file alone for a moment, and does not wait for it by itself.
   await retried(() => handle.pragma('journal_mode = WAL'), untilMs, clockMs);
-  // What was answered survives a power cut: a used approval must not be unused again.
-  handle.pragma('synchronous = FULL');
+  // What was answered survives a power cut: a used approval must not be unused again. What is indexed may be indexed again,
+  // because its position goes with it.
+  handle.pragma(`synchronous = ${tables === 'core' ? 'FULL' : 'NORMAL'}`);
+  // As in PostgreSQL, and as patterns over names are everywhere else.
+  if (tables === 'audit-index') handle.pragma('case_sensitive_like = ON');
   // What is deleted is overwritten: an erased body does not stay readable in free pages.
   handle.pragma('secure_delete = ON');
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: handle }) });
   await retried(() => handle.exec('begin immediate'), untilMs, clockMs);
   try {
-    await migrateToLatest(db);
+    await migrateToLatest(db, tables);
     handle.exec('commit');
   } catch (error) {
     if (handle.inTransaction) handle.exec('rollback');
