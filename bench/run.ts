@@ -17,6 +17,7 @@ import { legacyCall, modernCall } from './calls.ts';
 import { ANSWER_TEXT } from './fixtures/messages.ts';
 import { load, tryCall, type Call } from './load.ts';
 import { cpuSeconds, isInstalled, residentMegabytes, start, stopAll, until } from './processes.ts';
+import { measureParked, parkedTable } from './parked.ts';
 import { measurePolicy, policyTable } from './policy.ts';
 import { startHaproxy, startNginx } from './proxies.ts';
 import { writeReport, type Row } from './report.ts';
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '4' },
     baseline: { type: 'boolean', default: false },
     starts: { type: 'boolean', default: false },
+    parked: { type: 'boolean', default: false },
     policy: { type: 'boolean', default: false },
     telemetry: { type: 'boolean', default: false },
     audit: { type: 'boolean', default: false },
@@ -206,6 +208,7 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
   try {
     if (values.starts) say(startsTable(await measureStarts(folder)));
+    else if (values.parked) say(parkedTable(await measureParked(folder)));
     else await bench(folder);
     return 0;
   } catch (error) {

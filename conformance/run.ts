@@ -20,18 +20,30 @@ import { runSuite, type SuiteResult, type SuiteRun } from './suite.ts';
 
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
-const RUNS: readonly (SuiteRun & { readonly reachable: string })[] = [
+/** `legacy`: behind the gateway stands the same server, as one that knows no revision after 2025-11-25. */
+type Run = SuiteRun & { readonly reachable: string; readonly server: 'fixture' | 'legacy' };
+
+const RUNS: readonly Run[] = [
   {
     title: '2025-11-25',
     selection: ['--requirements', '2025-11-25'],
     expectedFailures: here('expected-failures.2025-11-25.yaml'),
     reachable: '84/0',
+    server: 'fixture',
+  },
+  {
+    title: '2025-11-25, legacy server',
+    selection: ['--requirements', '2025-11-25'],
+    expectedFailures: here('expected-failures.2025-11-25.yaml'),
+    reachable: '84/0',
+    server: 'legacy',
   },
   {
     title: '2026-07-28',
     selection: ['--suite', 'all', '--spec-version', '2026-07-28'],
     expectedFailures: here('expected-failures.2026-07-28.yaml'),
     reachable: '152/0',
+    server: 'fixture',
   },
 ];
 
@@ -41,14 +53,17 @@ const { values: flags } = parseArgs({
 
 const output = mkdtempSync(path.join(tmpdir(), 'sallyport-conformance-'));
 const fixture = await startFixture(0);
-const target = flags.direct ? { url: fixture.url, close: async () => undefined } : await startGateway(fixture.url);
+const target = flags.direct
+  ? { urls: { fixture: fixture.url, legacy: legacyOf(fixture.url) }, close: async () => undefined }
+  : await startGateway(fixture.url);
 
 const results: SuiteResult[] = [];
 try {
-  for (const { expectedFailures, reachable, ...run } of RUNS) {
-    process.stdout.write(`${run.title}  running the official suite against ${target.url}\n`);
+  for (const { expectedFailures, reachable, server, ...run } of RUNS) {
+    const url = target.urls[server];
+    process.stdout.write(`${run.title}  running the official suite against ${url}\n`);
     const expected = flags.direct || expectedFailures === undefined ? {} : { expectedFailures };
-    const result = await runSuite(target.url, { ...run, ...expected }, output);
+    const result = await runSuite(url, { ...run, ...expected }, output);
     results.push(result);
     report(result, reachable);
   }
@@ -76,8 +91,10 @@ function report(result: SuiteResult, reachable: string): void {
   if (flags.verbose || !result.ok) process.stdout.write(`${result.output.split('=== SUMMARY ===').at(-1) ?? ''}\n`);
 }
 
+type Target = { readonly urls: Readonly<Record<Run['server'], string>>; close: () => Promise<unknown> };
+
 /** The suite cannot send a credential, so a proxy that only adds one stands before the gateway. */
-async function startGateway(fixtureUrl: string): Promise<{ url: string; close: () => Promise<unknown> }> {
+async function startGateway(fixtureUrl: string): Promise<Target> {
   const proxy = await startCredentialProxy();
   const allow = '[{ anyone: true, tools: ["*"], prompts: ["*"], resources: ["*"] }]';
   const gateway = await startTestGateway({
@@ -85,15 +102,24 @@ async function startGateway(fixtureUrl: string): Promise<{ url: string; close: (
     yaml: [
       `allowedHosts: ["localhost:${proxy.port}"]`,
       `allowedOrigins: ["http://localhost:${proxy.port}"]`,
-      `servers: { fixture: { url: "${fixtureUrl}", allow: ${allow} } }`,
+      'servers:',
+      `  fixture: { url: "${fixtureUrl}", allow: ${allow} }`,
+      `  legacy: { url: "${legacyOf(fixtureUrl)}", allow: ${allow} }`,
     ].join('\n'),
   });
   proxy.forwardTo(Number(new URL(gateway.url).port), `Bearer ${gateway.keys.suite ?? ''}`);
   return {
-    url: `http://localhost:${proxy.port}/servers/fixture/mcp`,
+    urls: {
+      fixture: `http://localhost:${proxy.port}/servers/fixture/mcp`,
+      legacy: `http://localhost:${proxy.port}/servers/legacy/mcp`,
+    },
     async close() {
       await proxy.close();
       await gateway.close();
     },
   };
+}
+
+function legacyOf(fixtureUrl: string): string {
+  return new URL('/legacy', fixtureUrl).href;
 }

@@ -1,4 +1,4 @@
-/** Questions of a modern server reach the person behind the call, whatever the client speaks, and the answers find back. */
+/** Questions of a server reach the person behind the call, whatever server and client speak, and the answers find back. */
 
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
@@ -16,27 +16,37 @@ import { bearer, modern, send, type HttpAnswer } from './harness/http.ts';
 import { until } from './harness/until.ts';
 import { CLIENT_KINDS, type ClientKind } from './matrix/clients.ts';
 
-const UPSTREAMS = ['http', 'stdio'] as const;
+const UPSTREAMS = ['http', 'stdio', 'legacy-http', 'legacy-stdio'] as const;
 
 let upstream: ChildServer;
+let legacy: ChildServer;
 let gateway: TestGateway;
 
 beforeAll(async () => {
   upstream = await startChildServer('fixtures/asking-server.ts', 'http');
-  const command = `command: ["${process.execPath}", "${scriptPath('fixtures/asking-server.ts')}", stdio], sharing: shared`;
+  legacy = await startChildServer('fixtures/legacy-asking-server.ts', 'http');
+  const shared = (script: string): string =>
+    `command: ["${process.execPath}", "${scriptPath(`fixtures/${script}`)}", stdio], sharing: shared`;
   gateway = await startTestGateway({
     users: { alice: ['staff'], bob: ['staff'], carol: ['careful'] },
     policies: [
       'permit (principal in Group::"staff", action, resource);',
       '@approval("group:nobody") permit (principal in Group::"careful", action, resource);',
     ].join('\n'),
-    yaml: ['servers:', `  http: { url: "${upstream.url}" }`, `  stdio: { ${command} }`].join('\n'),
+    yaml: [
+      'servers:',
+      `  http: { url: "${upstream.url}" }`,
+      `  stdio: { ${shared('asking-server.ts')} }`,
+      `  legacy-http: { url: "${legacy.url}" }`,
+      `  legacy-stdio: { ${shared('legacy-asking-server.ts')} }`,
+    ].join('\n'),
   });
 });
 
 afterAll(async () => {
   await gateway?.close();
   await upstream?.close();
+  await legacy?.close();
 });
 
 type Reply = { readonly action: 'accept' | 'decline' | 'cancel'; readonly content?: Record<string, string> };
@@ -47,19 +57,29 @@ const accept = (content: Record<string, string>): Reply => ({ action: 'accept', 
 /** Says her name and her city. */
 const alice: Person = (message) => accept(message.includes('name') ? { name: 'Alice' } : { city: 'Aachen' });
 
-type Asked = { call(tool: string): Promise<string | undefined>; close(): Promise<void> };
-type Who = { readonly kind: ClientKind; readonly url: string; readonly who?: string; readonly person?: Person };
+type Asked = {
+  call(tool: string): Promise<string | undefined>;
+  letter(prompt: string): Promise<string>;
+  note(): Promise<string>;
+  close(): Promise<void>;
+};
+type Who = {
+  readonly kind: ClientKind;
+  readonly url: string;
+  readonly who?: string;
+  readonly person?: Person;
+  /** Default: forms and links. */
+  readonly modes?: { form?: Record<string, never>; url?: Record<string, never> };
+};
 
 const MODEL = { role: 'assistant', model: 'm', content: { type: 'text', text: 'Hello!' } } as const;
 const FOLDERS = { roots: [{ uri: 'file:///work' }] };
 
-async function connect({ kind, url, who = 'alice', person }: Who): Promise<Asked> {
+async function connect({ kind, url, who = 'alice', person, modes = { form: {}, url: {} } }: Who): Promise<Asked> {
   const requestInit = { headers: { Authorization: `Bearer ${gateway.keys[who] ?? ''}` } };
-  const capabilities = person === undefined ? {} : { elicitation: { form: {} }, sampling: {}, roots: {} };
+  const capabilities = person === undefined ? {} : { elicitation: modes, sampling: {}, roots: {} };
   const info = { name: 'asked', version: '1' };
   const ask = ({ message }: { message: string }): Reply => person?.(message) ?? { action: 'cancel' };
-  const textOf = (result: unknown): string | undefined =>
-    (result as { content: readonly { text?: string }[] }).content[0]?.text;
   if (kind === 'sdk-v1') {
     const client = new ClientV1(info, { capabilities });
     if (person !== undefined) {
@@ -68,8 +88,7 @@ async function connect({ kind, url, who = 'alice', person }: Who): Promise<Asked
       client.setRequestHandler(ListRootsRequestSchema, () => FOLDERS);
     }
     await client.connect(new TransportV1(new URL(url), { requestInit }));
-    const call: Asked['call'] = async (name) => textOf(await client.callTool({ name, arguments: {} }));
-    return { call, close: () => client.close() };
+    return askedBy(client as unknown as ClientV2);
   }
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new ClientV2(info, { capabilities, versionNegotiation: { mode } });
@@ -79,14 +98,28 @@ async function connect({ kind, url, who = 'alice', person }: Who): Promise<Asked
     client.setRequestHandler('roots/list', () => FOLDERS);
   }
   await client.connect(new TransportV2(new URL(url), { requestInit }));
-  const call: Asked['call'] = async (name) => textOf(await client.callTool({ name, arguments: {} }));
-  return { call, close: () => client.close() };
+  return askedBy(client);
 }
 
-async function asked(who: Omit<Who, 'url'> & { readonly path: string }, tool: string): Promise<string | undefined> {
+/** What the two SDKs' clients have in common; their declarations are not assignable to one another. */
+const askedBy = (client: ClientV2): Asked => ({
+  call: async (name) => textOf(await client.callTool({ name, arguments: {} })),
+  letter: async (name) => JSON.stringify((await client.getPrompt({ name })).messages),
+  note: async () => JSON.stringify((await client.readResource({ uri: 'note://mine' })).contents),
+  close: () => client.close(),
+});
+
+const textOf = (result: unknown): string | undefined =>
+  (result as { content: readonly { text?: string }[] }).content[0]?.text;
+
+type Whoever = Omit<Who, 'url'> & { readonly path: string };
+
+const asked = (who: Whoever, tool: string): Promise<string | undefined> => as(who, (client) => client.call(tool));
+
+async function as<T>(who: Whoever, act: (client: Asked) => Promise<T>): Promise<T> {
   const client = await connect({ ...who, url: `${gateway.url}${who.path}` });
   try {
-    return await client.call(tool);
+    return await act(client);
   } finally {
     await client.close();
   }
@@ -108,6 +141,11 @@ describe.each(CLIENT_KINDS)('a client of %s', (kind) => {
       expect(await asked({ kind, path, person: alice }, 'everything')).toBe('Alice, Hello!, 1 folder');
     });
 
+    it('a page to open', async () => {
+      expect(await asked({ kind, path, person: () => ({ action: 'accept' }) }, 'visit')).toBe('visit: accept');
+      expect(await asked({ kind, path, person: () => ({ action: 'decline' }) }, 'visit')).toBe('visit: decline');
+    });
+
     it.each(['decline', 'cancel'] as const)('a person who says %s is heard, in either round', async (action) => {
       expect(await asked({ kind, path, person: () => ({ action }) }, 'greet')).toBe(`name: ${action}`);
       const later: Person = (message) => (message.includes('name') ? accept({ name: 'Al' }) : { action });
@@ -124,7 +162,58 @@ describe.each(CLIENT_KINDS)('a client of %s', (kind) => {
     });
 
     it('a client that cannot answer is not asked', async () => {
-      await expect(asked({ kind, path }, 'greet')).rejects.toThrow(/capabilit|input|elicitation/i);
+      const answer = asked({ kind, path }, 'greet').catch(String);
+      expect(await answer).toMatch(/capabilit|input|elicitation|not offered/i);
+    });
+
+    it('one that shows forms alone is not asked to open a page', async () => {
+      const answer = asked({ kind, path, modes: {}, person: alice }, 'visit').catch(String);
+      expect(await answer).toMatch(/capabilit|input|elicitation|cannot be answered/i);
+    });
+  });
+});
+
+describe.each(CLIENT_KINDS)('a client of %s and a server that asks in the middle of a call', (kind) => {
+  describe.each(['legacy-http', 'legacy-stdio'])('over %s', (server) => {
+    const path = `/servers/${server}/mcp`;
+
+    it('a prompt, on both endpoints', async () => {
+      expect(await as({ kind, path, person: alice }, (client) => client.letter('letter'))).toContain('Dear Alice');
+      const everywhere = { kind, path: '/mcp', person: alice };
+      expect(await as(everywhere, (client) => client.letter(`${server}_letter`))).toContain('Dear Alice');
+    });
+
+    it('a resource', async () => {
+      expect(await as({ kind, path, person: alice }, (client) => client.note())).toContain('of Alice');
+    });
+
+    it('is done once, however often it asks', async () => {
+      const who = { kind, path, person: alice };
+      const [before, , after] = await as(who, async (client) => [
+        await client.call('counts'),
+        await client.call('greet'),
+        await client.call('counts'),
+      ]);
+      const [was, is] = [before, after].map((text) => JSON.parse(text ?? '') as Record<string, number>);
+      expect(is).toMatchObject({ begun: (was?.['begun'] ?? 0) + 1, finished: (was?.['finished'] ?? 0) + 1 });
+    });
+
+    it('a page that has to be visited first', async () => {
+      const who = { kind, path, person: () => ({ action: 'accept' }) as const };
+      if (kind === 'sdk-v2-modern') {
+        expect(await asked(who, 'visit-first')).toBe('visited');
+        return;
+      }
+      await expect(asked(who, 'visit-first')).rejects.toMatchObject({
+        code: -32_042,
+        data: { elicitations: [{ url: 'https://example.com/first' }] },
+      });
+      expect(await asked(who, 'visit-first')).toBe('visited');
+    });
+
+    it('a client that opens no pages is told what it lacks', async () => {
+      const who = { kind, path, person: alice, modes: { form: {} } };
+      await expect(asked(who, 'never-visited')).rejects.toThrow(/page to be visited first/);
     });
   });
 });

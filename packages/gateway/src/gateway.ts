@@ -77,6 +77,8 @@ export type Gateway = {
   close(graceMs?: number): Promise<void>;
 };
 
+/** For calls that are at work. */
+const CONNECTIONS_PER_ORIGIN = 256;
 const LIST_PAGE_SIZE = 500;
 /** A server's own state travels inside ours, and grows by a third. */
 const MAX_SEALED_BYTES = 32 * 1024;
@@ -129,7 +131,8 @@ async function composeGateway(
   const redactor = composeRedactor(config.redaction);
   opened.defer(() => redactor.close());
   const redactText: Redactor['text'] = (text) => redactor.text(text);
-  const egress = createEgress();
+  // A parked call over HTTP keeps its connection, and its answer needs another.
+  const egress = createEgress({ connectionsPerOrigin: config.questions.maxParked + CONNECTIONS_PER_ORIGIN });
   opened.defer(() => egress.close());
   const sinks = await composeAuditSinks({ config, env, logger, egress, instruments });
   opened.defer(() => sinks.close());
@@ -238,6 +241,7 @@ async function composeGateway(
     }),
     sealer: createSealer(keyRing, { now: Date.now, randomBytes, maxTokenBytes: MAX_SEALED_BYTES }),
     sessions: createMemoryLegacySessions({ now: Date.now }),
+    dropParkedCall: (id) => upstreams.parkedCalls.drop(id),
     publicUrl,
     allowedHosts: config.allowedHosts,
     allowedOrigins: config.allowedOrigins,
@@ -248,7 +252,7 @@ async function composeGateway(
     ...(certificates.tls === undefined ? {} : { tls: certificates.tls }),
     limits: {
       ...config.requests,
-      stateLifetimeMs: config.approvals.lifetimeMs,
+      stateLifetimeMs: Math.max(config.approvals.lifetimeMs, config.questions.answerMs),
       answerTimeoutMs: config.approvals.answerMs,
     },
     logger,

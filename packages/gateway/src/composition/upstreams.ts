@@ -1,6 +1,6 @@
 /** How servers are reached: routes, connectors and credentials that a configuration asks for. */
 
-import { hash, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 
 import { makeIntent } from '../audit/intent.ts';
 import { systemPermit, type SystemOperation } from '../authz/permit.ts';
@@ -34,6 +34,9 @@ type UpstreamParts = {
   readonly instruments: Instruments;
 };
 
+/** Inside a seal already; unguessable by itself as well. */
+const PARKED_ID_BYTES = 16;
+
 export function composeUpstreams(parts: UpstreamParts): Upstreams {
   const { config, env, logger, instruments } = parts;
   const routes = new Map(config.servers.map((server) => [server.id, routeTo(server, parts)]));
@@ -47,6 +50,11 @@ export function composeUpstreams(parts: UpstreamParts): Upstreams {
     logger,
     clock: systemClock,
     random: Math.random,
+    parking: {
+      replica: randomUUID(),
+      limits: config.questions,
+      newId: () => randomBytes(PARKED_ID_BYTES).toString('base64url'),
+    },
   });
 }
 

@@ -62,6 +62,12 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
       index: compileIndex(file.audit.index),
       sinks: compileSinks(file.audit.sinks, (value) => locate(value, directory)),
     },
+    questions: {
+      answerMs: file.questions.answer,
+      maxParked: file.questions.maxParked,
+      maxParkedPerPrincipal: file.questions.maxParkedPerPrincipal,
+      maxRounds: file.questions.maxRounds,
+    },
     telemetry: compileTelemetry(file.telemetry, directory),
     redaction: compileRedaction(file.redaction),
     requests: {

@@ -28,6 +28,7 @@ export type Config = {
   readonly policies: readonly PolicySource[];
   readonly limits: readonly LimitConfig[];
   readonly approvals: ApprovalsConfig;
+  readonly questions: QuestionsConfig;
   readonly audit: AuditConfig;
   /** Undefined when nothing is sent to a collector. */
   readonly telemetry: TelemetryConfig | undefined;
@@ -138,6 +139,14 @@ export type TelemetryConfig = {
   readonly resource: Readonly<Record<string, string>>;
   readonly traces?: { readonly sample: number; readonly trustParent: boolean; readonly parentPerSecond: number };
   readonly metrics?: { readonly everyMs: number };
+};
+
+/** Calls of servers before 2026-07-28 that wait for a person. */
+export type QuestionsConfig = {
+  readonly answerMs: number;
+  readonly maxParked: number;
+  readonly maxParkedPerPrincipal: number;
+  readonly maxRounds: number;
 };
 
 export type ListenAddress = { readonly host: string; readonly port: number };

@@ -41,11 +41,11 @@ export async function askClient(
     const { requests, continuation } = handled.outcome;
     questions += Object.keys(requests).length;
     const leftMs = deadlineMs - clockMs();
-    if (turn >= MAX_TURNS || questions > MAX_QUESTIONS || leftMs <= 0) return unanswered(handled, 'late');
+    if (turn >= MAX_TURNS || questions > MAX_QUESTIONS || leftMs <= 0) return unanswered(run, handled, 'late');
     // The server asks nothing, and is asked again in a moment: so it sheds load (basic/patterns/mrtr).
     if (continuation.kind === 'upstream' && Object.keys(requests).length === 0) await pause(PACE_MS);
     const responses = await askAll(run, requests, exchange, Math.min(limits.answerTimeoutMs, leftMs));
-    if (!responses.ok) return unanswered(handled, responses.error);
+    if (!responses.ok) return unanswered(run, handled, responses.error);
     const startedMs = clockMs();
     exchange.timeoutMs = Math.max(1, deadlineMs - startedMs);
     const answers = { continuation, responses: responses.value };
@@ -111,8 +111,12 @@ const WHY: Readonly<Record<Why, string>> = {
 };
 
 /** The call ends as it would have for a client that cannot be asked, and says why. */
-function unanswered(handled: Handled, why: Why): Handled {
-  const otherwise = handled.outcome.kind === 'input-required' ? handled.outcome.otherwise : undefined;
+function unanswered({ arrival }: RunCall, handled: Handled, why: Why): Handled {
+  const { outcome } = handled;
+  if (isQuestion(outcome) && outcome.continuation.kind === 'parked') {
+    arrival.parts.dropParkedCall(outcome.continuation.parkedCallId);
+  }
+  const otherwise = outcome.kind === 'input-required' ? outcome.otherwise : undefined;
   const of = otherwise ?? failure('missing-capability');
   return { ...handled, outcome: failed({ ...of, message: `${WHY[why]} ${failureMessage(of)}` }) };
 }

@@ -47,6 +47,8 @@ export type EntrypointOptions = {
   readonly pipeline: Pipeline;
   readonly sealer: Sealer;
   readonly sessions: LegacySessions;
+  /** A legacy client did not answer what its server asks: the call that waits for it is given up. */
+  readonly dropParkedCall: (id: string) => void;
   /** What clients type: scheme, host and port, no trailing slash. */
   readonly publicUrl: string;
   /** Host header values that are taken beside those of `publicUrl` and of loopback with our port. */

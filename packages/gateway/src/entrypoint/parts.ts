@@ -25,6 +25,7 @@ export type EntrypointParts = {
   readonly sealer: Sealer;
   readonly sessionIds: SessionIds;
   readonly sessions: LegacySessions;
+  readonly dropParkedCall: (id: string) => void;
   readonly limits: EntrypointLimits;
   readonly metadata: ResourceMetadata;
   readonly browser: Browser;

@@ -102,6 +102,7 @@ export class RequestSeals implements Seals {
 function readContinuation(value: Json | undefined): Continuation | undefined {
   if (!isJsonObject(value)) return undefined;
   if (value.kind === 'upstream') return readUpstream(value);
+  if (value.kind === 'parked') return readParked(value);
   if (value.kind !== 'approval' || typeof value.approvalId !== 'string') return undefined;
   const { approvalId } = value;
   return value.linkGiven === true
@@ -113,4 +114,11 @@ function readUpstream({ server, version, state }: JsonObject): Continuation | un
   if (typeof server !== 'string' || typeof version !== 'string') return undefined;
   const own = { kind: 'upstream', server, version } as const;
   return typeof state === 'string' ? { ...own, state } : own;
+}
+
+function readParked({ server, version, owner, parkedCallId, approvedBy }: JsonObject): Continuation | undefined {
+  if (typeof server !== 'string' || typeof version !== 'string') return undefined;
+  if (typeof owner !== 'string' || typeof parkedCallId !== 'string') return undefined;
+  const parked = { kind: 'parked', server, version, owner, parkedCallId } as const;
+  return typeof approvedBy === 'string' ? { ...parked, approvedBy } : parked;
 }

@@ -26,6 +26,15 @@ export type Obligation = {
 /** `caller`, `group:dba`: as policies, records and people write it. */
 export const approverText = (by: Approver): string => (by.kind === 'caller' ? 'caller' : `group:${by.group}`);
 
+/** What a permit wants approved, in words that can be compared; undefined when it wants nothing. */
+export const approvalsOf = ({ obligations }: Permit): string | undefined =>
+  obligations.length === 0
+    ? undefined
+    : obligations
+        .map(({ by }) => approverText(by))
+        .toSorted()
+        .join(' ');
+
 /** Proof that `principal` may do exactly `operation` on exactly `target`. */
 export declare class Permit {
   #permit: never;

@@ -61,6 +61,8 @@ export type Continuation =
       readonly version: string;
       readonly owner: ReplicaId;
       readonly parkedCallId: string;
+      /** Whose approvals the call was made on, as `approvalsOf` words them: good for the same call, which goes on. */
+      readonly approvedBy?: string;
     }
   /** `linkGiven`: the person has the link already; what is waited for is somebody's word. */
   | { readonly kind: 'approval'; readonly approvalId: string; readonly linkGiven?: true }

@@ -6,11 +6,11 @@
 
 import type { Approval } from '../authz/approval.ts';
 import type { Approvals } from '../authz/approvals.ts';
-import { approverText } from '../model/decision.ts';
+import { approvalsOf, approverText } from '../model/decision.ts';
 import { elicitationModes, readElicited } from '../model/elicitation.ts';
 import { failure, refuse, Refusal } from '../model/failure.ts';
 import type { Json } from '../model/json.ts';
-import type { InputRequests, InputRequired } from '../model/outcome.ts';
+import type { Continuation, InputRequests, InputRequired } from '../model/outcome.ts';
 import type { ApprovedRequest, AuthorizedRequest } from '../model/request.ts';
 import type { ApprovalFact, Trail } from '../model/trail.ts';
 import { CONFIRM_KEY, confirmation, instruction, invitation, LINK_KEY } from './approval-question.ts';
@@ -41,6 +41,7 @@ export const isApproved = (approved: Approved): approved is ApprovedRequest =>
 
 export function approve(request: AuthorizedRequest, approving: () => Approving): Approved | Promise<Approved> {
   if (request.permit.obligations.length > 0) {
+    if (request.answers?.continuation?.kind === 'parked') return goesOn(request, request.answers.continuation);
     // Its state could be sent again and again, and an approval is for one call.
     if (request.answers?.continuation?.kind === 'upstream') throw refuse('invalid-state', { reason: NOT_CARRIED });
     return approveCall(request, approving());
@@ -49,6 +50,15 @@ export function approve(request: AuthorizedRequest, approving: () => Approving):
 }
 
 const NOT_CARRIED = "policy wants an approval by now, which the state of a server's question does not carry";
+
+/** The call was made on an approval and is still open: its answers are taken once, so it stays the one that was approved. */
+function goesOn(
+  request: AuthorizedRequest,
+  { approvedBy }: Extract<Continuation, { kind: 'parked' }>,
+): ApprovedRequest {
+  if (approvedBy !== approvalsOf(request.permit)) throw refuse('invalid-state', { reason: NOT_CARRIED });
+  return passed(request, undefined);
+}
 
 /** What was said to the gateway is no server's to read. */
 function passed(request: AuthorizedRequest, approval: ApprovalFact | undefined): ApprovedRequest {

@@ -161,8 +161,8 @@ export interface ClientCodec {
 
 /** The opening of a legacy session, as the client of an upstream. */
 export interface LegacyHandshake {
-  /** The `initialize` request, offering the newest legacy revision and no client capability. */
-  initialize(id: JsonRpcId): string;
+  /** The `initialize` request, offering the newest legacy revision and what the server may ask for: by default nothing. */
+  initialize(id: JsonRpcId, capabilities?: JsonObject): string;
   /** The `notifications/initialized` text that ends the handshake. */
   readonly initialized: string;
   /** The revision the upstream chose, and what it says of itself. */

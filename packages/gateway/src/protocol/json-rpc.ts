@@ -62,3 +62,9 @@ export const notificationText = (method: string, params?: JsonObject): string =>
 /** The text of a request, likewise on one line. */
 export const requestText = (id: JsonRpcId, method: string, params: JsonObject): string =>
   JSON.stringify({ jsonrpc: '2.0', id, method, params });
+
+/** Our answer to a request, likewise. */
+export const resultText = (id: JsonRpcId, result: JsonObject): string => JSON.stringify({ jsonrpc: '2.0', id, result });
+
+export const errorText = (id: JsonRpcId, error: { readonly code: number; readonly message: string }): string =>
+  JSON.stringify({ jsonrpc: '2.0', id, error });

@@ -2,6 +2,7 @@
 
 import type { Credential } from '../credential/broker.ts';
 import type { Send, ServerPlace } from '../model/call.ts';
+import type { JsonObject } from '../model/json.ts';
 import type { Era, Revision } from '../model/revision.ts';
 import type { Server } from '../model/target.ts';
 import type { ReachedUpstream } from '../model/trail.ts';
@@ -15,11 +16,14 @@ export interface Upstream {
   readonly reached: ReachedUpstream;
   /** Only a process has one. */
   readonly stderr?: ErrorOutput;
+  /** A call in the middle of which a legacy server asks something ends as `Asked`, and is still open. */
   readonly send: Send;
   /** Settles when the upstream is of no further use (process ended, session lost): the pool then forgets it. */
   readonly ended: Promise<void>;
   /** Ends it in an orderly way. Idempotent. */
   close(): Promise<void>;
+  /** Somebody's cancelled call may still be at work in it and ask something: nobody else should be given it. */
+  readonly isDoubtful?: () => boolean;
 }
 
 /** What a process writes to stderr, in lines that are clean and hold no secret of its environment. */
@@ -30,9 +34,15 @@ export interface ErrorOutput {
   since(mark: number): readonly string[];
 }
 
+/** How a server was found to speak when it was last reached. */
+export type SpokenTo = { readonly era: Era; readonly revision: Revision; readonly transport: 'http' | 'stdio' };
+
 export interface Connector {
   /** Where the server is, for metrics and spans. */
   readonly place: ServerPlace;
-  /** Finds the era, shakes hands where that era wants it. @throws Refusal `server-unavailable`, `upstream-timeout`, `upstream-invalid` or `upstream-refused`. */
-  connect(server: Server, credential: Credential, signal: AbortSignal): Promise<Upstream>;
+  /**
+   * Finds the era, shakes hands where that era wants it. `capabilities` (in the words of 2026-07-28, by default none) is what
+   * a legacy server is told that it may ask. @throws Refusal `server-unavailable`, `upstream-timeout`, `upstream-invalid` or `upstream-refused`.
+   */
+  connect(server: Server, credential: Credential, signal: AbortSignal, capabilities?: JsonObject): Promise<Upstream>;
 }

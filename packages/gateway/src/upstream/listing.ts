@@ -12,7 +12,7 @@ import { LIST_KINDS } from '../model/operation.ts';
 import type { ClientChannel, Discovery, Freshness, ListedItem, Listing, Outcome, Raw } from '../model/outcome.ts';
 import { scanParamHeaders } from '../protocol/param-headers.ts';
 import { readListPage } from './list-page.ts';
-import type { SpokenTo } from './upstreams.ts';
+import type { SpokenTo } from './connector.ts';
 
 export type ListingLimits = {
   /** For one page. */

@@ -96,6 +96,8 @@ export class PoolShelf {
   readonly #members = new Map<string, Member>();
   readonly #flights = new Map<string, Flight>();
   readonly #waiting: (() => void)[] = [];
+  /** Still in use by some, and given to nobody else. */
+  readonly #retired = new Set<Member>();
   readonly #closing = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   readonly #onEnded: ShelfOptions['onEnded'];
@@ -154,7 +156,10 @@ export class PoolShelf {
 
   release(member: Member): void {
     member.leases -= 1;
-    if (member.leases > 0 || member.gone) return;
+    if (!member.gone && member.upstream.isDoubtful?.() === true) this.#retire(member);
+    if (member.leases > 0) return;
+    if (this.#retired.delete(member)) this.#track(member.upstream);
+    if (member.gone) return;
     if (member.place.once) {
       this.#close(member);
       return;
@@ -191,7 +196,7 @@ export class PoolShelf {
     let idle = 0;
     for (const member of this.#members.values()) if (member.leases === 0) idle += 1;
     return {
-      live: this.#members.size,
+      live: this.#members.size + this.#retired.size,
       idle,
       connecting: this.#connecting,
       closing: this.#closing.size,
@@ -210,11 +215,13 @@ export class PoolShelf {
     });
     await Promise.all(flights);
     for (const member of this.#members.values()) this.#close(member);
+    for (const member of this.#retired) this.#track(member.upstream);
+    this.#retired.clear();
     await Promise.all(this.#closing);
   }
 
   #aliveCount(): number {
-    return this.#members.size + this.#connecting + this.#closing.size + this.#spares.alive;
+    return this.#members.size + this.#retired.size + this.#connecting + this.#closing.size + this.#spares.alive;
   }
 
   #launch(place: Place, connect: Connect, hasRoom: boolean): Flight {
@@ -295,6 +302,13 @@ export class PoolShelf {
     this.#onEnded?.(member);
     // What ended by itself may still have to be cleared away (a process group): it keeps its place until then.
     this.#track(member.upstream);
+  }
+
+  /** Nobody else gets it; those who have it may finish. */
+  #retire(member: Member): void {
+    member.gone = true;
+    this.#members.delete(member.place.key);
+    this.#retired.add(member);
   }
 
   #close(member: Member): void {

@@ -1,6 +1,6 @@
 /**
- * The live upstreams of all servers. Keyed by server, its version and the credential's, and by whom the operator said it may
- * be shared with: what one person's session holds is never another's unless the server is safe to share.
+ * The live upstreams of all servers. Keyed by server, its version and the credential's, by what clients can
+ * answer, and by whom the operator said it may be shared with: what one person's session holds is never another's unless the server is safe to share.
  */
 
 import type { Credential } from '../credential/broker.ts';
@@ -8,6 +8,7 @@ import { refuse } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Server, ServerId } from '../model/target.ts';
+import { NO_PROFILE, type CapabilityProfile } from './capability-profile.ts';
 import type { Clock } from './clock.ts';
 import type { BackoffOptions } from './connect-failures.ts';
 import type { Connector, Upstream } from './connector.ts';
@@ -31,6 +32,8 @@ export type PoolRequest = {
   readonly principal: Pick<Principal, 'key' | 'tenant'>;
   /** Names the client's session, where it has one. */
   readonly session?: string;
+  /** Clients that can answer the same share upstreams. Default: nothing can be asked. */
+  readonly profile?: CapabilityProfile;
   readonly signal: AbortSignal;
 };
 
@@ -59,8 +62,9 @@ export class UpstreamPool {
     this.#nextCall += 1;
     const member = shelf.take(place.key);
     if (member !== undefined) return member;
-    const { connector, server, credential } = request;
-    return shelf.open(place, (signal) => connector.connect(server, credential, signal), request.signal);
+    const { connector, server, credential, profile = NO_PROFILE } = request;
+    const connect = (signal: AbortSignal) => connector.connect(server, credential, signal, profile.capabilities);
+    return shelf.open(place, connect, request.signal);
   }
 
   release(server: ServerId, member: Member): void {
@@ -118,8 +122,8 @@ export class UpstreamPool {
  * Whose upstream it is. NUL occurs in no part but possibly the last, so two different keys never look alike. What is shared
  * is shared within a tenant: tenants share nothing.
  */
-function placeOf({ server, credential, principal, session }: PoolRequest, call: number): Place {
-  const making = `${server.version}\0${credential.version}`;
+function placeOf({ server, credential, principal, session, profile }: PoolRequest, call: number): Place {
+  const making = `${server.version}\0${credential.version}\0${profile?.key ?? ''}`;
   const shared = `${making}\0tenant\0${principal.tenant}`;
   const personal = `${making}\0principal\0${principal.key}`;
   switch (server.sharing) {

@@ -4,11 +4,11 @@
  */
 
 import type { Call, SendOptions } from '../model/call.ts';
-import { askableCapabilities, OWN_KEY_PREFIX } from '../model/elicitation.ts';
+import { askableCapabilities, elicitationModes, linkQuestion, OWN_KEY_PREFIX } from '../model/elicitation.ts';
 import { failure, refuse, type Failure } from '../model/failure.ts';
-import type { JsonObject } from '../model/json.ts';
+import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { OperationKind } from '../model/operation.ts';
-import type { InputRequired, Outcome } from '../model/outcome.ts';
+import type { InputRequests, InputRequired, Outcome } from '../model/outcome.ts';
 
 /** In one round; a form can hold as many fields as it likes. */
 const MAX_REQUESTS = 16;
@@ -16,6 +16,8 @@ const MAX_REQUESTS = 16;
 const MAX_STATE_BYTES = 16 * 1024;
 
 const MAY_ASK: ReadonlySet<OperationKind> = new Set(['call-tool', 'get-prompt', 'read-resource'] as const);
+
+const URL_ELICITATION_REQUIRED = -32042;
 
 const NOTHING: JsonObject = Object.freeze({});
 
@@ -52,8 +54,20 @@ export function answersFor({ entry, intent }: Call, { answers }: SendOptions): U
 const ofTheServer = (responses: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(responses).filter(([key]) => !key.startsWith(OWN_KEY_PREFIX)));
 
+/**
+ * May a legacy server's question in the middle of this call be asked? Also where the call was approved: it stays the same
+ * call, and goes on once.
+ */
+export function mayAskDuring({ intent, client }: Call, declared: JsonObject, { method, params }: Question): boolean {
+  if (!MAY_ASK.has(intent.permit.operation.kind)) return false;
+  return mayBeAsked(declared, method, params) && mayBeAsked(askableCapabilities(client), method, params);
+}
+
+type Question = { readonly method: string; readonly params: JsonObject };
+
 /** A question goes on as one that this server asked; one that the client was never able to answer ends the call. */
-export function tiedToServer(call: Call, outcome: Outcome): Outcome {
+export function tiedToServer(call: Call, answered: Outcome): Outcome {
+  const outcome = withLinks(call, answered);
   if (outcome.kind !== 'input-required') return outcome;
   const fault = faultOf(call, outcome);
   if (fault !== undefined) return { kind: 'failed', failure: fault };
@@ -61,6 +75,39 @@ export function tiedToServer(call: Call, outcome: Outcome): Outcome {
   const { requests, state } = outcome;
   const own = { kind: 'upstream', server: id, version } as const;
   return { kind: 'input-required', requests, continuation: state === undefined ? own : { ...own, state } };
+}
+
+/**
+ * "Visit these pages first", the error of 2025-11-25 (client/elicitation, URL Elicitation Required Error). A modern client is
+ * asked to, and its retry is the call made anew; one of 2025-11-25 knows the error. An approval is for one call, so where one
+ * was used the error stays one.
+ */
+function withLinks(call: Call, outcome: Outcome): Outcome {
+  if (outcome.kind !== 'failed' || outcome.failure.upstream?.code !== URL_ELICITATION_REQUIRED) return outcome;
+  const links = linksOf(outcome.failure.upstream.data);
+  if (links === undefined) {
+    const message = 'The server wants pages to be visited first, and named none that can be.';
+    return { kind: 'failed', failure: failure('upstream-invalid', { sent: 'yes', message }) };
+  }
+  if (!elicitationModes(call.client).url) {
+    const message = 'The server wants a page to be visited first, which this client cannot show (elicitation.url).';
+    return { kind: 'failed', failure: failure('missing-capability', { sent: 'yes', message }) };
+  }
+  const { permit } = call.intent;
+  const isAsked = call.client.era === 'modern' && permit.obligations.length === 0 && MAY_ASK.has(permit.operation.kind);
+  return isAsked ? { kind: 'input-required', requests: links } : outcome;
+}
+
+function linksOf(data: Json | undefined): InputRequests | undefined {
+  const listed = isJsonObject(data) ? data.elicitations : undefined;
+  if (!Array.isArray(listed) || listed.length === 0 || listed.length > MAX_REQUESTS) return undefined;
+  const links: Record<string, Question> = {};
+  for (const [index, link] of (listed as readonly Json[]).entries()) {
+    if (!isJsonObject(link) || typeof link.url !== 'string' || typeof link.message !== 'string') return undefined;
+    if (!/^https?:/i.test(link.url)) return undefined;
+    links[`link-${index + 1}`] = linkQuestion(link.message, link.url);
+  }
+  return links;
 }
 
 function faultOf(call: Call, { requests, state }: InputRequired): Failure | undefined {

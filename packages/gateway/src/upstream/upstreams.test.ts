@@ -11,6 +11,7 @@ import {
   manualClock,
   NO_CREDENTIAL,
   OK,
+  PARKING,
   resultText,
   sendOptions,
   settle,
@@ -41,6 +42,7 @@ function setup(connector: Connector, over: Partial<Route> = {}, broker = BROKER)
     logger: collectLog(),
     clock,
     random: () => 0.5,
+    parking: PARKING,
   });
   return { ...upstreams, clock, clientOperation };
 }

@@ -3,34 +3,31 @@
  * wrong on the way is an outcome. One server's slowness is bounded: in time, and in how many calls may be in flight.
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
-
-import type { Credential, CredentialBroker } from '../credential/broker.ts';
-import type { AttemptWatch, Call, Send, SendOptions } from '../model/call.ts';
-import { failure, Refusal } from '../model/failure.ts';
+import type { CredentialBroker } from '../credential/broker.ts';
+import type { Call, Send } from '../model/call.ts';
+import { failure } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
 import { methodOf } from '../model/operation.ts';
 import type { Outcome } from '../model/outcome.ts';
-import type { Era, Revision } from '../model/revision.ts';
 import type { ServerId } from '../model/target.ts';
-import type { AttemptFact, CredentialKind, ReachedUpstream } from '../model/trail.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createAttempt, errorOf, failureOf, notConfigured } from './attempt.ts';
 import type { Clock } from './clock.ts';
 import { DEFAULT_BACKOFF } from './connect-failures.ts';
 import type { BackoffOptions } from './connect-failures.ts';
-import type { Connector, ErrorOutput, Upstream } from './connector.ts';
+import type { Connector, SpokenTo } from './connector.ts';
 import { breaker } from './interceptors/breaker.ts';
 import { CircuitBreaker } from './interceptors/circuit-breaker.ts';
 import type { BreakerOptions, BreakerState } from './interceptors/circuit-breaker.ts';
 import { retry, RetryBudget } from './interceptors/retry.ts';
 import { timeout } from './interceptors/timeout.ts';
 import type { CallTimeouts } from './interceptors/timeout.ts';
+import { createParkedCalls } from './parking.ts';
+import type { ParkedCalls, ParkingOptions } from './parking.ts';
 import { UpstreamPool } from './pool.ts';
 import type { PoolStatus } from './pool.ts';
-import type { Member, PoolLimits } from './pool-shelf.ts';
-import { tiedToServer } from './questions.ts';
-import { untilRead } from './streamed-result.ts';
+import type { PoolLimits } from './pool-shelf.ts';
 
 /** How one server is reached, from the configuration. */
 export type Route = {
@@ -54,12 +51,11 @@ export type UpstreamsOptions = {
   readonly clock: Clock;
   /** In [0, 1): spreads retries. */
   readonly random: () => number;
+  /** Calls that wait for a person. */
+  readonly parking: Pick<ParkingOptions, 'replica' | 'limits' | 'newId'>;
   readonly backoff?: BackoffOptions;
   readonly sweepIntervalMs?: number;
 };
-
-/** How a server was found to speak when it was last reached. */
-export type SpokenTo = { readonly era: Era; readonly revision: Revision; readonly transport: 'http' | 'stdio' };
 
 export type UpstreamStatus = PoolStatus & {
   readonly inFlight: number;
@@ -69,6 +65,7 @@ export type UpstreamStatus = PoolStatus & {
 
 export interface Upstreams {
   readonly send: Send;
+  readonly parkedCalls: Pick<ParkedCalls, 'drop' | 'size'>;
   /** Undefined for a server that was never called. */
   status(server: ServerId): UpstreamStatus | undefined;
   /** Refuses new calls (`draining`) and ends every upstream, in use or not. Idempotent. */
@@ -106,7 +103,9 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   };
 
   // Time counts for the whole, retries for what the breaker let through, and the breaker for each attempt.
-  const attempt = createAttempt({ pool, broker: options.broker, routeTo, stateOf });
+  const { broker, logger, parking } = options;
+  const parkedCalls = createParkedCalls({ ...parking, clock, logger });
+  const attempt = createAttempt({ pool, broker, parkedCalls, routeTo, stateOf });
   const guarded = breaker({ breakerOf: (server) => breakerOf(server, stateOf(server), options) })(attempt);
   const tried = retry({
     clock,
@@ -140,6 +139,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
 
   return {
     send,
+    parkedCalls,
     status(server) {
       const status = pool.status(server);
       const state = states.get(server);
@@ -152,7 +152,11 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
         ...(circuit === undefined ? {} : { breaker: circuit.breaker.state }),
       };
     },
-    close: () => pool.close(),
+    close() {
+      // Before their upstreams end: servers are told.
+      parkedCalls.close();
+      return pool.close();
+    },
   };
 }
 
@@ -185,112 +189,6 @@ function breakerOf(server: ServerId, state: ServerState, parts: UpstreamsOptions
   return circuit;
 }
 
-type AttemptParts = {
-  readonly pool: UpstreamPool;
-  readonly broker: CredentialBroker;
-  readonly routeTo: (server: ServerId) => Route | undefined;
-  readonly stateOf: (server: ServerId) => ServerState;
-};
-
-/** Throws a Refusal for what went wrong before an upstream was there. */
-function createAttempt({ pool, broker, routeTo, stateOf }: AttemptParts): Send {
-  const acquire = (call: Call, credential: Credential, signal: AbortSignal): Member | Promise<Member> => {
-    const { server } = call.entry;
-    const route = routeTo(server.id);
-    if (route === undefined) throw new Refusal(notConfigured(server.id));
-    const { principal } = call.intent.permit;
-    const { session } = call.client;
-    const request = { server, connector: route.connector, limits: route.limits, credential, principal, signal };
-    return pool.acquire(session === undefined ? request : { ...request, session });
-  };
-
-  const once = async (call: Call, sendOptions: SendOptions): Promise<{ outcome: Outcome; again: boolean }> => {
-    const { server } = call.entry;
-    const watch = sendOptions.watch?.attempt(server, routeTo(server.id)?.connector.place);
-    const found: AttemptParties = {};
-    try {
-      const attempted = await reach(watched(call, watch), sendOptions, found);
-      const { outcome } = attempted;
-      watch?.ended({ ...found, outcome: attemptOutcome(outcome), ...errorOf(outcome) });
-      return attempted;
-    } catch (error) {
-      const { code } = failureOf(error);
-      watch?.ended({ ...found, outcome: code, errorType: code });
-      throw error;
-    }
-  };
-
-  const reach = async (
-    call: Call,
-    sendOptions: SendOptions,
-    found: AttemptParties,
-  ): Promise<{ outcome: Outcome; again: boolean }> => {
-    const { signal } = sendOptions;
-    const { principal } = call.intent.permit;
-    const { id } = call.entry.server;
-    const obtained = broker.obtain(principal, id, signal);
-    const credential = obtained instanceof Promise ? await obtained : obtained;
-    found.credential = credential.kind;
-    const acquired = acquire(call, credential, signal);
-    const member = acquired instanceof Promise ? await acquired : acquired;
-    found.upstream = member.upstream.reached;
-    const state = stateOf(id);
-    if (state.spokenTo?.revision !== member.upstream.revision) state.spokenTo = spokenTo(member.upstream);
-    const { stderr } = member.upstream;
-    const mark = stderr?.mark() ?? 0;
-    let outcome: Outcome;
-    try {
-      outcome = tiedToServer(call, await member.upstream.send(call, sendOptions));
-    } catch (error) {
-      pool.release(id, member);
-      throw error;
-    }
-    if (stderr !== undefined && errorOf(outcome).errorType !== undefined) found.stderr = await written(stderr, mark);
-    const ended = endedBefore(outcome);
-    if (ended) pool.discard(id, member);
-    return { outcome: untilRead(outcome, signal, () => pool.release(id, member)), again: ended };
-  };
-
-  return async (call, sendOptions) => {
-    const first = await once(call, sendOptions);
-    // Nothing left for the server, so this cannot be a second time; once only, because a fresh one ends for a reason.
-    return first.again && !sendOptions.signal.aborted ? (await once(call, sendOptions)).outcome : first.outcome;
-  };
-}
-
-/** What is known of an attempt so far. */
-type AttemptParties = { credential?: CredentialKind; upstream?: ReachedUpstream; stderr?: readonly string[] };
-
-/** What was written before the answer may lie in the other pipe still: one turn of the event loop reads both. */
-async function written(stderr: ErrorOutput, mark: number): Promise<readonly string[]> {
-  await nextTurn();
-  return stderr.since(mark);
-}
-
-/** The server sees the attempt's place in the trace, not what the client sent. */
-function watched(call: Call, watch: AttemptWatch | undefined): Call {
-  const traceContext = watch?.traceContext;
-  if (traceContext === undefined) return call;
-  // As headers, too, where there are headers: services of every kind read those, and MCP servers alone the others.
-  const traceHeaders = Object.entries(traceContext).flatMap(([name, value]) =>
-    typeof value === 'string' ? [name, value] : [],
-  );
-  return { ...call, traceHeaders, meta: { ...call.meta, vendor: { ...call.meta.vendor, ...traceContext } } };
-}
-
-function attemptOutcome(outcome: Outcome): AttemptFact['outcome'] {
-  if (outcome.kind === 'failed') return outcome.failure.code;
-  if (outcome.kind === 'input-required') return 'input_required';
-  return errorOf(outcome).errorType === undefined ? 'ok' : 'tool_error';
-}
-
-/** The upstream was taken from the pool and had ended before the request left. */
-function endedBefore(outcome: Outcome): boolean {
-  return outcome.kind === 'failed' && outcome.failure.code === 'upstream-closed' && outcome.failure.sent === 'no';
-}
-
-const spokenTo = ({ era, revision, transport }: Upstream): SpokenTo => ({ era, revision, transport });
-
 type Finished = {
   readonly outcome: Outcome;
   readonly seconds: number;
@@ -313,30 +211,6 @@ function noteOperation(instruments: UpstreamsOptions['instruments'], call: Call,
   });
 }
 
-const LOWER_T = 0x74;
-
-type ErrorWords = Pick<AttemptFact, 'errorType' | 'statusCode'>;
-
-const NO_ERROR: ErrorWords = {};
-const TOOL_ERROR: ErrorWords = { errorType: 'tool_error' };
-
-/** The JSON-RPC code of an upstream's error, `tool_error` for a tool that says it failed, or our own failure's code. */
-function errorOf(outcome: Outcome): ErrorWords {
-  if (outcome.kind === 'failed') {
-    const { code, upstream } = outcome.failure;
-    if (upstream === undefined) return { errorType: code };
-    return { errorType: String(upstream.code), statusCode: String(upstream.code) };
-  }
-  if (outcome.kind !== 'complete') return NO_ERROR;
-  const { result } = outcome;
-  if (result.kind === 'value') return result.value['isError'] === true ? TOOL_ERROR : NO_ERROR;
-  const isError = result.message.members.get('isError');
-  return isError !== undefined && result.message.head[isError.valueStart] === LOWER_T ? TOOL_ERROR : NO_ERROR;
-}
-
-const notConfigured = (server: ServerId): Failure =>
-  failure('server-unavailable', { message: `The server ${server} is not configured any more.` });
-
 const tooMany = (server: ServerId, maxInFlight: number): Failure =>
   failure('overloaded', {
     message: `The server ${server} has ${maxInFlight} calls in flight, as many as it may have. Try again shortly.`,
@@ -344,6 +218,3 @@ const tooMany = (server: ServerId, maxInFlight: number): Failure =>
   });
 
 const failed = (of: Failure): Outcome => ({ kind: 'failed', failure: of });
-
-const failureOf = (error: unknown): Failure =>
-  error instanceof Refusal ? error.failure : failure('internal', { sent: 'maybe', cause: error });

@@ -14,11 +14,20 @@ import { decodeUpstreamError } from '../upstream-failure.ts';
 
 const PING: CoreRequest = { method: 'ping', params: {} };
 
-/** A session serves many callers: it is opened in our name, and offers none of their capabilities. */
-const INITIALIZE: CoreRequest = {
+/** A session serves many callers: it is opened in our name, and offers what all those can answer who share it. */
+const initializeWith = (capabilities: JsonObject): CoreRequest => ({
   method: 'initialize',
-  params: { protocolVersion: NEWEST_LEGACY, capabilities: {}, clientInfo: SALLYPORT },
-};
+  params: { protocolVersion: NEWEST_LEGACY, capabilities, clientInfo: SALLYPORT },
+});
+
+const INITIALIZE = initializeWith({});
+
+/** `elicitation` names its modes since 2025-11-25, where an empty one means forms; older servers know no other. */
+function legacyCapabilities(capabilities: JsonObject): JsonObject {
+  const { elicitation } = capabilities;
+  const formsOnly = isJsonObject(elicitation) && elicitation.url === undefined;
+  return formsOnly ? { ...capabilities, elicitation: {} } : capabilities;
+}
 
 function coreOf(request: UpstreamRequest): CoreRequest {
   const { operation } = request;
@@ -88,7 +97,10 @@ const revisionOf = (version: string): LegacyRevision | undefined => {
 };
 
 export const handshake: LegacyHandshake = {
-  initialize: (id) => requestText(id, INITIALIZE.method, INITIALIZE.params),
+  initialize(id, capabilities = {}) {
+    const { method, params } = initializeWith(legacyCapabilities(capabilities));
+    return requestText(id, method, params);
+  },
   initialized: notificationText('notifications/initialized'),
   decodeInitialize(result) {
     const { protocolVersion } = result;

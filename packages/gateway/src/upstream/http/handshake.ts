@@ -30,6 +30,8 @@ export type HandshakeParts = {
   readonly codecs: Codecs;
   /** How long `server/discover` may go unanswered before `initialize` is tried. */
   readonly probeTimeoutMs: number;
+  /** What a legacy server is told that it may ask. */
+  readonly capabilities: JsonObject;
   readonly signal: AbortSignal;
 };
 
@@ -135,9 +137,10 @@ export async function findSession(parts: HandshakeParts): Promise<HttpSession> {
 
 /** The handshake of a legacy server, and nothing before it. @throws Refusal */
 export async function openLegacySession(parts: HandshakeParts): Promise<HttpSession> {
-  const { codecs, endpoint } = parts;
+  const { codecs, endpoint, capabilities } = parts;
   const { legacyHandshake } = codecs;
-  const reply = await ask(parts, { era: 'legacy', body: legacyHandshake.initialize(HANDSHAKE_ID), headers: {} });
+  const body = legacyHandshake.initialize(HANDSHAKE_ID, capabilities);
+  const reply = await ask(parts, { era: 'legacy', body, headers: {} });
   if (reply.kind === 'failed') throw new Refusal(asConnectFailure(reply.failure));
   const result = resultOf(reply);
   if (result === undefined) throw refuse('upstream-invalid', { sent: 'yes', message: refusedInitialize(reply.answer) });
@@ -145,7 +148,7 @@ export async function openLegacySession(parts: HandshakeParts): Promise<HttpSess
   if (!decoded.ok) throw new Refusal(decoded.error);
   const { revision, discovery } = decoded.value;
   const codec = codecs.clientCodecFor(revision);
-  const session = legacySession({ codec, endpoint, discovery, id: sessionId(reply.exchange) });
+  const session = legacySession({ codec, endpoint, discovery, capabilities, id: sessionId(reply.exchange) });
   const status = await session.tell(legacyHandshake.initialized);
   if (status !== undefined && status < 300 && !parts.signal.aborted) return session;
   void session.end();

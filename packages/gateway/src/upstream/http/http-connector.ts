@@ -75,11 +75,11 @@ export function createHttpConnector(options: HttpConnectorOptions): Connector {
 
   return {
     place: { transport: 'tcp', address: url.hostname.replaceAll(/^\[|\]$/g, ''), port: portOf(url) },
-    async connect(server, credential, signal): Promise<Upstream> {
+    async connect(server, credential, signal, capabilities = {}): Promise<Upstream> {
       try {
         const { maxBufferedBytes, probeTimeoutMs } = limits;
         const endpoint = createHttpEndpoint({ egress, clock, url, credential, maxBufferedBytes });
-        const session = await open(server, { endpoint, codecs, probeTimeoutMs, signal });
+        const session = await open(server, { endpoint, codecs, probeTimeoutMs, capabilities, signal });
         const { era, revision } = session.codec;
         logger.debug({ server: server.id, era, revision }, 'The server was reached.');
         const lost = (): void => {

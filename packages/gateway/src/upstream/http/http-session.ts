@@ -2,6 +2,7 @@
 
 import { notificationText } from '../../protocol/json-rpc.ts';
 import type { ClientCodec, JsonRpcId, UpstreamError } from '../../protocol/codec.ts';
+import type { JsonObject } from '../../model/json.ts';
 import type { Discovery } from '../../model/outcome.ts';
 import type { HttpEndpoint } from './http-endpoint.ts';
 import type { ServerRequest } from './http-exchange.ts';
@@ -15,6 +16,8 @@ export interface HttpSession {
   readonly endpoint: HttpEndpoint;
   /** What the handshake told. A legacy server says it once; a modern one is asked again. */
   readonly discovery: Discovery;
+  /** What a legacy server was told that it may ask, in the words of 2026-07-28. A modern one is told with each request. */
+  readonly capabilities: JsonObject;
   /** Carried by every request beside what the codec writes. */
   readonly headers: readonly string[];
   /**
@@ -22,10 +25,12 @@ export interface HttpSession {
    * is not one of its own: it may be sent again, to a server that was found anew.
    */
   isLost(status: number, error: StatusError): boolean;
-  /** The caller left. `wasSent` is false when the request never started. */
-  cancelled(id: JsonRpcId, wasSent: boolean): void;
+  /** The caller left. `wasSent` is false when the request never started. Settles when the server was told. */
+  cancelled(id: JsonRpcId, wasSent: boolean): Promise<void>;
   /** The server asks something back. False when this revision forbids it to. */
   answerRequest(request: ServerRequest): boolean;
+  /** An answer that a person gave. False when the server did not take it. */
+  respond(text: string): Promise<boolean>;
   /** Ends what the server keeps for us. Settles when it has answered, or not in time. */
   end(): Promise<void>;
 }
@@ -46,14 +51,16 @@ const isMadeUp = (code: number): boolean => code <= -32000 && code >= -32019;
 export function modernSession(parts: ModernSessionParts): HttpSession {
   return {
     ...parts,
+    capabilities: {},
     headers: [],
     isLost(status, answer) {
       if (answer === undefined) return TURNED_AWAY.has(status);
       const { code } = answer.error;
       return code === UNSUPPORTED_VERSION || (answer.id === null && TURNED_AWAY.has(status) && isMadeUp(code));
     },
-    cancelled: () => undefined,
+    cancelled: () => Promise.resolve(),
     answerRequest: () => false,
+    respond: () => Promise.resolve(false),
     end: () => Promise.resolve(),
   };
 }
@@ -61,6 +68,7 @@ export function modernSession(parts: ModernSessionParts): HttpSession {
 export type LegacySessionParts = ModernSessionParts & {
   /** `Mcp-Session-Id`, when the server gave one. */
   readonly id: string | undefined;
+  readonly capabilities: JsonObject;
 };
 
 export type LegacySession = HttpSession & {
@@ -70,29 +78,36 @@ export type LegacySession = HttpSession & {
 
 /** A server that remembers us, usually by a session id. */
 export function legacySession(parts: LegacySessionParts): LegacySession {
-  const { codec, endpoint, discovery, id } = parts;
+  const { codec, endpoint, discovery, capabilities, id } = parts;
   const headers = id === undefined ? [] : ['mcp-session-id', id];
   // Requests get theirs from the codec. The header came with 2025-06-18.
   const revision = codec.revision === '2025-03-26' ? [] : ['mcp-protocol-version', codec.revision];
   const side = createSideMessages(endpoint, [...headers, ...revision]);
+  // Apart, so that what a server provokes cannot stand in the way of what people said.
+  const answers = createSideMessages(endpoint, [...headers, ...revision]);
   return {
     codec,
     endpoint,
     discovery,
+    capabilities,
     headers,
     isLost(status, answer) {
       if (id === undefined) return false;
       // 404 is what MCP asks for; servers on the official SDK say 400, about no request in particular, after a restart.
       return status === 404 || (status === 400 && (answer === undefined || answer.id === null));
     },
-    cancelled(requestId, wasSent) {
+    async cancelled(requestId, wasSent) {
       if (!wasSent) return;
       const reason = 'The caller no longer waits.';
-      void side.post(notificationText('notifications/cancelled', { requestId, reason }));
+      await side.post(notificationText('notifications/cancelled', { requestId, reason }));
     },
     answerRequest({ id: asked, method }) {
       void side.post(JSON.stringify({ jsonrpc: '2.0', id: asked, ...answerTo(method) }));
       return true;
+    },
+    async respond(text) {
+      const status = await answers.post(text);
+      return status !== undefined && status < 300;
     },
     end: async () => {
       if (id !== undefined) await side.delete();
@@ -102,8 +117,8 @@ export function legacySession(parts: LegacySessionParts): LegacySession {
 }
 
 /**
- * A server may ask whether we are alive. Everything else it could ask needs a person or a client of its own, which a
- * session that serves many does not have; we declared no such capability.
+ * A server may ask whether we are alive. Everything else needs a person or a client, and is asked in the middle of a call,
+ * on its stream, or not at all: nothing else tells whose it is.
  */
 function answerTo(method: string): object {
   if (method === 'ping') return { result: {} };

@@ -7,7 +7,8 @@ import type { Operation } from '../../model/operation.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import type { ClientCodec, EncodedUpstreamRequest } from '../../protocol/codec.ts';
 import type { Upstream } from '../connector.ts';
-import { answersFor, capabilitiesOf } from '../questions.ts';
+import { AskingCall, type Asked, type AskingHost } from '../asking-call.ts';
+import { answersFor, capabilitiesOf, mayAskDuring } from '../questions.ts';
 import { reachedAs } from '../reached.ts';
 import { abortFailure, GIVEN_UP, invalid } from './exchange-failures.ts';
 import { post } from './http-endpoint.ts';
@@ -55,10 +56,7 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
       if (error instanceof Refusal) return Promise.resolve(failed(error.failure));
       throw error;
     }
-    return new Promise((resolve) => {
-      const { traceHeaders } = call;
-      new PendingCall({ id: lastId, operation, session, options, lose, resolve }).start(encoded, traceHeaders);
-    });
+    return new PendingCall({ id: lastId, call, session, lose }).start(encoded, options);
   };
 
   return {
@@ -110,44 +108,80 @@ function encode(codec: ClientCodec, call: Call, { id, operation, options }: Requ
 
 type PendingParts = {
   readonly id: number;
-  readonly operation: Operation;
+  readonly call: Call;
   readonly session: HttpSession;
-  readonly options: SendOptions;
   readonly lose: () => void;
-  readonly resolve: (outcome: Outcome) => void;
 };
 
+const NOBODY: Pick<SendOptions, 'channel'> = { channel: { wantsProgress: false, notify: () => undefined } };
+
 /** One call while its answer is awaited, and while the rest of its result arrives. */
-class PendingCall implements ExchangeListener {
+class PendingCall implements ExchangeListener, AskingHost {
   readonly #parts: PendingParts;
+  readonly #operation: Operation;
   readonly #exchange: HttpExchange;
   readonly #abort: () => void;
   #hasRest = false;
+  /** Whoever waits; undefined while a person is asked and the call is parked. */
+  #waiting: { readonly options: SendOptions; readonly resolve: (outcome: Outcome) => void } | undefined;
+  /** Once its server has asked something. */
+  #asking: AskingCall | undefined;
 
   constructor(parts: PendingParts) {
     this.#parts = parts;
-    const { session, operation } = parts;
+    const { session, call } = parts;
+    this.#operation = call.intent.permit.operation;
     const { clock, maxBufferedBytes } = session.endpoint;
-    const whole = operation.kind === 'discover';
+    const whole = this.#operation.kind === 'discover';
     this.#exchange = new HttpExchange({ era: session.codec.era, clock, maxBufferedBytes, whole }, this);
     this.#abort = () => this.#leave();
   }
 
-  start(encoded: EncodedUpstreamRequest, traceHeaders?: readonly string[]): void {
-    const { session, options } = this.#parts;
-    options.signal.addEventListener('abort', this.#abort);
-    const extra = traceHeaders === undefined ? session.headers : [...session.headers, ...traceHeaders];
+  start(encoded: EncodedUpstreamRequest, options: SendOptions): Promise<Outcome> {
+    const { call, session } = this.#parts;
+    const outcome = this.attach(options);
+    const extra = call.traceHeaders === undefined ? session.headers : [...session.headers, ...call.traceHeaders];
     post(session.endpoint, { extra, byName: encoded.headers, body: encoded.body }, this.#exchange);
+    return outcome;
+  }
+
+  attach(options: SendOptions): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.#waiting = { options, resolve };
+      options.signal.addEventListener('abort', this.#abort);
+      if (options.signal.aborted) this.#leave();
+    });
+  }
+
+  hand(asked: Asked): void {
+    const { resolve } = this.#waiting ?? {};
+    this.#detach();
+    resolve?.(asked);
+  }
+
+  respond(text: string): Promise<boolean> {
+    return this.#parts.session.respond(text);
+  }
+
+  turn(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  giveUp(outcome: Outcome): Promise<void> {
+    const told = this.#cancelAtServer();
+    this.#finish(outcome);
+    this.#exchange.abandon(GIVEN_UP);
+    return told;
   }
 
   answered(answer: Answer): void {
-    const { id, session, operation } = this.#parts;
+    const { id, session } = this.#parts;
     if (answer.kind === 'error') {
       this.#failedWith(answer);
     } else if (answer.id === id) {
       const { rest } = answer.message;
       this.#hasRest = rest !== undefined;
-      this.#finish(session.codec.decodeResult(operation, answer.message));
+      this.#finish(session.codec.decodeResult(this.#operation, answer.message));
     } else {
       this.#finish(failed(invalid('The server answered a request that it was not asked.')));
       this.#exchange.abandon(GIVEN_UP);
@@ -161,30 +195,48 @@ class PendingCall implements ExchangeListener {
   }
 
   notified({ method, params }: ServerNotification): Promise<void> | undefined {
-    const { id, session, options } = this.#parts;
+    const { id, session } = this.#parts;
+    if (method === 'notifications/cancelled') {
+      this.#asking?.withdrawn(params['requestId']);
+      return undefined;
+    }
     // A token that is not this call's would be forwarded under this caller's.
     if (method === 'notifications/progress' && params['progressToken'] !== id) return undefined;
-    return options.channel.notify(session.codec.decodeNotice(method, params));
+    const { channel } = this.#waiting?.options ?? NOBODY;
+    return channel.notify(session.codec.decodeNotice(method, params));
   }
 
   asked(request: ServerRequest): void {
-    if (this.#parts.session.answerRequest(request)) return;
+    if (this.#ask(request) || this.#parts.session.answerRequest(request)) return;
     const message = `The server sent the request ${JSON.stringify(request.method.slice(0, 100))}, which its revision forbids.`;
     this.#finish(failed(invalid(message)));
     this.#exchange.abandon(GIVEN_UP);
   }
 
+  /** On the stream of this call, so it is this client's to answer. */
+  #ask(request: ServerRequest): boolean {
+    const { call, session } = this.#parts;
+    if (session.codec.era !== 'legacy' || !mayAskDuring(call, session.capabilities, request)) return false;
+    this.#asking ??= new AskingCall(this, session.endpoint.clock);
+    return this.#asking.ask(request);
+  }
+
   restFinished(): void {
-    this.#parts.options.signal.removeEventListener('abort', this.#abort);
+    this.#detach();
+  }
+
+  #detach(): void {
+    this.#waiting?.options.signal.removeEventListener('abort', this.#abort);
+    this.#waiting = undefined;
   }
 
   #failedWith({ id: answerId, error }: Extract<Answer, { kind: 'error' }>): void {
-    const { id, session, operation } = this.#parts;
+    const { id, session } = this.#parts;
     if (this.#isLost(this.#exchange.status, { id: answerId, error })) return;
     if (answerId !== id && answerId !== null) {
       this.#finish(failed(invalid('The server answered a request that it was not asked.')));
     } else {
-      this.#finish(failed(session.codec.decodeError(operation, error)));
+      this.#finish(failed(session.codec.decodeError(this.#operation, error)));
     }
   }
 
@@ -198,18 +250,25 @@ class PendingCall implements ExchangeListener {
 
   /** The caller left, or the time is over. */
   #leave(): void {
-    const { id, session, options } = this.#parts;
-    const { sent } = this.#exchange;
-    const of = abortFailure(options.signal, sent);
-    session.cancelled(id, sent !== 'no');
+    const { signal } = this.#waiting?.options ?? {};
+    if (signal === undefined) return;
+    const of = abortFailure(signal, this.#exchange.sent);
+    void this.#cancelAtServer();
     this.#hasRest = false;
     this.#finish(failed(of));
     this.#exchange.abandon(new Refusal(of));
   }
 
+  #cancelAtServer(): Promise<void> {
+    const { id, session } = this.#parts;
+    return session.cancelled(id, this.#exchange.sent !== 'no');
+  }
+
   #finish(outcome: Outcome): void {
+    if (this.#asking?.ended(outcome) === true) return;
+    const { resolve } = this.#waiting ?? {};
     // The listener stays while a rest arrives: whoever leaves then must not leave the server writing.
-    if (!this.#hasRest) this.restFinished();
-    this.#parts.resolve(outcome);
+    if (!this.#hasRest) this.#detach();
+    resolve?.(outcome);
   }
 }

@@ -9,6 +9,8 @@ import { post, request } from './http-endpoint.ts';
 import type { HttpEndpoint } from './http-endpoint.ts';
 
 const MAX_IN_FLIGHT = 32;
+/** Waiting for one of those places: a thousand calls may be cancelled at once. */
+const MAX_QUEUED = 8192;
 const TIMEOUT_MS = 5000;
 const MAX_DROPPED_BYTES = 64 * 1024;
 
@@ -57,17 +59,22 @@ export interface SideMessages {
 /** `sessionHeaders` are those of the session: its id, its revision. */
 export function createSideMessages(endpoint: HttpEndpoint, sessionHeaders: readonly string[]): SideMessages {
   let inFlight = 0;
-  const send = (start: (handler: ExchangeHandler) => void): Promise<number | undefined> => {
-    if (inFlight >= MAX_IN_FLIGHT) return Promise.resolve(undefined);
-    inFlight += 1;
-    return new Promise((resolve) => {
-      const handler = awaitStatus(endpoint, (status) => {
-        inFlight -= 1;
-        resolve(status);
-      });
-      start(handler);
+  const queue: (() => void)[] = [];
+  const send = (start: (handler: ExchangeHandler) => void): Promise<number | undefined> =>
+    new Promise((resolve) => {
+      const begin = (): void => {
+        inFlight += 1;
+        const handler = awaitStatus(endpoint, (status) => {
+          inFlight -= 1;
+          resolve(status);
+          queue.shift()?.();
+        });
+        start(handler);
+      };
+      if (inFlight < MAX_IN_FLIGHT) begin();
+      else if (queue.length < MAX_QUEUED) queue.push(begin);
+      else resolve(undefined);
     });
-  };
   return {
     post: (body) => send((handler) => post(endpoint, { extra: sessionHeaders, byName: {}, body }, handler)),
     delete: () =>

@@ -13,6 +13,7 @@ import {
   manualClock,
   NO_CREDENTIAL,
   OK,
+  PARKING,
   sendOptions,
   settle,
   toyConnector,
@@ -72,6 +73,7 @@ function serverThat(outcomes: readonly Outcome[], over: Partial<Route> = {}) {
     logger: collectLog(),
     clock,
     random: () => 0.5,
+    parking: PARKING,
   });
   /** Sends, and lets time pass until there is an outcome. */
   const send = (call: Call, options: SendOptions = sendOptions()): Promise<Outcome> =>

@@ -23,6 +23,8 @@ export type HandshakeParts = {
   readonly legacy: LegacyHandshake;
   /** Who we say we are. */
   readonly client: ClientFacts;
+  /** What a legacy server is told that it may ask. */
+  readonly capabilities: JsonObject;
 };
 
 export type Shaken = { readonly revision: Revision; readonly discovery: Discovery };
@@ -119,7 +121,7 @@ async function discover(
 async function initialize(session: StdioSession, parts: HandshakeParts): Promise<Shaken | Reply> {
   const { multiplexer } = session;
   const id = multiplexer.nextId();
-  const reply = await ask(session, id, parts.legacy.initialize(id));
+  const reply = await ask(session, id, parts.legacy.initialize(id, parts.capabilities));
   const result = resultOf(reply);
   if (result === undefined) return reply;
   const decoded = parts.legacy.decodeInitialize(result);

@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { somebody } from '../../model/principal.fixture.ts';
-import { collectLog, testCall, callTool, NO_CREDENTIAL, sendOptions, testServer } from '../testing/test-kit.ts';
+import {
+  collectLog,
+  testCall,
+  callTool,
+  NO_CREDENTIAL,
+  PARKING,
+  sendOptions,
+  testServer,
+} from '../testing/test-kit.ts';
 import { connectorFor, FIXTURES, toolText } from '../testing/stdio-servers.ts';
 import { systemClock } from '../clock.ts';
 import { DEFAULT_LISTING_LIMITS, fetchListing } from '../listing.ts';
@@ -38,6 +46,7 @@ function serve(args: readonly string[], limits: Partial<PoolLimits> = {}): Upstr
     logger: collectLog(),
     clock: systemClock,
     random: Math.random,
+    parking: PARKING,
     sweepIntervalMs: 20,
   });
   running.push(upstreams);

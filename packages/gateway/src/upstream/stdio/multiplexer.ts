@@ -7,7 +7,7 @@ import type { JsonObject } from '../../model/json.ts';
 import type { Era } from '../../model/revision.ts';
 import type { UpstreamAnswer } from '../../protocol/codec.ts';
 import { scanEnvelope } from '../../protocol/envelope.ts';
-import { notificationText } from '../../protocol/json-rpc.ts';
+import { errorText, notificationText, resultText } from '../../protocol/json-rpc.ts';
 import { readUpstreamAnswer } from '../../protocol/upstream-answer.ts';
 import { LARGE_BYTES, openLargeAnswer } from './large-answer.ts';
 import type { OversizedLine } from './line-splitter.ts';
@@ -23,7 +23,7 @@ export interface Waiting {
   tooLarge(bytes: number): void;
   /** The process is gone. `written` tells whether the request may have reached it. */
   lost(written: boolean): void;
-  progressed?(params: JsonObject): void;
+  readonly progressed?: ((params: JsonObject) => void) | undefined;
 }
 
 export type Observer = {
@@ -31,15 +31,27 @@ export type Observer = {
   readonly strayLine: (reason: string, line: Uint8Array, bytes: number) => void;
 };
 
+export type ServerRequest = Extract<UpstreamAnswer, { kind: 'request' }>;
+
+/** Hears what the server asks of a person or a client. */
+export interface QuestionListener {
+  asked(request: ServerRequest): void;
+  /** It does not want to know any more. */
+  withdrawn(id: unknown): void;
+}
+
 type Pending = { readonly waiting: Waiting; readonly entry: OutboxEntry };
 
 const UNKNOWN_METHOD = -32601;
+const QUESTIONS: ReadonlySet<string> = new Set(['elicitation/create', 'sampling/createMessage', 'roots/list']);
 const STRAY_BYTES = 48;
 const BRACKET_OPEN = 0x5b;
 
 export class Multiplexer {
   /** Decided by the handshake. Until then every answer is handed on whole, because the handshake parses it. */
   era: Era | undefined;
+  /** Of a process that was told that it may ask. Without one everything that it asks is refused. */
+  questions: QuestionListener | undefined;
   readonly #outbox: Outbox;
   readonly #observer: Observer;
   readonly #pending = new Map<number, Pending>();
@@ -144,6 +156,7 @@ export class Multiplexer {
       }
       case 'notification':
         if (answer.method === 'notifications/progress') this.#progress(answer.params);
+        else if (answer.method === 'notifications/cancelled') this.questions?.withdrawn(answer.params['requestId']);
         return;
       case 'request':
         this.#answerRequest(answer);
@@ -171,21 +184,20 @@ export class Multiplexer {
     if (typeof token === 'number') this.#pending.get(token)?.waiting.progressed?.(params);
   }
 
-  /**
-   * A server may ask whether we are alive. Everything else it could ask needs a person or a client of its own, which a
-   * process that serves many does not have; we declared no such capability.
-   */
-  #answerRequest({ id, method }: Extract<UpstreamAnswer, { kind: 'request' }>): void {
-    const body =
-      method === 'ping'
-        ? { result: {} }
-        : {
-            error: {
-              code: UNKNOWN_METHOD,
-              message: `The method ${method.slice(0, 100)} is not offered to this server.`,
-            },
-          };
-    this.#outbox.addSmall(JSON.stringify({ jsonrpc: '2.0', id, ...body }));
+  /** Answers a request of the server's. */
+  respond(text: string): void {
+    if (!this.#lost) this.#outbox.addSmall(text);
+  }
+
+  /** A server may ask whether we are alive. Everything else needs a person or a client, where one can be asked. */
+  #answerRequest(request: ServerRequest): void {
+    const { id, method } = request;
+    if (method === 'ping') this.respond(resultText(id, {}));
+    else if (this.questions !== undefined && QUESTIONS.has(method)) this.questions.asked(request);
+    else {
+      const message = `The method ${method.slice(0, 100)} is not offered to this server.`;
+      this.respond(errorText(id, { code: UNKNOWN_METHOD, message }));
+    }
   }
 
   #take(id: number): Pending | undefined {

@@ -25,7 +25,7 @@ export class Outbox {
     this.#options = options;
     options.stdin.on('drain', () => {
       this.#blocked = false;
-      this.#flush();
+      this.flush();
     });
   }
 
@@ -61,13 +61,14 @@ export class Outbox {
       // Not a microtask: those run between two sockets' callbacks, this after all of the turn's.
       setImmediate(() => {
         this.#scheduled = false;
-        this.#flush();
+        this.flush();
       });
     }
     return entry;
   }
 
-  #flush(): void {
+  /** What waits for the end of this turn leaves now. */
+  flush(): void {
     const { stdin } = this.#options;
     if (this.#blocked || this.#queue.length === 0 || !stdin.writable) return;
     let text = '';

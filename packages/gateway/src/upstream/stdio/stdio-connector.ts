@@ -2,6 +2,7 @@
 
 import { failureMessage, Refusal, refuse } from '../../model/failure.ts';
 import type { Credential } from '../../credential/broker.ts';
+import type { JsonObject } from '../../model/json.ts';
 import type { ClientFacts } from '../../model/request.ts';
 import { NEWEST_MODERN } from '../../model/revision.ts';
 import type { Era, Revision } from '../../model/revision.ts';
@@ -16,6 +17,7 @@ import { openAs, probe } from './handshake.ts';
 import type { HandshakeParts, Shaken } from './handshake.ts';
 import { openSession } from './stdio-session.ts';
 import type { SessionBounds, StdioSession } from './stdio-session.ts';
+import type { AskingHabit } from './turns.ts';
 import { createStdioUpstream } from './stdio-upstream.ts';
 
 export type StdioLimits = SessionBounds & {
@@ -62,19 +64,27 @@ export type StdioConnectorOptions = {
 /** The era a server was found to speak, and when: the next start of the same version skips the probe. */
 type Verdict = { readonly version: string; readonly era: Era; readonly atMs: number };
 
-type Attempt = { readonly server: Server; readonly credential: Credential; readonly signal: AbortSignal };
+type Attempt = {
+  readonly server: Server;
+  readonly credential: Credential;
+  readonly signal: AbortSignal;
+  readonly capabilities: JsonObject;
+};
 
 export function createStdioConnector(options: StdioConnectorOptions): Connector {
   const { limits, clock } = options;
   const { clientCodecFor, legacyHandshake } = options.codecs;
   if (options.command === '') throw new RangeError('A stdio server needs a command.');
   let verdict: Verdict | undefined;
-  const parts: HandshakeParts = {
+  const habit: AskingHabit = { asks: false };
+  const client = ownFacts(options.client);
+  const partsFor = ({ capabilities }: Attempt): HandshakeParts => ({
     clock,
     codecFor: clientCodecFor,
     legacy: legacyHandshake,
-    client: ownFacts(options.client),
-  };
+    client,
+    capabilities,
+  });
 
   const start = ({ server, credential }: Attempt): StdioSession =>
     openSession({
@@ -98,25 +108,34 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
       ? verdict.era
       : undefined;
 
-  const ready = (session: StdioSession, shaken: Shaken, { server }: Attempt): Upstream => {
+  const ready = (session: StdioSession, shaken: Shaken, { server, capabilities }: Attempt): Upstream => {
     const codec = clientCodecFor(shaken.revision);
     session.multiplexer.era = codec.era;
     // A remembered verdict keeps its date: only a probe renews it.
     if (knownEra(server) !== codec.era) verdict = { version: server.version, era: codec.era, atMs: clock.nowMs() };
     const { discovery } = shaken;
-    return createStdioUpstream({ session, codec, discovery, maxLineBytes: limits.maxLineBytes });
+    return createStdioUpstream({
+      session,
+      codec,
+      discovery,
+      capabilities,
+      isShared: server.sharing === 'shared',
+      habit,
+      clock,
+      maxLineBytes: limits.maxLineBytes,
+    });
   };
 
   const openKnown = (era: Era, attempt: Attempt): Promise<Upstream> =>
     inSession(start(attempt), attempt.signal, async (session) => {
-      const shaken = await openAs(era, session, parts, limits.startTimeoutMs);
+      const shaken = await openAs(era, session, partsFor(attempt), limits.startTimeoutMs);
       return ready(session, shaken, attempt);
     });
 
   const openUnknown = async (attempt: Attempt): Promise<Upstream> => {
     const { promise: doubts, resolve: doubt } = Promise.withResolvers<Era>();
     const upstream = await inSession(start(attempt), attempt.signal, async (session) => {
-      const probed = await probe(session, parts, { ...limits, giveUpMs: limits.startTimeoutMs });
+      const probed = await probe(session, partsFor(attempt), { ...limits, giveUpMs: limits.startTimeoutMs });
       if (probed.kind === 'known') return ready(session, probed.shaken, attempt);
       const { era, why } = probed;
       options.logger.debug({ server: attempt.server.id, era, why }, 'The process is started anew after the probe.');
@@ -141,9 +160,9 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
 
   return {
     place: { transport: 'pipe' },
-    async connect(server, credential, signal) {
+    async connect(server, credential, signal, capabilities = {}) {
       const startedMs = clock.nowMs();
-      const upstream = await open({ server, credential, signal }).catch((error: unknown) => {
+      const upstream = await open({ server, credential, signal, capabilities }).catch((error: unknown) => {
         throw named(error, server);
       });
       options.instruments.processStarted(server.id, 'cold', (clock.nowMs() - startedMs) / 1000);

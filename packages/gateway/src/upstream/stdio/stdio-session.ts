@@ -109,6 +109,7 @@ export function openSession(options: SessionOptions): StdioSession {
     },
     async close() {
       closing = true;
+      outbox.flush();
       await child.end();
     },
   };

@@ -7,25 +7,39 @@ import type { JsonObject } from '../../model/json.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { ClientChannel, Discovery, Outcome } from '../../model/outcome.ts';
 import type { ClientCodec } from '../../protocol/codec.ts';
+import type { PrincipalKey } from '../../model/principal.ts';
+import { errorText } from '../../protocol/json-rpc.ts';
+import { AskingCall, type Asked, type AskingHost, type ServerQuestion } from '../asking-call.ts';
+import type { Clock } from '../clock.ts';
 import type { Upstream } from '../connector.ts';
-import { answersFor, capabilitiesOf } from '../questions.ts';
+import { answersFor, capabilitiesOf, mayAskDuring } from '../questions.ts';
 import { reachedAs } from '../reached.ts';
 import { processGone } from './stdio-session.ts';
 import type { StdioSession } from './stdio-session.ts';
 import type { Answer, Waiting } from './multiplexer.ts';
+import { Turns, type AskingHabit, type TurnTaker } from './turns.ts';
 
 export type StdioUpstreamParts = {
   readonly session: StdioSession;
   readonly codec: ClientCodec;
   /** What the handshake told. A legacy server says it once; a modern one is asked again. */
   readonly discovery: Discovery;
+  /** What a legacy server was told that it may ask, in the words of 2026-07-28. */
+  readonly capabilities: JsonObject;
+  /** The process may serve several people. */
+  readonly isShared: boolean;
+  readonly habit: AskingHabit;
+  readonly clock: Clock;
   readonly maxLineBytes: number;
 };
 
+const INTERNAL_ERROR = -32603;
 const ALIVE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } };
 
 export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
   const { session, codec } = parts;
+  const asks = codec.era === 'legacy' && Object.keys(parts.capabilities).length > 0;
+  const turns = asks ? createTurns(parts) : undefined;
   return {
     era: codec.era,
     revision: codec.revision,
@@ -34,6 +48,7 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
     stderr: session.stderr,
     ended: session.ended,
     close: () => session.close(),
+    isDoubtful: () => turns?.isDoubtful === true,
     send(call, options) {
       const { operation } = call.intent.permit;
       if (operation.kind === 'discover' && codec.era === 'legacy') {
@@ -41,41 +56,144 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
       }
       // The modern revision has no ping; that the process runs is all that there is to say.
       if (operation.kind === 'ping' && codec.era === 'modern') return Promise.resolve(ALIVE);
-      return exchange(parts, call, options);
+      if (options.signal.aborted) return Promise.resolve(failed(abortFailure(options.signal, 'no')));
+      return exchange(new PendingCall(parts, call, turns), options, turns);
     },
   };
 }
 
-function exchange(parts: StdioUpstreamParts, call: Call, options: SendOptions): Promise<Outcome> {
-  const { multiplexer } = parts.session;
-  const { signal } = options;
-  if (signal.aborted) return Promise.resolve(failed(abortFailure(signal, 'no')));
-  const { operation } = call.intent.permit;
-  const id = multiplexer.nextId();
-  let text: string;
-  try {
-    text = encode(parts.codec, call, { id, options });
-  } catch (error) {
-    return error instanceof Refusal ? Promise.resolve(failed(error.failure)) : Promise.reject(error);
-  }
-  return new Promise((resolve) => {
-    const finish = (outcome: Outcome): void => {
-      signal.removeEventListener('abort', abort);
-      resolve(outcome);
-    };
-    const abort = (): void => {
-      const reached = multiplexer.forget(id, 'The caller no longer waits.');
-      resolve(failed(abortFailure(signal, reached ? 'maybe' : 'no')));
-    };
-    const waiting: Waiting = {
-      answered: (answer) => finish(decode(parts.codec, operation, answer)),
-      tooLarge: (bytes) => finish(failed(tooLarge(bytes, parts.maxLineBytes))),
-      lost: (written) => finish(failed(processGone(parts.session, written))),
-    };
-    if (options.channel.wantsProgress) waiting.progressed = forwardProgress(parts.codec, options.channel);
-    signal.addEventListener('abort', abort, { once: true });
-    if (!multiplexer.request(id, text, waiting)) finish(failed(notReading()));
+function exchange(pending: PendingCall, options: SendOptions, turns: Turns | undefined): Promise<Outcome> {
+  const turn = turns?.enter(pending, options.signal);
+  if (turn === undefined) return pending.start(options);
+  return turn.then((fault) => {
+    if (fault !== undefined) return failed(fault);
+    if (!options.signal.aborted) return pending.start(options);
+    turns?.leave(pending, true);
+    return failed(abortFailure(options.signal, 'no'));
   });
+}
+
+/** One call while its answer is awaited. */
+class PendingCall implements Waiting, AskingHost, TurnTaker {
+  readonly principal: PrincipalKey;
+  progressed: NonNullable<Waiting['progressed']> | undefined;
+  readonly #parts: StdioUpstreamParts;
+  readonly #call: Call;
+  readonly #turns: Turns | undefined;
+  readonly #id: number;
+  readonly #abort = (): void => this.#leave();
+  /** Whoever waits; undefined while a person is asked and the call is parked. */
+  #waiting: { readonly options: SendOptions; readonly resolve: (outcome: Outcome) => void } | undefined;
+  /** Once its server has asked something. */
+  #asking: AskingCall | undefined;
+
+  constructor(parts: StdioUpstreamParts, call: Call, turns: Turns | undefined) {
+    this.#parts = parts;
+    this.#call = call;
+    this.#turns = turns;
+    this.#id = parts.session.multiplexer.nextId();
+    this.principal = call.intent.permit.principal.key;
+  }
+
+  start(options: SendOptions): Promise<Outcome> {
+    let text: string;
+    try {
+      text = encode(this.#parts.codec, this.#call, { id: this.#id, options });
+    } catch (error) {
+      this.#turns?.leave(this, true);
+      return error instanceof Refusal ? Promise.resolve(failed(error.failure)) : Promise.reject(error);
+    }
+    const outcome = this.attach(options);
+    if (!this.#parts.session.multiplexer.request(this.#id, text, this)) this.#finish(failed(notReading()), true);
+    return outcome;
+  }
+
+  attach(options: SendOptions): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.#waiting = { options, resolve };
+      this.progressed = options.channel.wantsProgress ? forwardProgress(this.#parts.codec, options.channel) : undefined;
+      options.signal.addEventListener('abort', this.#abort, { once: true });
+      if (options.signal.aborted) this.#leave();
+    });
+  }
+
+  answered(answer: Answer): void {
+    this.#finish(decode(this.#parts.codec, this.#call.intent.permit.operation, answer), true);
+  }
+
+  tooLarge(bytes: number): void {
+    this.#finish(failed(tooLarge(bytes, this.#parts.maxLineBytes)), true);
+  }
+
+  lost(written: boolean): void {
+    this.#finish(failed(processGone(this.#parts.session, written)), true);
+  }
+
+  ask(question: ServerQuestion): boolean {
+    if (!mayAskDuring(this.#call, this.#parts.capabilities, question)) return false;
+    this.#asking ??= new AskingCall(this, this.#parts.clock);
+    return this.#asking.ask(question);
+  }
+
+  withdrawn(id: unknown): void {
+    this.#asking?.withdrawn(id);
+  }
+
+  hand(asked: Asked): void {
+    const resolve = this.#detach();
+    this.#turns?.park(this);
+    resolve?.(asked);
+  }
+
+  respond(text: string): Promise<boolean> {
+    this.#parts.session.multiplexer.respond(text);
+    return Promise.resolve(true);
+  }
+
+  async turn(signal: AbortSignal): Promise<void> {
+    await this.#turns?.goOn(this, signal);
+  }
+
+  giveUp(outcome: Outcome): Promise<void> {
+    const reached = this.#parts.session.multiplexer.forget(this.#id, NOT_AWAITED);
+    this.#finish(outcome, !reached);
+    return Promise.resolve();
+  }
+
+  #leave(): void {
+    const signal = this.#waiting?.options.signal;
+    if (signal === undefined) return;
+    const reached = this.#parts.session.multiplexer.forget(this.#id, NOT_AWAITED);
+    this.#finish(failed(abortFailure(signal, reached ? 'maybe' : 'no')), !reached);
+  }
+
+  /** `isDone`: the server is not at work for it any more. */
+  #finish(outcome: Outcome, isDone: boolean): void {
+    this.#turns?.leave(this, isDone);
+    if (this.#asking?.ended(outcome) !== true) this.#detach()?.(outcome);
+  }
+
+  #detach(): ((outcome: Outcome) => void) | undefined {
+    const waiting = this.#waiting;
+    waiting?.options.signal.removeEventListener('abort', this.#abort);
+    this.#waiting = undefined;
+    this.progressed = undefined;
+    return waiting?.resolve;
+  }
+}
+
+const NOT_AWAITED = 'The caller no longer waits.';
+
+/** For a process that was told that it may ask. */
+function createTurns({ session: { multiplexer }, clock, isShared, habit }: StdioUpstreamParts): Turns {
+  const refuse = ({ id }: ServerQuestion, message: string): void =>
+    multiplexer.respond(errorText(id, { code: INTERNAL_ERROR, message }));
+  const turns = new Turns({ clock, isShared, habit, refuse });
+  multiplexer.questions = {
+    asked: (question) => turns.asked(question),
+    withdrawn: (id) => turns.withdrawn(id),
+  };
+  return turns;
 }
 
 type RequestParts = { readonly id: number; readonly options: SendOptions };

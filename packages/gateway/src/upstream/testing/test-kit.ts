@@ -13,6 +13,7 @@ import type { Credential } from '../../credential/broker.ts';
 import type { LogFields, Logger } from '../../telemetry/logger.ts';
 import type { Clock } from '../clock.ts';
 import type { Connector, Upstream } from '../connector.ts';
+import { DEFAULT_PARKING } from '../parking.ts';
 
 export type ManualClock = Clock & { advance(ms: number): Promise<void> };
 
@@ -43,6 +44,9 @@ export function manualClock(): ManualClock {
     },
   };
 }
+
+/** For upstreams whose calls are not parked, or briefly. */
+export const PARKING = { replica: 'here', limits: DEFAULT_PARKING, newId: () => Math.random().toString(36) };
 
 export const OK: Outcome = { kind: 'complete', result: { kind: 'value', value: { content: [] } } };
 
