@@ -203,8 +203,8 @@ export function errorOf(outcome: Outcome): ErrorWords {
   if (outcome.kind !== 'complete') return NO_ERROR;
   const { result } = outcome;
   if (result.kind === 'value') return result.value['isError'] === true ? TOOL_ERROR : NO_ERROR;
-  const isError = result.message.members.get('isError');
-  return isError !== undefined && result.message.head[isError.valueStart] === LOWER_T ? TOOL_ERROR : NO_ERROR;
+  const member = result.message.members.get('isError');
+  return member !== undefined && result.message.head[member.valueStart] === LOWER_T ? TOOL_ERROR : NO_ERROR;
 }
 
 export const notConfigured = (server: ServerId): Failure =>
