@@ -201,7 +201,7 @@ async function composeGateway(
     bodies: shownBodies(storage.bodies),
     live,
     catalog: () => store.current,
-    counts: () => entrypoint.counts(),
+    counts: () => ({ ...entrypoint.counts(), parkedCalls: upstreams.parkedCalls.size }),
     logger,
   });
   opened.defer(() => oversight.close());

@@ -10,6 +10,7 @@ export type LiveNow = {
   readonly streams: number;
   readonly sessions: number;
   readonly openQuestions: number;
+  readonly parkedCalls: number;
   readonly byUser: readonly Counted[];
   readonly byServer: readonly Counted[];
   readonly byClient: readonly Counted[];
@@ -55,6 +56,7 @@ export function readLive(live: JsonObject): LiveNow {
     streams: numberOf(live['streams']),
     sessions: numberOf(live['sessions']),
     openQuestions: numberOf(live['openQuestions']),
+    parkedCalls: numberOf(live['parkedCalls']),
     byUser: listOf(flight['byUser']).map(countedOf),
     byServer: listOf(flight['byServer']).map(countedOf),
     byClient: listOf(flight['byClient']).map(countedOf),

@@ -38,7 +38,7 @@ function summary({ version, url, startedAtMs, live }: FrameFacts, { bold, dim, r
   const errors = sum(live.last10s, ({ errors: count }) => count);
   const refused = sum(live.last10s, ({ refused: count }) => count);
   const perSecond = sum(live.last10s, ({ perSecond: rate }) => rate);
-  const { requests, awaitingApproval, connections, streams, sessions, openQuestions } = live;
+  const { requests, awaitingApproval, connections, streams, sessions, openQuestions, parkedCalls } = live;
   return [
     [[`Sallyport ${version}`, bold], [` on ${url}, up ${duration(live.atMs - startedAtMs)}`]],
     [
@@ -51,7 +51,7 @@ function summary({ version, url, startedAtMs, live }: FrameFacts, { bold, dim, r
     [
       [`${requests} in flight`, bold],
       [
-        `, ${awaitingApproval} await approval, ${openQuestions} questions open   ${connections} connections, ` +
+        `, ${awaitingApproval} await approval, ${openQuestions} questions open, ${parkedCalls} parked   ${connections} connections, ` +
           `${streams} streams, ${sessions} sessions`,
       ],
     ],

@@ -93,6 +93,7 @@ export function watchParts(parts: MetricParts): void {
     connections: () => entrypoint.connections(),
     calls: () => entrypoint.calls,
     approvalsPending,
+    parkedCalls: () => upstreams.parkedCalls.size,
     upstreams: () => new Map(config.servers.map(({ id }) => [id, countsOf(upstreams, id)])),
     catalog: () => ({ version: numberOf(store.current.version), problems: problemsOf(store.current) }),
     drift: () => drift.drifted(),

@@ -20,7 +20,7 @@ export type OversightParts = {
   readonly bodies?: KeptBodies | undefined;
   readonly live: Live;
   readonly catalog: () => Catalog;
-  readonly counts: () => EntrypointCounts;
+  readonly counts: () => EntrypointCounts & { readonly parkedCalls: number };
   readonly logger: Logger;
 };
 

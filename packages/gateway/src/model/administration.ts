@@ -56,6 +56,9 @@ export type AuditAsked = {
   readonly who?: string;
   readonly tool?: string;
   readonly server?: string;
+  readonly client?: string;
+  /** The agent's, as its client claimed it. */
+  readonly run?: string;
   readonly sinceMs?: number;
   readonly untilMs?: number;
   readonly decision?: 'allowed' | 'denied';

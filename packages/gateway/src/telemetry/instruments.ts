@@ -100,6 +100,7 @@ export type MetricSources = {
   readonly connections: () => number | Promise<number>;
   readonly calls: () => number;
   readonly approvalsPending: () => number;
+  readonly parkedCalls: () => number;
   /** By server, then by state. */
   readonly upstreams: () => ReadonlyMap<ServerId, { readonly inFlight: number; readonly states: Numbers }>;
   readonly catalog: () => { readonly version: number; readonly problems: Numbers };

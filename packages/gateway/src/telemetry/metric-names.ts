@@ -168,6 +168,12 @@ export const METRICS = {
     attributes: [],
     meaning: 'Approvals asked for through this replica that nobody has decided, used or let expire yet.',
   },
+  parkedCalls: {
+    name: 'sallyport.calls.parked',
+    kind: 'gauge',
+    attributes: [],
+    meaning: 'Calls that are open at a server of an older revision while a person is asked.',
+  },
   approvalsDecided: {
     name: 'sallyport.approvals.decided',
     kind: 'counter',

@@ -83,6 +83,7 @@ export function watchSources(meter: Meter, sources: MetricSources): void {
   };
   watch(METRICS.connections, async (observe) => observe(await sources.connections()));
   watch(METRICS.calls, (observe) => observe(sources.calls()));
+  watch(METRICS.parkedCalls, (observe) => observe(sources.parkedCalls()));
   watch(METRICS.approvalsPending, (observe) => observe(sources.approvalsPending()));
   watch(METRICS.upstreamCalls, (observe) => {
     for (const [server, { inFlight }] of sources.upstreams()) observe(inFlight, { server });

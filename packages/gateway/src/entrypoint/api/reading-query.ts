@@ -35,7 +35,19 @@ export function parseQuery<Name extends string>(target: string, names: readonly 
 const CURSOR = 'after';
 const MAX_CURSOR_CHARS = 8_192;
 
-export const FILTERS = ['who', 'tool', 'server', 'since', 'until', 'decision', 'outcome', 'request', 'text'] as const;
+export const FILTERS = [
+  'who',
+  'tool',
+  'server',
+  'client',
+  'run',
+  'since',
+  'until',
+  'decision',
+  'outcome',
+  'request',
+  'text',
+] as const;
 
 type Filter = (typeof FILTERS)[number];
 
@@ -49,11 +61,13 @@ export function parseFilters(values: Wanted<Filter>['values']): Result<AuditAske
   if (Number.isNaN(sinceMs) || Number.isNaN(untilMs)) {
     return err('since and until must be times: 2027-01-31, or 2027-01-31T09:00:00Z.');
   }
-  const { who, tool, server, outcome, request, text } = texts;
+  const { who, tool, server, client, run, outcome, request, text } = texts;
   return ok({
     ...(who === undefined ? {} : { who }),
     ...(tool === undefined ? {} : { tool }),
     ...(server === undefined ? {} : { server }),
+    ...(client === undefined ? {} : { client }),
+    ...(run === undefined ? {} : { run }),
     ...(sinceMs === undefined ? {} : { sinceMs }),
     ...(untilMs === undefined ? {} : { untilMs }),
     ...(decision === undefined ? {} : { decision }),
