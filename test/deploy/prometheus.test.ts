@@ -3,7 +3,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -14,20 +13,12 @@ import { until } from '../harness/until.ts';
 import { PROMETHEUS, RULE_FILES } from './promtool.ts';
 import { DASHBOARDS, withoutGrafana } from './rules.ts';
 import { startBusyGateway } from './scrape.ts';
+import { freePort } from '../harness/free-port.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('127.0.0.1 gave no port');
-  return address.port;
-}
 
 /** It waits for nothing longer than a second here, so that the test does not. */
 const quick = (rules: string): string => rules.replaceAll(/^( +)for: \d+[mh]$/gmu, '$1for: 0s');

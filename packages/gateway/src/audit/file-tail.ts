@@ -3,8 +3,9 @@
  * moved into a file of its own, never thrown away, and the next record says so.
  */
 
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 
+import { readRange } from './backward-lines.ts';
 import { readLine, type ChainTail, type ReadLine } from './chain.ts';
 import { MAX_LINE_CHARS } from './verify.ts';
 
@@ -89,17 +90,6 @@ export async function readFirstLine(path: string): Promise<string | undefined> {
 function readFirst(bytes: Buffer): ReadLine | undefined {
   const newline = bytes.indexOf(NEWLINE);
   return newline === -1 ? undefined : readLine(bytes.toString('latin1', 0, newline));
-}
-
-async function readRange(file: FileHandle, start: number, end: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(end - start);
-  let filled = 0;
-  while (filled < bytes.length) {
-    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return bytes.subarray(0, filled);
 }
 
 type LastIntact = { readonly record: ReadLine | undefined; readonly line: string | undefined; readonly end: number };

@@ -3,9 +3,10 @@
  * to gets another name at a rotation, which may come while it is being read.
  */
 
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 
 import { readRange } from './backward-lines.ts';
+import { openIfThere } from './open-if-there.ts';
 import { segmentPath, segmentsOf } from './segments.ts';
 import { toldRecord } from './told-record.ts';
 import { MAX_LINE_CHARS } from './verify.ts';
@@ -30,7 +31,7 @@ export async function openRecordFile(path: string, first: number): Promise<Opene
   const named = segmentPath(path, first);
   // A rotation between the first two looks is caught by the third.
   for (const place of [named, path, named]) {
-    const file = await opened(place);
+    const file = await openIfThere(place);
     if (file === undefined) continue;
     const found = await firstOf(file);
     if (place === named || found?.sequence === first) {
@@ -59,15 +60,6 @@ async function firstOf(file: FileHandle): Promise<First | undefined> {
 }
 
 async function firstIn(path: string): Promise<First | undefined> {
-  await using file = await opened(path);
+  await using file = await openIfThere(path);
   return file === undefined ? undefined : await firstOf(file);
-}
-
-async function opened(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -1,9 +1,10 @@
 /** The lines of one record, oldest first: those of files that were rotated away, and then those of the file that is written. */
 
 import { createReadStream } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 
+import { openIfThere } from './open-if-there.ts';
 import { segmentsOf } from './segments.ts';
 
 /**
@@ -43,15 +44,6 @@ async function* linesOf(handle: FileHandle): AsyncGenerator<string> {
   } finally {
     input.destroy();
     await handle.close();
-  }
-}
-
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
   }
 }
 

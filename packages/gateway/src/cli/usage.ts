@@ -4,9 +4,9 @@ import { recordLines } from '../audit/file-audit-reader.ts';
 import { recordFiles } from '../audit/record-files.ts';
 import { createUsageCount, type UsageReport, type UsageRow } from '../audit/usage.ts';
 import type { Distinct } from '../audit/distinct.ts';
-import { loadConfig } from '../config/load.ts';
 import type { UsageBy } from '../model/administration.ts';
 import { monthOf, parseMonth, type Month } from '../model/month.ts';
+import { auditFile } from './audit-query.ts';
 import { CommandError, TYPED } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { csv } from './csv.ts';
@@ -42,7 +42,7 @@ type Asked = { readonly month: Month; readonly by: UsageBy };
 async function reportOf(context: CommandContext, options: UsageOptions, { month, by }: Asked): Promise<UsageReport> {
   const { terminal } = context;
   const { tenant } = options;
-  const file = options.file ?? auditFile(context, options.config);
+  const file = auditFile(context, options);
   try {
     if ((await recordFiles(file)).length === 0)
       throw new CommandError(`There is no record in ${file}.`, EXIT.failed, HINT);
@@ -63,12 +63,6 @@ const HINT = `The audit file stands under "audit" in the configuration. Name it:
 
 const progress = (read: number, total: number): string =>
   `${Math.floor((100 * read) / Math.max(1, total))} % of ${bytesText(total)}`;
-
-function auditFile(context: CommandContext, config: string): string {
-  const loaded = loadConfig(config, { env: context.env });
-  if (loaded.ok) return loaded.value.config.audit.file;
-  throw new CommandError(`${config} cannot be used, so the audit file is not known.`, EXIT.failed, HINT);
-}
 
 function monthFrom(text: string): Month {
   const month = parseMonth(text);

@@ -242,7 +242,7 @@ function envelopeFault(meta: JsonObject): string | undefined {
 }
 
 /** The parameter that `Mcp-Name` repeats. Tasks are named by their id (tasks extension, Routing Headers). */
-const NAMED_BY: Readonly<Record<string, string>> = {
+export const NAMED_BY: Readonly<Record<string, string>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri',

@@ -1,6 +1,7 @@
 /** What a line from the client is, as far as HTTP needs to know: which headers go with it, and what answers it. */
 
 import { isJsonObject, type Json, type JsonObject } from '../../model/json.ts';
+import { NAMED_BY } from '../../protocol/classify.ts';
 import { encodeHeaderValue } from '../../protocol/header-value.ts';
 
 export type RequestId = string | number;
@@ -37,19 +38,9 @@ export function modernRevision(params: JsonObject): string | undefined {
   return typeof version === 'string' ? version : undefined;
 }
 
-/** What the request is about, for `Mcp-Name` (streamable HTTP, standard request headers). */
-const NAMED: Readonly<Record<string, string>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri',
-  'tasks/get': 'taskId',
-  'tasks/update': 'taskId',
-  'tasks/cancel': 'taskId',
-};
-
 /** The standard headers of a modern request. */
 export function modernHeaders(revision: string, method: string, params: JsonObject): Record<string, string> {
-  const member = NAMED[method];
+  const member = NAMED_BY[method];
   const name: Json | undefined = member === undefined ? undefined : params[member];
   return {
     'mcp-protocol-version': revision,
