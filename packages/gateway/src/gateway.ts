@@ -29,6 +29,7 @@ import { configurationLoaded } from './composition/loaded-configuration.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
 import { countedLimiter, countedWords, watchParts, watchPending } from './composition/metrics.ts';
 import { composeOversight } from './composition/oversight.ts';
+import { composeServerHealth } from './composition/server-health.ts';
 import { composeStanding } from './composition/standing.ts';
 import { composeBodies, composeRedactor, shownBodies } from './composition/redaction.ts';
 import { openStorage } from './composition/storage.ts';
@@ -185,13 +186,14 @@ async function composeGateway(
     schedule: (delayMs, task) => systemClock.after(delayMs, task),
   });
   opened.defer(() => store.close());
-  standing.watchServers(() => store.current);
+  const health = composeServerHealth({ config, upstreams, store, instruments, logger });
+  opened.defer(() => health.close());
+  standing.watchServers(() => health.all());
   store.onSwap((current, previous) => {
     for (const change of definitionChanges(current, previous)) {
       note(change);
       if (change.alarming === true) logger.warn(change.facts, 'a server changed definitions that it had shown before');
     }
-    for (const { server, state } of current.servers) instruments.upstreamState(server.id, state);
   });
 
   const live = new Live({ clockMs });
@@ -200,7 +202,7 @@ async function composeGateway(
     auditFile: config.audit.file,
     bodies: shownBodies(storage.bodies),
     live,
-    catalog: () => store.current,
+    servers: () => health.all(),
     counts: () => ({ ...entrypoint.counts(), parkedCalls: upstreams.parkedCalls.size }),
     logger,
   });
@@ -272,6 +274,7 @@ async function composeGateway(
 
   const status = (): StatusReport & JsonObject =>
     statusReport(store.current, {
+      standing: (server) => health.of(server),
       version: SALLYPORT.version,
       url: publicUrl,
       startedAtMs,

@@ -223,7 +223,12 @@ export class CatalogStore {
       );
     }
     const { era } = slot.status;
-    this.#swap(slot, { state: 'unhealthy', reason, ...(era === undefined ? {} : { era }) });
+    this.#swap(slot, {
+      state: 'unhealthy',
+      reason,
+      ...(era === undefined ? {} : { era }),
+      ...(error instanceof Refusal ? { code: error.failure.code } : {}),
+    });
   }
 
   #swap(slot: Slot, status: Omit<ServerStatus, 'server' | 'counts' | 'sinceMs'>): void {

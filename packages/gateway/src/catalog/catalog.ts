@@ -1,5 +1,6 @@
 /** The port of `catalog`: what can be called. A snapshot is replaced, never changed. */
 
+import type { FailureCode } from '../model/failure.ts';
 import type { Operation } from '../model/operation.ts';
 import type { ListKind } from '../model/operation.ts';
 import type { Discovery, Freshness } from '../model/outcome.ts';
@@ -25,6 +26,8 @@ export type ServerStatus = {
   readonly era?: Era;
   /** Why it is not healthy. */
   readonly reason?: string;
+  /** The failure's code, where it was one of ours. */
+  readonly code?: FailureCode;
   readonly counts: Readonly<Record<ListKind, number>>;
 };
 

@@ -7,7 +7,7 @@ import { isJsonObject } from '../model/json.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Era } from '../model/revision.ts';
 import { CLASSIFICATIONS, type Classification, type Entry, type Risk, type Traits } from '../model/target.ts';
-import type { Catalog } from './catalog.ts';
+import type { Catalog, ServerStatus } from './catalog.ts';
 
 export type StatusReport = {
   readonly version: string;
@@ -92,8 +92,22 @@ export type ReportedServer = {
   readonly sinceMs: number;
   readonly era?: Era;
   readonly reason?: string;
+  /** Where a call to it last failed, also when all is well by now. */
+  readonly lastFailure?: ReportedFailure;
   readonly counts: Readonly<Record<string, number>>;
 };
+
+export type ReportedFailure = {
+  /** `connect`, `credential`, `send` or `answer`. */
+  readonly stage: string;
+  readonly code: string;
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+};
+
+/** What an operator reads of a server's state; made of more than the listing. */
+export type ServerStanding = Pick<ReportedServer, 'state' | 'sinceMs' | 'reason' | 'lastFailure'>;
 
 export type ReportedEntry = {
   readonly kind: Exclude<Entry['kind'], 'server'>;
@@ -111,29 +125,19 @@ export type ReportedWithheld = {
   readonly traits: Traits;
 };
 
-export type StatusFacts = Omit<StatusReport, 'catalogVersion' | 'servers' | 'problems' | 'entries' | 'withheld'>;
+export type StatusFacts = Omit<StatusReport, 'catalogVersion' | 'servers' | 'problems' | 'entries' | 'withheld'> & {
+  readonly standing: (server: ServerStatus) => ServerStanding;
+};
 
 const LISTS = ['tools', 'prompts', 'resources', 'templates'] as const;
 
 /** The report of one snapshot. Fits `JSON.stringify`. */
-export function statusReport(catalog: Catalog, facts: StatusFacts): StatusReport & JsonObject {
+export function statusReport(catalog: Catalog, { standing, ...facts }: StatusFacts): StatusReport & JsonObject {
   const endpoint = { kind: 'aggregate' } as const;
   return {
     ...facts,
     catalogVersion: catalog.version,
-    servers: catalog.servers.map(({ server, state, sinceMs, era, reason, counts }) => ({
-      id: server.id,
-      ...(server.title === undefined ? {} : { title: server.title }),
-      ...(server.owner === undefined ? {} : { owner: server.owner }),
-      ...(server.environment === undefined ? {} : { environment: server.environment }),
-      ...(server.classification === undefined ? {} : { classification: server.classification }),
-      ...(server.tags === undefined ? {} : { tags: server.tags }),
-      state,
-      sinceMs,
-      ...(era === undefined ? {} : { era }),
-      ...(reason === undefined ? {} : { reason }),
-      counts,
-    })),
+    servers: catalog.servers.map((status) => reportedServer(status, standing(status))),
     problems: catalog.problems,
     entries: LISTS.flatMap((kind) => catalog.list(endpoint, kind)).flatMap(reportedEntry),
     withheld: catalog.withheld.map(({ tool, why }) => ({
@@ -142,6 +146,21 @@ export function statusReport(catalog: Catalog, facts: StatusFacts): StatusReport
       why,
       traits: tool.traits,
     })),
+  };
+}
+
+function reportedServer({ server, era, counts }: ServerStatus, standing: ServerStanding): ReportedServer & JsonObject {
+  const { id, title, owner, environment, classification, tags } = server;
+  return {
+    id,
+    ...(title === undefined ? {} : { title }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(environment === undefined ? {} : { environment }),
+    ...(classification === undefined ? {} : { classification }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(era === undefined ? {} : { era }),
+    ...standing,
+    counts,
   };
 }
 
@@ -258,6 +277,15 @@ function readServer(value: JsonObject): ReportedServer {
     ...(Array.isArray(tags) ? { tags: tags.filter((tag) => typeof tag === 'string') } : {}),
     ...(era === 'legacy' || era === 'modern' ? { era } : {}),
     ...(typeof reason === 'string' ? { reason } : {}),
+    ...readFailure(value['lastFailure']),
+  };
+}
+
+function readFailure(value: unknown): Pick<ReportedServer, 'lastFailure'> {
+  if (!isJsonObject(value)) return {};
+  const { stage, code, message, atMs } = value;
+  return {
+    lastFailure: { stage: textOf(stage), code: textOf(code), message: textOf(message), atMs: numberOf(atMs) },
   };
 }
 

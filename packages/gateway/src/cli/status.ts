@@ -4,6 +4,7 @@ import type {
   ReportedAudit,
   ReportedCredential,
   ReportedDependency,
+  ReportedFailure,
   ReportedPolicies,
   ReportedServer,
   ReportedSink,
@@ -21,7 +22,7 @@ export type StatusOptions = { readonly url: string; readonly json: boolean };
 export async function status({ terminal }: CommandContext, { url, json }: StatusOptions): Promise<ExitCode> {
   const report = await fetchStatus(url);
   const { refused } = report.policies;
-  const unwell = report.servers.some((server) => server.state !== 'healthy');
+  const unwell = report.servers.some(({ state }) => !isWell(state));
   const unrecorded = report.audit?.state === 'failing' || report.sinks.some(({ state }) => state === 'failing');
   const away = report.dependencies.some(({ up }) => !up) || unrecorded;
   const wrong = report.problems.length > 0 || unwell || away || refused !== undefined;
@@ -44,6 +45,8 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
     const server = report.servers[index - 1];
     terminal.out(server === undefined ? terminal.dim(line) : paintState(line, server.state, terminal));
     if (server?.reason !== undefined) terminal.out(`    ${server.reason}`);
+    const { lastFailure } = server ?? {};
+    if (lastFailure !== undefined) terminal.out(terminal.dim(`    ${failureLine(lastFailure, now)}`));
   }
   if (report.servers.length === 0) terminal.out('No server is configured.');
   for (const problem of report.problems) {
@@ -121,8 +124,14 @@ function row(server: ReportedServer, nowMs: number): string[] {
   ];
 }
 
+/** A server that nobody needs has no process, and is as well as one that runs. */
+export const isWell = (state: string): boolean => state === 'healthy' || state === 'stopped';
+
 const paintState = (line: string, state: string, terminal: Terminal): string =>
-  line.replace(state, state === 'healthy' ? terminal.green(state) : terminal.red(state));
+  line.replace(state, isWell(state) ? terminal.green(state) : terminal.red(state));
+
+const failureLine = ({ stage, code, message, atMs }: ReportedFailure, nowMs: number): string =>
+  `last failure ${duration(nowMs - atMs)} ago, at ${printable(stage)}: ${printable(code)}: ${printable(message)}`;
 
 const short = (digest: string): string => digest.slice(0, 12);
 

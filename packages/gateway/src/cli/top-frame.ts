@@ -1,7 +1,7 @@
 /** One frame of `sallyport top`, as lines of pieces: cut to the width of the screen before they are painted. */
 
 import type { Counted, LiveNow, OldCall, ServerNow, ToolRate } from './live-report.ts';
-import { duration } from './status.ts';
+import { duration, isWell } from './status.ts';
 import { printable, table, type Terminal } from './terminal.ts';
 
 export type FrameFacts = {
@@ -79,7 +79,7 @@ function fitted(parts: readonly Line[][], rows: number): Line[] {
 
 function serverLines({ last10s, last60s, byServer, atMs, ...live }: LiveNow, terminal: Terminal): Line[] {
   // What is wrong must not be cut off.
-  const servers = live.servers.toSorted((a, b) => Number(a.state === 'healthy') - Number(b.state === 'healthy'));
+  const servers = live.servers.toSorted((a, b) => Number(isWell(a.state)) - Number(isWell(b.state)));
   const inFlight = new Map(byServer.map(({ name, count }) => [name, count]));
   const most = Math.max(1, ...inFlight.values());
   const rows = servers.map(({ id, state, sinceMs }) => {
@@ -90,7 +90,7 @@ function serverLines({ last10s, last60s, byServer, atMs, ...live }: LiveNow, ter
     return [
       id,
       state,
-      state === 'healthy' ? '' : duration(atMs - sinceMs),
+      isWell(state) ? '' : duration(atMs - sinceMs),
       rateText(sum(recent, (one) => one.perSecond)),
       rateText(sum(minute, (one) => one.perSecond)),
       share(
@@ -112,7 +112,7 @@ function serverLine(line: string, server: ServerNow | undefined, { green, red, y
   if (server === undefined) return [[[line]]];
   const { id, state, reason } = server;
   const at = line.indexOf(state, id.length);
-  const paint = state === 'healthy' ? green : state === 'starting' ? yellow : red;
+  const paint = isWell(state) ? green : state === 'starting' || state === 'degraded' ? yellow : red;
   const told: Line = [[line.slice(0, at)], [state, paint], [line.slice(at + state.length)]];
   return reason === '' ? [told] : [told, [[`    ${printable(reason)}`, paint]]];
 }

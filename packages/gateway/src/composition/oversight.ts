@@ -4,11 +4,11 @@ import type { AuditReader } from '../audit/audit-reader.ts';
 import { createFileAuditFeed } from '../audit/file-audit-feed.ts';
 import { createFileAuditReader } from '../audit/file-audit-reader.ts';
 import { createUsageReader } from '../audit/usage-reader.ts';
-import type { Catalog } from '../catalog/catalog.ts';
 import type { EntrypointCounts } from '../entrypoint/entrypoint.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { TenantId } from '../model/principal.ts';
 import type { KeptBodies, Oversight } from '../pipeline/oversee.ts';
+import type { ServerNow } from './server-health.ts';
 import type { Live } from '../telemetry/live.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
@@ -19,7 +19,8 @@ export type OversightParts = {
   readonly records?: AuditReader | undefined;
   readonly bodies?: KeptBodies | undefined;
   readonly live: Live;
-  readonly catalog: () => Catalog;
+  /** In what state each server is. */
+  readonly servers: () => readonly ServerNow[];
   readonly counts: () => EntrypointCounts & { readonly parkedCalls: number };
   readonly logger: Logger;
 };
@@ -39,14 +40,14 @@ export function composeOversight(parts: OversightParts): Oversight & { close(): 
 }
 
 /** Of one tenant: its own calls. What is everyone's (connections, servers and their state) is for operators alone. */
-function liveReport({ live, catalog, counts }: OversightParts, tenant: TenantId | undefined): JsonObject {
+function liveReport({ live, servers, counts }: OversightParts, tenant: TenantId | undefined): JsonObject {
   const report = { atMs: Date.now(), ...live.report(tenant) };
   if (tenant !== undefined) return { ...report, tenant };
-  const servers = catalog().servers.map(({ server, state, sinceMs, reason }) => ({
-    id: server.id,
+  const shown = servers().map(({ id, state, sinceMs, reason }) => ({
+    id,
     state,
     sinceMs,
     ...(reason === undefined ? {} : { reason }),
   }));
-  return { ...report, ...counts(), servers };
+  return { ...report, ...counts(), servers: shown };
 }

@@ -2,11 +2,11 @@
 
 import type { FileAuditLog } from '../audit/file-audit-log.ts';
 import type { BearerAuthenticator } from '../authn/bearer-authenticator.ts';
-import type { Catalog } from '../catalog/catalog.ts';
 import type { StatusReport } from '../catalog/status-report.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/load.ts';
 import { createSecretResolver } from '../credential/secret-resolver.ts';
+import type { ServerId } from '../model/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
 import type { AuditSinks } from './audit-sinks.ts';
@@ -31,8 +31,8 @@ export type StandingParts = {
 export interface Standing {
   /** Where a part says that something it needs is away, or answers again. */
   readonly dependencies: Dependencies;
-  /** The catalog in force, from now on. */
-  watchServers(catalog: () => Catalog): void;
+  /** Since when each server is in its state, from now on. */
+  watchServers(servers: () => readonly { readonly id: ServerId; readonly sinceMs: number }[]): void;
   /** Their keys are fetched from now on before they are needed. */
   watchIssuers(bearer: Pick<BearerAuthenticator, 'issuers' | 'keepIssuersFresh'>): void;
   report(): Pick<StatusReport, 'dependencies' | 'credentials'>;
@@ -55,25 +55,20 @@ export function composeStanding(parts: StandingParts): Standing {
   watchOwn(dependencies, parts);
   const resolver = createSecretResolver({ env, logger: SILENT, clockMs: () => systemClock.nowMs() });
   const expiry = createExpiry({ config, certificates, apiKeys: storage.apiKeys, resolver, logger, now });
-  let catalog: (() => Catalog) | undefined;
+  let servers: Parameters<Standing['watchServers']>[0] | undefined;
   const most = new Map(config.servers.map(({ id, maxInFlight }) => [id, maxInFlight]));
   const stops = [periodically({ firstAfterMs: 0, everyMs: EXPIRY_EVERY_MS, task: () => expiry.refresh() })];
   parts.telemetry.instruments.observe({
     credentials: () => expiry.list(),
     dependencies: () => dependencies.list().map(({ name, kind, up }) => ({ dependency: name, kind, up })),
-    servers: () =>
-      (catalog?.().servers ?? []).map(({ server: { id }, sinceMs }) => ({
-        server: id,
-        capacity: most.get(id),
-        sinceMs,
-      })),
+    servers: () => (servers?.() ?? []).map(({ id, sinceMs }) => ({ server: id, capacity: most.get(id), sinceMs })),
     capacity: { requests: config.requests.maxConcurrent, streams: config.requests.maxStreams },
     now,
   });
   return {
     dependencies,
     watchServers(current) {
-      catalog = current;
+      servers = current;
     },
     watchIssuers(bearer) {
       for (const { issuer } of config.identity.issuers) {

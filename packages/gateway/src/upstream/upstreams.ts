@@ -17,12 +17,13 @@ import type { Clock } from './clock.ts';
 import { DEFAULT_BACKOFF } from './connect-failures.ts';
 import type { BackoffOptions } from './connect-failures.ts';
 import type { Connector, SpokenTo } from './connector.ts';
-import { breaker } from './interceptors/breaker.ts';
+import { breaker, servedBy } from './interceptors/breaker.ts';
 import { CircuitBreaker } from './interceptors/circuit-breaker.ts';
 import type { BreakerOptions, BreakerState } from './interceptors/circuit-breaker.ts';
 import { retry, RetryBudget } from './interceptors/retry.ts';
 import { timeout } from './interceptors/timeout.ts';
 import type { CallTimeouts } from './interceptors/timeout.ts';
+import { OutcomeWindow, type RecentOutcomes } from './outcome-window.ts';
 import { createParkedCalls } from './parking.ts';
 import type { ParkedCalls, ParkingOptions } from './parking.ts';
 import { UpstreamPool } from './pool.ts';
@@ -59,6 +60,7 @@ export type UpstreamsOptions = {
 
 export type UpstreamStatus = PoolStatus & {
   readonly inFlight: number;
+  readonly recent: RecentOutcomes;
   readonly spokenTo?: SpokenTo;
   readonly breaker?: BreakerState;
 };
@@ -76,6 +78,7 @@ type ServerState = {
   inFlight: number;
   spokenTo?: SpokenTo;
   readonly budget: RetryBudget;
+  readonly outcomes: OutcomeWindow;
   circuit?: { readonly options: BreakerOptions; readonly breaker: CircuitBreaker };
 };
 
@@ -98,7 +101,9 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
 
   const stateOf = (server: ServerId): ServerState => {
     let state = states.get(server);
-    if (state === undefined) states.set(server, (state = { inFlight: 0, budget: new RetryBudget() }));
+    if (state !== undefined) return state;
+    state = { inFlight: 0, budget: new RetryBudget(), outcomes: new OutcomeWindow(clock) };
+    states.set(server, state);
     return state;
   };
 
@@ -132,6 +137,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
     } finally {
       state.inFlight -= 1;
     }
+    state.outcomes.note(outcome, servedBy(outcome));
     const seconds = (clock.nowMs() - startedMs) / 1000;
     noteOperation(options.instruments, call, { outcome, seconds, route, state });
     return outcome;
@@ -144,10 +150,11 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       const status = pool.status(server);
       const state = states.get(server);
       if (status === undefined || state === undefined) return undefined;
-      const { inFlight, spokenTo, circuit } = state;
+      const { inFlight, spokenTo, circuit, outcomes } = state;
       return {
         ...status,
         inFlight,
+        recent: outcomes.recent(),
         ...(spokenTo === undefined ? {} : { spokenTo }),
         ...(circuit === undefined ? {} : { breaker: circuit.breaker.state }),
       };

@@ -2,6 +2,7 @@
 
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
 import { readStatusReport } from '../../catalog/status-report.ts';
+import { isWell } from '../status.ts';
 import type { PrometheusFacts, RunningFacts } from './facts.ts';
 
 const TIMEOUT_MS = 3_000;
@@ -49,7 +50,7 @@ export async function lookAtRunning(url: string | undefined, file: string): Prom
     series: metrics.status === 200 ? seriesIn(metrics.body) : undefined,
     notReady: ready.status === 200 ? undefined : ready.body.trim().slice(0, 300),
     unwell: report.servers
-      .filter(({ state }) => state !== 'healthy' && state !== 'disabled')
+      .filter(({ state }) => !isWell(state) && state !== 'disabled')
       .map(({ id, state, reason }) => ({ id, state, ...(reason === undefined ? {} : { reason }) })),
     dependencies: report.dependencies,
     credentials: report.credentials,

@@ -47,7 +47,8 @@ const SAYS_NOTHING: ReadonlySet<FailureCode> = new Set([
   'internal',
 ]);
 
-function servedBy(outcome: Outcome): Served {
+/** What a call says of the health of its server. */
+export function servedBy(outcome: Outcome): Served {
   if (outcome.kind !== 'failed') return 'yes';
   if (OUTAGES.has(outcome.failure.code)) return 'no';
   return SAYS_NOTHING.has(outcome.failure.code) ? 'neither' : 'yes';
