@@ -67,17 +67,18 @@ export const overview: Dashboard = {
         },
         {
           title: 'Servers not healthy',
-          description: 'Servers that are unhealthy or disabled, as any replica sees them.',
+          description:
+            'Servers that are degraded, unhealthy, in need of a login or disabled, as any replica sees them.',
           kind: 'number',
           unit: 'none',
           width: 3,
           queries: [
             {
-              expr: `count(max by (server) (sallyport_upstream_state{${HERE},state=~"unhealthy|disabled"} == 1)) or vector(0)`,
+              expr: `count(max by (server) (sallyport_upstream_state{${HERE},state=~"degraded|unhealthy|needs-login|disabled"} == 1)) or vector(0)`,
             },
           ],
           thresholds: GOOD_TO_BAD(1, 1),
-          alerts: ['SallyportServerUnhealthy', 'SallyportServerDisabled'],
+          alerts: ['SallyportServerUnhealthy', 'SallyportServerDegraded', 'SallyportServerDisabled'],
         },
         {
           title: 'Dependencies away',

@@ -3,6 +3,17 @@
 import { GOOD_TO_BAD, HERE, JOB, SERVER, type Dashboard } from './model.ts';
 
 const OF_SERVER = `${HERE},server=~"$server"`;
+
+/** The worst last. */
+const RANKED = ['healthy', 'stopped', 'starting', 'degraded', 'unhealthy', 'needs-login', 'disabled'];
+const COLOURS = ['green', 'super-light-green', 'blue', 'orange', 'red', 'purple', 'dark-red'];
+const WORDS: Record<number, [string, string]> = Object.fromEntries(
+  RANKED.map((state, rank) => [rank, [state, COLOURS[rank] ?? 'red']]),
+);
+const STATES = RANKED.map((state, rank) => `${rank} * (sallyport_upstream_state{${OF_SERVER},state="${state}"} == 1)`)
+  .toReversed()
+  .join(' or ');
+
 const CALLS = `mcp_client_operation_duration_seconds`;
 
 export const upstream: Dashboard = {
@@ -16,23 +27,23 @@ export const upstream: Dashboard = {
       panels: [
         {
           title: 'State of the servers',
-          description: 'Healthy, starting, unhealthy or disabled, as the replicas see them: the worst counts.',
+          description: 'As the replicas see them; the worst counts. Stopped is well: nobody needs its process.',
           kind: 'states',
           unit: 'none',
           width: 12,
           queries: [
             {
-              expr: `max by (server) (3 * (sallyport_upstream_state{${OF_SERVER},state="disabled"} == 1) or 2 * (sallyport_upstream_state{${OF_SERVER},state="unhealthy"} == 1) or 1 * (sallyport_upstream_state{${OF_SERVER},state="starting"} == 1) or 0 * (sallyport_upstream_state{${OF_SERVER},state="healthy"} == 1))`,
+              expr: `max by (server) (${STATES})`,
               legend: '{{server}}',
             },
           ],
-          words: {
-            0: ['healthy', 'green'],
-            1: ['starting', 'blue'],
-            2: ['unhealthy', 'red'],
-            3: ['disabled', 'dark-red'],
-          },
-          alerts: ['SallyportServerUnhealthy', 'SallyportServerDisabled'],
+          words: WORDS,
+          alerts: [
+            'SallyportServerUnhealthy',
+            'SallyportServerDegraded',
+            'SallyportServerNeedsLogin',
+            'SallyportServerDisabled',
+          ],
         },
         {
           title: 'Circuit breakers',

@@ -29,6 +29,7 @@ import { configurationLoaded } from './composition/loaded-configuration.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
 import { countedLimiter, countedWords, watchParts, watchPending } from './composition/metrics.ts';
 import { composeOversight } from './composition/oversight.ts';
+import { watchServerDependencies } from './composition/server-dependencies.ts';
 import { composeServerHealth } from './composition/server-health.ts';
 import { composeStanding } from './composition/standing.ts';
 import { composeBodies, composeRedactor, shownBodies } from './composition/redaction.ts';
@@ -186,7 +187,18 @@ async function composeGateway(
     schedule: (delayMs, task) => systemClock.after(delayMs, task),
   });
   opened.defer(() => store.close());
-  const health = composeServerHealth({ config, upstreams, store, instruments, logger });
+  const serverDependencies = watchServerDependencies({
+    config,
+    dependencies: standing.dependencies,
+    egress,
+    upstreams,
+    catalog: () => store.current,
+    newId: randomUUID,
+    random: Math.random,
+  });
+  opened.defer(() => serverDependencies.close());
+  const dependencies = serverDependencies;
+  const health = composeServerHealth({ config, upstreams, store, dependencies, instruments, logger });
   opened.defer(() => health.close());
   standing.watchServers(() => health.all());
   store.onSwap((current, previous) => {

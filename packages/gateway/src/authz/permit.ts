@@ -4,9 +4,10 @@
  */
 
 import type { Grounds, Obligation, Permit } from '../model/decision.ts';
+import type { JsonObject } from '../model/json.ts';
 import type { Operation } from '../model/operation.ts';
 import { DEFAULT_TENANT, principalKey, type Principal } from '../model/principal.ts';
-import type { Target } from '../model/target.ts';
+import type { Target, ToolEntry } from '../model/target.ts';
 
 /** What a permit is made on. */
 export type Basis = { readonly obligations: readonly Obligation[]; readonly grounds: Grounds };
@@ -39,6 +40,20 @@ export function mintPermit(
 ): Permit {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the one cast: the class is declared, never defined
   return { principal, operation, target, obligations, grounds } as unknown as Permit;
+}
+
+export type ReadOnlyTool = ToolEntry & { readonly traits: { readonly readOnly: true } };
+
+export const isReadOnlyTool = (tool: ToolEntry): tool is ReadOnlyTool => tool.traits.readOnly;
+
+/**
+ * A permit to see whether a server is of use, by a tool that its operator named for that and marked read-only: the one call
+ * that the gateway makes on its own account.
+ */
+export function probePermit(tool: ReadOnlyTool, args: JsonObject): Permit {
+  const operation: Operation = { kind: 'call-tool', name: tool.name, arguments: args };
+  const endpoint = { kind: 'server', server: tool.server.id } as const;
+  return mintPermit(SYSTEM_PRINCIPAL, operation, { endpoint, entries: [tool] }, OWN_ERRAND);
 }
 
 /** What the gateway does on its own account. */

@@ -46,7 +46,7 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
     terminal.out(server === undefined ? terminal.dim(line) : paintState(line, server.state, terminal));
     if (server?.reason !== undefined) terminal.out(`    ${server.reason}`);
     const { lastFailure } = server ?? {};
-    if (lastFailure !== undefined) terminal.out(terminal.dim(`    ${failureLine(lastFailure, now)}`));
+    if (lastFailure !== undefined) terminal.out(terminal.dim(`    ${failureLine(lastFailure, server?.reason, now)}`));
   }
   if (report.servers.length === 0) terminal.out('No server is configured.');
   for (const problem of report.problems) {
@@ -130,8 +130,15 @@ export const isWell = (state: string): boolean => state === 'healthy' || state =
 const paintState = (line: string, state: string, terminal: Terminal): string =>
   line.replace(state, isWell(state) ? terminal.green(state) : terminal.red(state));
 
-const failureLine = ({ stage, code, message, atMs }: ReportedFailure, nowMs: number): string =>
-  `last failure ${duration(nowMs - atMs)} ago, at ${printable(stage)}: ${printable(code)}: ${printable(message)}`;
+/** What stands in the reason already is not said twice. */
+function failureLine(
+  { stage, code, message, atMs }: ReportedFailure,
+  reason: string | undefined,
+  nowMs: number,
+): string {
+  const words = reason?.includes(message) === true ? '' : `: ${printable(message)}`;
+  return `last failure ${duration(nowMs - atMs)} ago, at ${printable(stage)}: ${printable(code)}${words}`;
+}
 
 const short = (digest: string): string => digest.slice(0, 12);
 

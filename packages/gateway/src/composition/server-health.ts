@@ -12,6 +12,7 @@ import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { LastFailure, RecentOutcomes } from '../upstream/outcome-window.ts';
 import type { UpstreamStatus, Upstreams } from '../upstream/upstreams.ts';
+import type { ServerDependencies } from './server-dependencies.ts';
 import { periodically } from './periodic.ts';
 
 export type ServerState =
@@ -93,6 +94,7 @@ export type ServerHealthParts = {
   readonly config: Pick<Config, 'servers'>;
   readonly upstreams: Pick<Upstreams, 'status'>;
   readonly store: Pick<CatalogStore, 'current' | 'onSwap'>;
+  readonly dependencies: Pick<ServerDependencies, 'away'>;
   readonly instruments: Pick<Instruments, 'upstreamState'>;
   readonly logger: Logger;
 };
@@ -109,7 +111,7 @@ const LOOK_EVERY_MS = 5_000;
 
 /** Remembers since when each server is in its state. Servers are those of the configuration: bounded by it. */
 export function composeServerHealth(parts: ServerHealthParts): ServerHealthWatch {
-  const { config, upstreams, store, instruments, logger } = parts;
+  const { config, upstreams, store, dependencies, instruments, logger } = parts;
   const processes = new Set(config.servers.filter(({ transport }) => transport.kind === 'stdio').map(({ id }) => id));
   const known = new Map<ServerId, { readonly state: ServerState; readonly sinceMs: number }>();
 
@@ -117,7 +119,7 @@ export function composeServerHealth(parts: ServerHealthParts): ServerHealthWatch
     const { id } = listed.server;
     const nowMs = Date.now();
     const upstream = upstreams.status(id);
-    const judged = judge({ listed, upstream, isProcess: processes.has(id), away: [] }, nowMs);
+    const judged = judge({ listed, upstream, isProcess: processes.has(id), away: dependencies.away(id) }, nowMs);
     const before = known.get(id);
     const sinceMs = before === undefined ? listed.sinceMs : before.state === judged.state ? before.sinceMs : nowMs;
     if (before?.state !== judged.state) {

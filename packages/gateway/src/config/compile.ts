@@ -18,6 +18,7 @@ import type {
   ValueConfig,
 } from './config.ts';
 import { compileIdentity } from './compile-identity.ts';
+import { compileDependency } from './depends-on-schema.ts';
 import { compileBodies, compileRedaction } from './redaction-schema.ts';
 import { compileIndex, compileSinks } from './compile-sinks.ts';
 import type { ParsedFile } from './schema.ts';
@@ -148,6 +149,7 @@ function compileServer(id: string, server: ParsedServer, directory: string): Ser
     retries: server.retries,
     breaker: compileBreaker(server.breaker),
     maxInFlight: server.maxInFlight,
+    dependsOn: server.dependsOn.map(compileDependency),
     scopes: server.scopes,
     traits: TRAIT_KINDS.flatMap((of) => Object.entries(server[of]).map((rule) => compileTraits(of, rule))),
     allow: server.allow.map(compileAllow),

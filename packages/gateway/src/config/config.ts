@@ -255,11 +255,24 @@ export type ServerConfig = {
   readonly breaker: BreakerConfig | undefined;
   /** Calls of everyone together that it may have at a time. */
   readonly maxInFlight: number;
+  /** What it needs to be of use. */
+  readonly dependsOn: readonly DependencyProbe[];
   /** In the order of the file; of several patterns that match a name, each sets what it names and the last one wins. */
   readonly traits: readonly TraitRule[];
   readonly allow: readonly AllowRule[];
   /** A ceiling: only tools marked read-only are there. */
   readonly readOnly: boolean;
+};
+
+/** How to see whether something that a server depends on is there. */
+export type DependencyProbe = {
+  readonly name: string;
+  readonly way:
+    | { readonly kind: 'url'; readonly url: string }
+    | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+    | { readonly kind: 'tool'; readonly tool: string; readonly arguments: JsonObject };
+  readonly everyMs: number;
+  readonly timeoutMs: number;
 };
 
 /** How many upstream sessions or processes of one server there may be. */

@@ -44,6 +44,7 @@ const DEFAULTS = {
   retries: 2,
   breaker: { window: 10, failures: 5, openMs: 2_000, maxOpenMs: 60_000 },
   maxInFlight: 1000,
+  dependsOn: [],
 };
 const MARKED = `
 servers:

@@ -4,6 +4,7 @@ import * as z from 'zod';
 
 import { CLASSIFICATIONS } from '../model/target.ts';
 import { declaredArguments } from './argument-schema.ts';
+import { dependsOnSchema } from './depends-on-schema.ts';
 import { count, duration, filePath, glob, name, namePattern, scope, value, VARIABLE } from './schema-words.ts';
 
 /** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
@@ -173,6 +174,7 @@ export const serverSchema = z
       ])
       .prefault({})
       .describe('Circuit breaker: callers of a server that keeps failing are told so at once. `off`: none.'),
+    dependsOn: dependsOnSchema,
     maxInFlight: count.default(1000).describe('Calls of everyone together that it may have at a time.'),
     scopes: z.array(scope).default([]).describe('OAuth scopes that a token needs to use anything of this server.'),
     tools: z
