@@ -5,7 +5,7 @@ import type { Failure } from '../model/failure.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ApprovedRequest, InboundRequest } from '../model/request.ts';
-import type { Entry, EntryKind } from '../model/target.ts';
+import type { Entry, EntryKind, ServerId } from '../model/target.ts';
 import type { ApprovalFact, AttemptFact, EnteredStep } from '../model/trail.ts';
 
 /** One finished request, as the trail tells it. The sink turns it into the record's wire form. */
@@ -28,6 +28,8 @@ export type AuditEvent = {
   readonly resultDigest?: string;
   /** The answer came from a cache and is so old; no server was asked. */
   readonly cached?: { readonly ageMs: number };
+  /** The server that answered instead of the one asked for. */
+  readonly fallback?: ServerId;
   /** The steps it took. Times are monotonic, as `request.startedMs` is. */
   readonly steps?: readonly EnteredStep[];
   /** Those that ended, up to a bound. */

@@ -85,6 +85,7 @@ function happened(event: AuditEvent, operation: Operation): string {
   own += minutesSaved(event);
   if (event.resultDigest !== undefined) own += `,"result":"${event.resultDigest}"`;
   if (cached !== undefined) own += `,"cached":{"age_ms":${Math.max(0, Math.round(cached.ageMs))}}`;
+  if (event.fallback !== undefined) own += `,"fallback":${quote(event.fallback)}`;
   if (failure !== undefined) own += `,"sent":"${failure.sent}"${stage(event)}`;
   if (failure?.reason !== undefined) own += `,"reason":${quote(failure.reason)}`;
   if (event.approval !== undefined) own += approvalOf(event.approval);

@@ -9,7 +9,7 @@ import type { ListKind } from '../model/operation.ts';
 import type { Discovery, Freshness } from '../model/outcome.ts';
 import type { Entry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry } from '../model/target.ts';
 import type { Problem } from './catalog.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../model/canonical-json.ts';
 import { visible } from './definition.ts';
 import { resolveCollisions, type Collision } from './names.ts';
 import { isAppOnly, type Offering, type RegisteredServer } from './offering.ts';

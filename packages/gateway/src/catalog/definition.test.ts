@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../model/canonical-json.ts';
 import { item, toolItem } from './catalog-fixture.ts';
 import { DEFAULT_DEFINITION_LIMITS, readDefinition } from './definition.ts';
 import type { JsonObject } from '../model/json.ts';

@@ -8,7 +8,7 @@ import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { ListKind } from '../model/operation.ts';
 import type { ListedItem } from '../model/outcome.ts';
 import { err, ok, type Result } from '../model/result.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../model/canonical-json.ts';
 
 export type DefinitionLimits = {
   readonly maxNameLength: number;

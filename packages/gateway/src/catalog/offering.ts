@@ -19,7 +19,7 @@ import {
   type ToolEntry,
 } from '../model/target.ts';
 import type { ServerStatus, Withheld } from './catalog.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../model/canonical-json.ts';
 import { readDefinition, visible, type Definition, type DefinitionLimits } from './definition.ts';
 import { aggregateName } from './names.ts';
 import { templateMatcher, type TemplateMatcher } from './resource-uri.ts';

@@ -3,6 +3,7 @@
 import path from 'node:path';
 
 import { parsePlace, type DeclaredArgument } from '../model/argument-kind.ts';
+import type { OnFailure } from '../model/target.ts';
 import type {
   AllowRule,
   AuditFileConfig,
@@ -212,7 +213,8 @@ function compileTraits(
   of: TraitRule['of'],
   [pattern, traits]: [string, Partial<ParsedServer['tools'][string]>],
 ): TraitRule {
-  const { readOnly, risk, idempotent, tags, classification, timeout, scopes, hidden, pins, minutesSaved } = traits;
+  const { readOnly, risk, idempotent, tags, classification, timeout, scopes, hidden, pins, minutesSaved, noStale } =
+    traits;
   const declared = Object.entries(traits.arguments ?? {}).flatMap(([place, kind]): DeclaredArgument[] => {
     const steps = parsePlace(place);
     return steps.ok ? [{ place, steps: steps.value, kind }] : [];
@@ -228,12 +230,22 @@ function compileTraits(
       ...(timeout === undefined ? {} : { timeoutMs: timeout }),
       ...(scopes === undefined ? {} : { scopes }),
       ...(minutesSaved === undefined ? {} : { minutesSaved }),
+      ...(noStale === undefined ? {} : { noStale }),
+      ...(traits.onFailure === undefined ? {} : { onFailure: compileOnFailure(traits.onFailure) }),
       ...(classification === undefined ? {} : { classification }),
     },
     ...(hidden === undefined ? {} : { hidden }),
     ...(pins === undefined ? {} : { pins }),
     ...(declared.length === 0 ? {} : { declared }),
   };
+}
+
+function compileOnFailure(written: NonNullable<ParsedServer['tools'][string]['onFailure']>): OnFailure {
+  if (written === 'error') return { kind: 'error' };
+  if ('advice' in written) return { kind: 'error', advice: written.advice };
+  return 'cached' in written
+    ? { kind: 'cached', maxAgeMs: written.cached }
+    : { kind: 'server', server: written.server };
 }
 
 function compileAllow({ group, user, anyone: _anyone, ...what }: ParsedServer['allow'][number]): AllowRule {

@@ -297,6 +297,26 @@ describe('a server that is wrong', () => {
     expect(JSON.stringify({ problems, config })).not.toMatch(/hunter2|abcdef/);
   });
 
+  it('keeps its tools when a fallback of one cannot be used, and says so', () => {
+    const { config, problems } = accepted(
+      'servers:\n  good: { command: [node, s.js], tools: { a: { onFailure: { server: gone } }, b: { onFailure: { server: good } } } }\n',
+    );
+    expect(config.servers.map(({ id }) => id)).toEqual(['good']);
+    expect(problems).toMatchObject([
+      {
+        line: 2,
+        path: 'servers.good.tools.a.onFailure.server',
+        message: 'There is no server "gone" in this file.',
+        harmless: true,
+      },
+      {
+        path: 'servers.good.tools.b.onFailure.server',
+        message: expect.stringContaining('the server itself'),
+        harmless: true,
+      },
+    ]);
+  });
+
   it('tells the nearest known key', () => {
     const { problems } = accepted('servers:\n  bad: { comand: [x] }');
     expect(problems.map((problem) => problem.mend)).toContain('Did you mean command?');

@@ -14,6 +14,7 @@ import type { Config, DisabledServer } from './config.ts';
 import { parseConfigDocument } from './document.ts';
 import type { ConfigDocument } from './document.ts';
 import { explainIssues, problemAt } from './explain.ts';
+import { unusableFallbacks } from './fallbacks.ts';
 import { findLiteralSecrets } from './literal-secrets.ts';
 import { isFatal } from './problem.ts';
 import type { ConfigProblem } from './problem.ts';
@@ -173,6 +174,8 @@ function parseServers(file: string, document: ConfigDocument, raw: Readonly<Reco
     const [first] = found;
     if (first === undefined && parsed.success) {
       accepted.set(id, parsed.data);
+      for (const { path: at, message } of unusableFallbacks(id, parsed.data, Object.keys(raw)))
+        problems.push({ ...problemAt([...base, ...at], { message }, { file, document }), harmless: true });
     } else if (first !== undefined) {
       problems.push(...found);
       disabled.push({ id, reason: `${first.file}:${first.line}: ${first.path} ${first.message}` });

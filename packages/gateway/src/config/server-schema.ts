@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { CLASSIFICATIONS } from '../model/target.ts';
 import { declaredArguments } from './argument-schema.ts';
 import { dependsOnSchema } from './depends-on-schema.ts';
-import { count, duration, filePath, glob, name, namePattern, scope, value, VARIABLE } from './schema-words.ts';
+import { count, duration, filePath, glob, name, namePattern, period, scope, value, VARIABLE } from './schema-words.ts';
 
 /** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
 export const SERVER_ID = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
@@ -36,6 +36,21 @@ const traits = z
 
 const toolWords = traits
   .extend({
+    onFailure: z
+      .union([
+        z.literal('error'),
+        z.strictObject({ advice: z.string().min(1).max(500) }).describe('The failure, and what to do instead.'),
+        z.strictObject({ cached: period }).describe("The caller's own last answer, at most so old, marked as old."),
+        z.strictObject({ server: z.string().regex(SERVER_ID) }).describe('The tool of the same name of that server.'),
+      ])
+      .optional()
+      .describe(
+        'What callers get while the server does not answer. cached and server are for tools marked readOnly. Default: error.',
+      ),
+    noStale: z
+      .boolean()
+      .optional()
+      .describe('An old answer would do harm: there never is one, whatever onFailure says.'),
     minutesSaved: z
       .number()
       .min(0)

@@ -199,6 +199,16 @@ export const FAILURES = {
 
 export type FailureCode = keyof typeof FAILURES;
 
+const OUTAGES: ReadonlySet<FailureCode> = new Set([
+  'server-unavailable',
+  'upstream-timeout',
+  'upstream-closed',
+  'upstream-invalid',
+]);
+
+/** Does it say that the server itself is in trouble? An error that it answers with, it has answered. */
+export const isOutage = (code: FailureCode): boolean => OUTAGES.has(code);
+
 /** An upstream's JSON-RPC error, as it came. */
 export type RawError = { readonly code: number; readonly message: string; readonly data?: Json };
 

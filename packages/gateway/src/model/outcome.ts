@@ -90,7 +90,8 @@ export type InputRequired = {
 };
 
 export type Outcome =
-  | { readonly kind: 'complete'; readonly result: Raw }
+  /** `cachedMs`: an answer of so long ago, because its server cannot be asked now. */
+  | { readonly kind: 'complete'; readonly result: Raw; readonly cachedMs?: number }
   | { readonly kind: 'listed'; readonly page: ListPage }
   | { readonly kind: 'discovered'; readonly discovery: Discovery }
   | InputRequired

@@ -27,9 +27,21 @@ export type Traits = {
   readonly scopes: readonly string[];
   /** For one call of it, in milliseconds, instead of the server's. */
   readonly timeoutMs?: number;
+  /** Of a tool: what its callers get while its server does not answer. Default: the failure. */
+  readonly onFailure?: OnFailure;
+  /** An old answer of it would do harm: whatever `onFailure` says, there is none. */
+  readonly noStale?: boolean;
   /** What one successful call of a tool saves a person, in minutes, as its owner states. */
   readonly minutesSaved?: number;
 };
+
+/** Degradation. The last two are for tools that only read: of others, nobody knows whether the call was made. */
+export type OnFailure =
+  /** `advice`: what the operator tells whoever reads the failure. */
+  | { readonly kind: 'error'; readonly advice?: string }
+  | { readonly kind: 'cached'; readonly maxAgeMs: number }
+  /** The tool of the same name there. */
+  | { readonly kind: 'server'; readonly server: ServerId };
 
 /** Default for what the operator said nothing about: it may write, and it is recorded before it is sent. */
 export const UNKNOWN_TRAITS: Traits = {

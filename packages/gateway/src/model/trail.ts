@@ -5,7 +5,7 @@ import type { FailureCode } from './failure.ts';
 import type { Operation } from './operation.ts';
 import type { Principal } from './principal.ts';
 import type { Revision } from './revision.ts';
-import type { Entry } from './target.ts';
+import type { Entry, ServerId } from './target.ts';
 
 /** What the record says of the approval that a call was made on, waits for, or was refused for. */
 export type ApprovalFact = {
@@ -80,6 +80,8 @@ export type Fact =
   | { readonly kind: 'listed'; readonly shown: number; readonly hidden: number }
   | { readonly kind: 'approval'; readonly approval: ApprovalFact }
   | { readonly kind: 'intended'; readonly sequence: number }
+  /** Another server answered than the one that was asked for. */
+  | { readonly kind: 'fell-back'; readonly server: ServerId }
   /** Something is held for as long as the request lasts. */
   | { readonly kind: 'holding'; readonly release: () => void };
 

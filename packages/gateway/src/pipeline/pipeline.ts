@@ -27,6 +27,7 @@ import { authorize } from './authorize.ts';
 import { call } from './call.ts';
 import { createScopeCheck, type ScopeCheck, type ScopeRules } from './check-scopes.ts';
 import { consumeQuota } from './consume-quota.ts';
+import { fallBack } from './fall-back.ts';
 import type { Oversight } from './oversee.ts';
 import { pin } from './pin.ts';
 import { record, type RecordParts } from './record.ts';
@@ -186,7 +187,8 @@ async function runAs(
   trail.enter('record-intent');
   const ready = await recordIntent(approved, parts.audit, trail);
   trail.enter('call');
-  return call(ready, { send: parts.send, exchange, trail });
+  const outcome = await call(ready, { send: parts.send, exchange, trail });
+  return fallBack(admitted, outcome, { ...parts, catalog, authorizer, exchange, trail });
 }
 
 function lastWord(outcome: Outcome | 'waited'): Outcome {

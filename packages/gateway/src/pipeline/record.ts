@@ -106,6 +106,8 @@ function finish(finished: Finished, outcome: Outcome, { bytes: resultBytes, dige
     ...(failure === undefined ? {} : { failure }),
     ...(resultBytes === undefined ? {} : { resultBytes }),
     ...(trail.bodies ? { bodies: true } : {}),
+    ...(trail.fallback === undefined ? {} : { fallback: trail.fallback }),
+    ...(outcome.kind === 'complete' && outcome.cachedMs !== undefined ? { cached: { ageMs: outcome.cachedMs } } : {}),
     ...(digest === undefined ? {} : { resultDigest: digest }),
     steps: trail.steps,
     attempts: trail.attempts,

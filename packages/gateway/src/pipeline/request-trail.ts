@@ -4,7 +4,7 @@ import type { AttemptWatch, CallWatch, ServerPlace } from '../model/call.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Operation } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
-import type { Entry } from '../model/target.ts';
+import type { Entry, ServerId } from '../model/target.ts';
 import type { ApprovalFact, AttemptFact, EnteredStep, Fact, Step, Trail } from '../model/trail.ts';
 import type { RequestTrace } from '../telemetry/traces.ts';
 
@@ -27,6 +27,7 @@ export class RequestTrail implements Trail, CallWatch {
   intentSequence: number | undefined;
   /** What became of its bodies is recorded by itself. */
   bodies = false;
+  fallback: ServerId | undefined;
   release: (() => void) | undefined;
   listed: { readonly shown: number; readonly hidden: number } | undefined;
 
@@ -73,6 +74,9 @@ export class RequestTrail implements Trail, CallWatch {
         break;
       case 'intended':
         this.intentSequence = fact.sequence;
+        break;
+      case 'fell-back':
+        this.fallback = fact.server;
         break;
       case 'holding':
         this.release = fact.release;

@@ -40,6 +40,7 @@ export class OutcomeWindow {
   #next = 0;
   #lastFailure: { readonly failure: Failure; readonly atMs: number } | undefined;
   #lastServedMs: number | undefined;
+  #failingSinceMs: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -53,8 +54,14 @@ export class OutcomeWindow {
     }
     if (served === 'neither') return;
     if (served === 'yes') this.#lastServedMs = nowMs;
+    this.#failingSinceMs = served === 'yes' ? undefined : (this.#failingSinceMs ?? nowMs);
     this.#ended[this.#next] = served === 'yes' ? nowMs : -nowMs;
     this.#next = (this.#next + 1) % MAX_CALLS;
+  }
+
+  /** Since the first call that was not served, when none was since then. */
+  get outageMs(): number {
+    return this.#failingSinceMs === undefined ? 0 : this.#clock.nowMs() - this.#failingSinceMs;
   }
 
   recent(): RecentOutcomes {

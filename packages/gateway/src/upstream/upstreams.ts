@@ -20,9 +20,12 @@ import type { Connector, SpokenTo } from './connector.ts';
 import { breaker, servedBy } from './interceptors/breaker.ts';
 import { CircuitBreaker } from './interceptors/circuit-breaker.ts';
 import type { BreakerOptions, BreakerState } from './interceptors/circuit-breaker.ts';
+import { staleAnswer } from './interceptors/stale-answer.ts';
 import { retry, RetryBudget } from './interceptors/retry.ts';
 import { timeout } from './interceptors/timeout.ts';
 import type { CallTimeouts } from './interceptors/timeout.ts';
+import { LastAnswers } from './last-answers.ts';
+import { withOutage } from './outage-words.ts';
 import { OutcomeWindow, type RecentOutcomes } from './outcome-window.ts';
 import { createParkedCalls } from './parking.ts';
 import type { ParkedCalls, ParkingOptions } from './parking.ts';
@@ -121,7 +124,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   })(guarded);
   const inTime = timeout({ clock, timeoutsFor: (call) => timeoutsFor(call, routeTo(call.entry.server.id)) })(tried);
 
-  const send: Send = async (call, sendOptions) => {
+  const made: Send = async (call, sendOptions) => {
     const server = call.entry.server.id;
     const route = routeTo(server);
     if (route === undefined) return failed(notConfigured(server));
@@ -137,14 +140,19 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
     } finally {
       state.inFlight -= 1;
     }
-    state.outcomes.note(outcome, servedBy(outcome));
+    const served = servedBy(outcome);
+    state.outcomes.note(outcome, served);
+    if (outcome.kind === 'failed' && served === 'no') {
+      const told = withOutage(outcome.failure, call, state.outcomes.outageMs);
+      if (told !== outcome.failure) outcome = failed(told);
+    }
     const seconds = (clock.nowMs() - startedMs) / 1000;
     noteOperation(options.instruments, call, { outcome, seconds, route, state });
     return outcome;
   };
 
   return {
-    send,
+    send: staleAnswer(new LastAnswers(clock), Date.now)(made),
     parkedCalls,
     status(server) {
       const status = pool.status(server);

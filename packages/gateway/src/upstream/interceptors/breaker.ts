@@ -1,7 +1,7 @@
 /** A circuit breaker around each server. Once per attempt, so that a retry meets it, too. */
 
 import type { Interceptor } from '../../model/call.ts';
-import { failure } from '../../model/failure.ts';
+import { failure, isOutage } from '../../model/failure.ts';
 import type { Failure, FailureCode } from '../../model/failure.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import type { ServerId } from '../../model/target.ts';
@@ -30,14 +30,6 @@ export function breaker({ breakerOf }: BreakerParts): Interceptor {
   };
 }
 
-/** What says that the server itself is in trouble. An error that it answers with, it has answered. */
-const OUTAGES: ReadonlySet<FailureCode> = new Set([
-  'server-unavailable',
-  'upstream-timeout',
-  'upstream-closed',
-  'upstream-invalid',
-]);
-
 /** What came from us, from the caller or from the caller's credential. */
 const SAYS_NOTHING: ReadonlySet<FailureCode> = new Set([
   'cancelled',
@@ -50,7 +42,7 @@ const SAYS_NOTHING: ReadonlySet<FailureCode> = new Set([
 /** What a call says of the health of its server. */
 export function servedBy(outcome: Outcome): Served {
   if (outcome.kind !== 'failed') return 'yes';
-  if (OUTAGES.has(outcome.failure.code)) return 'no';
+  if (isOutage(outcome.failure.code)) return 'no';
   return SAYS_NOTHING.has(outcome.failure.code) ? 'neither' : 'yes';
 }
 

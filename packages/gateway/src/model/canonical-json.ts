@@ -1,6 +1,6 @@
 /** JSON in one form only (RFC 8785), so that equal definitions have equal hashes however a server spelled them. */
 
-import type { Json, JsonObject } from '../model/json.ts';
+import type { Json, JsonObject } from './json.ts';
 
 /** Keys sorted by UTF-16 code units, no white space, numbers and strings as ECMAScript writes them. */
 export function canonicalJson(value: Json): string {
