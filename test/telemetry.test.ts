@@ -55,6 +55,7 @@ const metricsOf = async (of: TestGateway): Promise<string> =>
 /** What happens to no gateway without a fault, an approval, an operator's change or a credential that ends. */
 const NOT_WITHOUT_CAUSE = [
   'retries',
+  'logsDropped',
   'minutesSaved',
   'approvalsDecided',
   'telemetryExports',

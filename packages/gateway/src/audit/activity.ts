@@ -17,6 +17,7 @@ const ALWAYS_READ: Readonly<Record<Exclude<OperationKind, 'administer'>, boolean
   'complete-argument': true,
   notify: true,
   'end-session': true,
+  'set-log-level': true,
   'call-tool': false,
   'get-prompt': false,
   'read-resource': false,

@@ -20,6 +20,7 @@ const RULES: Readonly<Record<Exclude<OperationKind, 'complete-argument' | 'admin
   listen: CONNECT,
   notify: CONNECT,
   'end-session': CONNECT,
+  'set-log-level': CONNECT,
   task: METHOD,
   extension: METHOD,
 };

@@ -186,6 +186,19 @@ describe('a client that goes away', () => {
   });
 });
 
+describe('progress', () => {
+  test('only ever goes up, whatever a server says', async () => {
+    const { port } = await started((_request, { channel }) => {
+      for (const progress of [1, 2, 1, 2, '3', 2.5]) void channel.notify({ kind: 'progress', params: { progress } });
+      return value({ content: [] });
+    });
+    const events = eventsOf((await send(port, modernCall('echo', { progressToken: 0 }))).text);
+    expect(events.slice(0, -1)).toMatchObject(
+      [1, 2, 2.5].map((progress) => ({ params: { progress, progressToken: 0 } })),
+    );
+  });
+});
+
 describe('a notice', () => {
   test('is waited for when the client reads too slowly, and dropped beyond the bound', async () => {
     const { promise: measured, keep: measure } = promised<{ waited: boolean; queued: number }>();

@@ -1,6 +1,8 @@
 /** The pipeline's view of a running call: where notices go, and whether anyone still waits for the result. */
 
-import type { ClientChannel, LogLevel, Notice } from '../model/outcome.ts';
+import type { JsonObject } from '../model/json.ts';
+import type { LogLevel } from '../model/log-level.ts';
+import type { ClientChannel, Notice } from '../model/outcome.ts';
 import type { RequestMeta } from '../model/request.ts';
 import type { Exchange } from '../pipeline/pipeline.ts';
 import type { NoticeContext, ServerCodec } from '../protocol/codec.ts';
@@ -20,6 +22,7 @@ export class CallExchange implements Exchange, ClientChannel {
   #controller: AbortController | undefined;
   #aborted = false;
   #cancelled = false;
+  #progress = Number.NEGATIVE_INFINITY;
 
   /** Without a reply (a notification, a session's end) notices go nowhere. */
   constructor(timeoutMs: number, codec: ServerCodec, reply?: Reply, meta: RequestMeta = NO_META) {
@@ -59,9 +62,19 @@ export class CallExchange implements Exchange, ClientChannel {
   }
 
   notify(notice: Notice): Promise<void> | undefined {
-    if (this.#reply === undefined) return undefined;
+    if (this.#reply === undefined || (notice.kind === 'progress' && !this.#advances(notice.params))) return undefined;
     const text = this.#codec.encodeNotice(notice, noticeContext(this.#meta));
     return text === undefined ? undefined : this.#reply.notice(text);
+  }
+
+  /**
+   * Each progress is more than the one before (MCP, basic/utilities/progress), also where the server begins anew: a modern
+   * one that was answered is called a second time, and its client waits for one call.
+   */
+  #advances({ progress }: JsonObject): boolean {
+    if (typeof progress !== 'number' || progress <= this.#progress) return false;
+    this.#progress = progress;
+    return true;
   }
 }
 

@@ -139,6 +139,7 @@ function instrumentsInto(refused: FailureCode[], streams: { open: number }): Ins
     breakerState: nowhere,
     retried: nowhere,
     processStarted: nowhere,
+    logDropped: () => undefined,
     sessionUsed: nowhere,
     sessionEnded: nowhere,
     clientSessionEnded: nowhere,

@@ -24,10 +24,14 @@ export async function receiveInSession(arrival: EndpointArrival, classified: Ses
   const session = await openSession(arrival, classified);
   if (session === undefined) return;
   const codec = serverCodecFor(session.revision);
-  if (classified.batch) return receiveBatch({ arrival, codec, speaker: speakerOf(session) }, classified.messages);
+  const known = arrival.parts.sessions.logLevel(session.nonce);
+  const logLevel = known instanceof Promise ? await known : known;
+  const spoken = { arrival, codec, session, speaker: speakerOf(session) };
+  const within: Within = logLevel === undefined ? spoken : { ...spoken, logLevel };
+  if (classified.batch) return receiveBatch(within, classified.messages);
   const [message] = classified.messages;
   if (message === undefined) throw new Error('A session message was classified without a message.');
-  return receiveMessage({ arrival, codec, speaker: speakerOf(session) }, message);
+  return receiveMessage(within, message);
 }
 
 /** The session that the request names. When it has none, the request is answered and undefined returned. */

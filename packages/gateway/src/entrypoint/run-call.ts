@@ -1,6 +1,7 @@
 /** Takes one decoded request through the pipeline and makes the answer of what came out. */
 
 import { isQuestion } from '../model/elicitation.ts';
+import type { LogLevel } from '../model/log-level.ts';
 import type { Operation } from '../model/operation.ts';
 import type { ClientFacts, InboundRequest, RequestMeta } from '../model/request.ts';
 import type { Handled } from '../pipeline/pipeline.ts';
@@ -11,8 +12,10 @@ import { addressOf, challenge, presentedBy, respond } from './arrival.ts';
 import { ArrivalWire } from './arrival-wire.ts';
 import { askClient } from './ask-client.ts';
 import { CallExchange } from './call-exchange.ts';
+import { atLevel, keepLogLevel } from './log-levels.ts';
 import type { Reply } from './reply.ts';
 import { RequestSeals } from './request-seals.ts';
+import type { Session } from './session-ids.ts';
 
 /** The client as its session, or its request, describes it. */
 export type Speaker = Omit<ClientFacts, 'address'> & { readonly sealedFor: readonly string[] };
@@ -27,7 +30,15 @@ export const sealsFor = ({ parts, route }: EndpointArrival): RequestSeals =>
   });
 
 /** Where a message came from, who speaks, and who translates. */
-export type Within = { readonly arrival: EndpointArrival; readonly codec: ServerCodec; readonly speaker: Speaker };
+export type Within = {
+  readonly arrival: EndpointArrival;
+  readonly codec: ServerCodec;
+  readonly speaker: Speaker;
+  /** Of a legacy client. */
+  readonly session?: Session;
+  /** What its client asked for. */
+  readonly logLevel?: LogLevel;
+};
 
 export type RunCall = Within & {
   readonly decoded: DecodedRequest;
@@ -45,7 +56,8 @@ export type Answered = {
 
 /** The encoded answer of one request. Never throws for what the caller or an upstream did. */
 export async function runCall(run: RunCall): Promise<Answered> {
-  const { arrival, codec, decoded, speaker, seals, reply } = run;
+  const { arrival, codec, speaker, seals, reply } = run;
+  const decoded = atLevel(run.decoded, run.logLevel);
   const { pipeline, limits, openCalls, runningCalls } = arrival.parts;
   const exchange = new CallExchange(limits.timeoutMs, codec, reply, decoded.meta);
   if (codec.era === 'modern') abortOnDisconnect(arrival, exchange);
@@ -56,7 +68,8 @@ export async function runCall(run: RunCall): Promise<Answered> {
     const inbound = inboundRequest(arrival, speaker, decoded);
     const first = await pipeline.handle(inbound, exchange);
     const asks = codec.era === 'legacy' && isQuestion(first.outcome);
-    const handled = asks ? await askClient(run, inbound, exchange, first) : first;
+    const told = asks ? await askClient(run, inbound, exchange, first) : first;
+    const handled = await keepLogLevel(arrival.parts, run.session, decoded, told);
     seals.principal = handled.principal?.key;
     const answer = await codec.encode(handled.outcome, {
       id: decoded.id,

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { LEGACY_REVISIONS } from '../model/revision.ts';
+import { createMemoryLegacySessions } from './legacy-sessions.ts';
 import type { Answering, Running } from './entrypoint.fixtures.ts';
 import {
   DISCOVERED,
@@ -151,7 +152,9 @@ describe('DELETE', () => {
   });
 
   test('is refused, not forgotten, when no more ended sessions can be remembered', async () => {
-    const { port } = await started(undefined, { sessions: { revoke: () => false, isRevoked: async () => false } });
+    const { port } = await started(undefined, {
+      sessions: { ...createMemoryLegacySessions({ now: Date.now }), revoke: () => false, isRevoked: async () => false },
+    });
     const headers = await openSession(port);
     expect((await send(port, { method: 'DELETE', headers })).status).toBe(503);
     expect((await send(port, { headers, body: legacyBody('ping') })).status).toBe(200);

@@ -2,6 +2,7 @@
 
 import { administrativeMethod, type AdministrativeAct } from './administration.ts';
 import type { Json, JsonObject } from './json.ts';
+import type { LogLevel } from './log-level.ts';
 import type { Era } from './revision.ts';
 
 export type ListKind = 'tools' | 'prompts' | 'resources' | 'templates';
@@ -44,6 +45,8 @@ export type Operation =
   | { readonly kind: 'task'; readonly verb: TaskVerb; readonly taskId: string; readonly params: JsonObject }
   | { readonly kind: 'notify'; readonly method: string; readonly params: JsonObject }
   | { readonly kind: 'end-session' }
+  /** Of a legacy session; modern requests say it each for itself. */
+  | { readonly kind: 'set-log-level'; readonly level: LogLevel }
   | { readonly kind: 'extension'; readonly method: string; readonly params: JsonObject }
   /** Of the gateway itself. No MCP message decodes to it: the API and the pages make it. */
   | { readonly kind: 'administer'; readonly act: AdministrativeAct };
@@ -80,6 +83,8 @@ export function methodOf(operation: Operation, era: Era): string {
       return `tasks/${operation.verb}`;
     case 'end-session':
       return 'session/end';
+    case 'set-log-level':
+      return 'logging/setLevel';
     case 'notify':
     case 'extension':
       return operation.method;

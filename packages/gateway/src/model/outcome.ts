@@ -2,6 +2,7 @@
 
 import type { Failure } from './failure.ts';
 import type { JsonObject } from './json.ts';
+import type { LogLevel } from './log-level.ts';
 import type { Cursor, ListKind } from './operation.ts';
 import type { Era } from './revision.ts';
 import type { Entry, ServerId } from './target.ts';
@@ -97,8 +98,6 @@ export type Outcome =
   | InputRequired
   | { readonly kind: 'task'; readonly task: JsonObject }
   | { readonly kind: 'failed'; readonly failure: Failure };
-
-export type LogLevel = 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'critical' | 'alert' | 'emergency';
 
 /** What a server tells the caller while the call runs. The entrypoint adds the client's own progress token. */
 export type Notice =

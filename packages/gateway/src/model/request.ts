@@ -7,7 +7,8 @@
 import type { Intent, Permit } from './decision.ts';
 import type { JsonObject } from './json.ts';
 import type { Operation } from './operation.ts';
-import type { Answers, LogLevel } from './outcome.ts';
+import type { LogLevel } from './log-level.ts';
+import type { Answers } from './outcome.ts';
 import type { Principal, PrincipalKey } from './principal.ts';
 import type { Era, Revision } from './revision.ts';
 import type { Secret } from './secret.ts';
@@ -57,6 +58,7 @@ export type ClientFacts = {
 
 export type RequestMeta = {
   readonly progressToken?: string | number;
+  /** The least grave log message that the client wants: its request's own word, or its session's. None: it wants none. */
   readonly logLevel?: LogLevel;
   /** `traceparent`, `tracestate`, `baggage` and every key we do not own: they travel on unchanged. */
   readonly vendor: JsonObject;

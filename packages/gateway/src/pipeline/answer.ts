@@ -5,12 +5,16 @@
 
 import type { Authorizer } from '../authz/authorizer.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import { failure } from '../model/failure.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ResolvedRequest } from '../model/request.ts';
 import type { Trail } from '../model/trail.ts';
 import { listVisible } from './only-visible.ts';
 
 const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } };
+
+/** No server behind the endpoint logs, and the client was told so. */
+const NO_LOGGING: Outcome = { kind: 'failed', failure: failure('method-not-found') };
 
 type AnswerParts = { readonly catalog: Catalog; readonly authorizer: Authorizer; readonly pageSize: number };
 
@@ -31,6 +35,8 @@ export function answer(
     case 'notify':
     case 'end-session':
       return DONE;
+    case 'set-log-level':
+      return parts.catalog.discovery(request.endpoint).capabilities['logging'] === undefined ? NO_LOGGING : DONE;
     default:
       return undefined;
   }

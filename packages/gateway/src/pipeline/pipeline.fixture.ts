@@ -271,6 +271,7 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     breakerState: silent,
     retried: silent,
     processStarted: silent,
+    logDropped: () => undefined,
     sessionUsed: silent,
     sessionEnded: silent,
     clientSessionEnded: silent,

@@ -7,7 +7,8 @@
 import type { Failure } from '../model/failure.ts';
 import type { Json, JsonObject } from '../model/json.ts';
 import type { Cursor, Operation } from '../model/operation.ts';
-import type { Answers, Continuation, Discovery, LogLevel, Notice, Outcome, UpstreamMessage } from '../model/outcome.ts';
+import type { LogLevel } from '../model/log-level.ts';
+import type { Answers, Continuation, Discovery, Notice, Outcome, UpstreamMessage } from '../model/outcome.ts';
 import type { ClientFacts, RequestMeta } from '../model/request.ts';
 import type { Result } from '../model/result.ts';
 import type { Era, LegacyRevision, Revision } from '../model/revision.ts';

@@ -128,7 +128,7 @@ describe('discovery', () => {
     instructions: 'Be kind.',
     freshness: { ttlMs: 0, scope: 'private' },
   };
-  const offered = { tools: {}, resources: {}, completions: {} };
+  const offered = { tools: {}, resources: {}, completions: {}, logging: {} };
   const context = contextOf({ kind: 'discover' });
 
   it.each(LEGACY)('opens a session of %s and offers what we carry', async (revision) => {

@@ -1,23 +1,10 @@
 /** Notices while a call runs. Their wire form is the same in every revision that we speak. */
 
 import type { JsonObject } from '../model/json.ts';
-import type { LogLevel, Notice } from '../model/outcome.ts';
+import { isAtLeast, isLogLevel } from '../model/log-level.ts';
+import type { Notice } from '../model/outcome.ts';
 import type { NoticeContext } from './codec.ts';
 import { notificationText } from './json-rpc.ts';
-
-/** RFC 5424 severities, mildest first (MCP, server/utilities/logging). */
-const LOG_LEVELS: readonly LogLevel[] = [
-  'debug',
-  'info',
-  'notice',
-  'warning',
-  'error',
-  'critical',
-  'alert',
-  'emergency',
-];
-
-export const isLogLevel = (value: unknown): value is LogLevel => LOG_LEVELS.some((level) => level === value);
 
 /**
  * What an upstream may send on a call's stream that is not about the call: handshakes, cancellations, and changes that
@@ -55,7 +42,7 @@ export function encodeNotice(notice: Notice, context: NoticeContext): string | u
       const { logLevel } = context;
       if (logLevel === undefined) return undefined;
       const { level } = notice.params;
-      if (!isLogLevel(level) || LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(logLevel)) return undefined;
+      if (!isLogLevel(level) || !isAtLeast(level, logLevel)) return undefined;
       return notificationText('notifications/message', notice.params);
     }
     case 'other':

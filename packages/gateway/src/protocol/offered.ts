@@ -2,11 +2,11 @@
 
 import type { JsonObject } from '../model/json.ts';
 
-const CARRIED = ['tools', 'prompts', 'resources', 'completions'] as const;
+const CARRIED = ['tools', 'prompts', 'resources', 'completions', 'logging'] as const;
 
 /**
- * Capabilities in the words of every revision since 2025-03-26. Sub-capabilities (`listChanged`, `subscribe`), logging,
- * tasks and extensions are promises that we would have to keep ourselves, so the upstream's word for them is left out.
+ * Capabilities in the words of every revision since 2025-03-26. Sub-capabilities (`listChanged`, `subscribe`), tasks
+ * and extensions are promises that we would have to keep ourselves, so the upstream's word for them is left out.
  */
 export function offeredCapabilities(upstream: JsonObject): JsonObject {
   const offered: Record<string, JsonObject> = {};

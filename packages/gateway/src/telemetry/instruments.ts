@@ -84,6 +84,8 @@ export interface Instruments {
   upstreamState(server: ServerId, state: string): void;
   breakerState(server: ServerId, state: string): void;
   retried(server: ServerId, because: FailureCode): void;
+  /** A log message of a server that could have been anybody's reached nobody. */
+  logDropped(server: ServerId): void;
   processStarted(server: ServerId, kind: 'cold' | 'warm', seconds: number): void;
   streamOpened(): void;
   streamClosed(): void;

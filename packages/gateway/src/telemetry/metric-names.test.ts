@@ -32,6 +32,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   sallyport_upstream_state: 'server state',
   sallyport_upstream_breaker_state: 'server state',
   sallyport_upstream_retries_total: 'server because',
+  sallyport_upstream_log_messages_dropped_total: 'server',
   sallyport_upstream_process_start_duration_seconds: 'server kind',
   sallyport_upstream_process_cpu_seconds_total: 'server',
   sallyport_upstream_process_resident_memory_bytes: 'server',
@@ -121,6 +122,7 @@ function exercised(): MetricsEndpoint {
   made.upstreamState('files', 'healthy');
   made.breakerState('files', 'open');
   made.retried('files', 'upstream-closed');
+  made.logDropped('files');
   made.processStarted('files', 'cold', 0.15);
   made.streamOpened();
   made.catalogChanged();

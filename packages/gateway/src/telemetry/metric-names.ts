@@ -117,6 +117,12 @@ export const METRICS = {
     attributes: ['server', 'because'],
     meaning: 'Attempts after the first, by server and the failure code before.',
   },
+  logsDropped: {
+    name: 'sallyport.upstream.log_messages.dropped',
+    kind: 'counter',
+    attributes: ['server'],
+    meaning: 'Log messages of a server that name no request and could be about anybody: they reached nobody.',
+  },
   processStarts: {
     name: 'sallyport.upstream.process_start.duration',
     kind: 'histogram',

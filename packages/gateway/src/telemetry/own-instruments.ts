@@ -34,6 +34,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
   const decided = counted(meter, METRICS.decisions, EFFECTS);
   const observed = counted(meter, METRICS.observed, EFFECTS);
   const retries = counted(meter, METRICS.retries);
+  const logsDropped = counted(meter, METRICS.logsDropped);
   const changes = counted(meter, METRICS.catalogSwaps, [[]]);
   const exports = counted(meter, METRICS.telemetryExports);
   const policyRefused = setting(meter, METRICS.policyRefused);
@@ -62,6 +63,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
     upstreamState: stated(meter, METRICS.upstreamState),
     breakerState: stated(meter, METRICS.breakerState),
     retried: (server, because) => retries([server, because]),
+    logDropped: (server) => logsDropped([server]),
     processStarted: (server, kind, seconds) => starts.record(seconds, { server, kind }),
     streamOpened: () => streams([]),
     streamClosed: () => streams([], -1),

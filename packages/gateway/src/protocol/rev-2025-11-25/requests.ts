@@ -2,6 +2,7 @@
 
 import { failure } from '../../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
+import { isLogLevel, LOG_LEVELS } from '../../model/log-level.ts';
 import { isLegacyRevision, NEWEST_LEGACY } from '../../model/revision.ts';
 import type { ClientFacts } from '../../model/request.ts';
 import type { Operation } from '../../model/operation.ts';
@@ -12,7 +13,6 @@ import { readMeta } from '../request-meta.ts';
 
 /** Features that we do not offer, methods of the other era, and those that only servers may ask for. */
 const NOT_OFFERED: ReadonlySet<string> = new Set([
-  'logging/setLevel',
   'resources/subscribe',
   'resources/unsubscribe',
   'tasks/get',
@@ -41,6 +41,7 @@ function decodeRequest(message: RpcRequest, context: DecodeContext): Decoded {
   const { id, method, params } = message;
   if (NOT_OFFERED.has(method)) return { kind: 'refused', id, failure: failure('method-not-found') };
   if (method === 'initialize') return decodeInitialize(message);
+  if (method === 'logging/setLevel') return decodeSetLevel(message);
   const meta = readMeta(params._meta);
   const core = decodeCoreOperation(method, params, { seals: context.seals, ownParams: OWN_PARAMS });
   if (core === undefined) {
@@ -68,6 +69,17 @@ function decodeInitialize({ id, method, params }: RpcRequest): Decoded {
     negotiated: isLegacyRevision(protocolVersion) ? protocolVersion : NEWEST_LEGACY,
     sealedFor: NOBODY,
   };
+}
+
+function decodeSetLevel({ id, method, params }: RpcRequest): Decoded {
+  const { level } = params;
+  if (!isLogLevel(level)) {
+    const message = `params.level must be one of ${LOG_LEVELS.join(', ')}.`;
+    return { kind: 'refused', id, failure: failure('invalid-params', { message }) };
+  }
+  const operation: Operation = { kind: 'set-log-level', level };
+  const meta = readMeta(params._meta);
+  return { kind: 'request', id, method, operation, meta, client: UNKNOWN_CLIENT, sealedFor: NOBODY };
 }
 
 function infoOf(params: JsonObject): Pick<ClientFacts, 'info'> {

@@ -28,6 +28,7 @@ function encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest {
   const _meta = {
     ...meta.vendor,
     ...(progressToken === undefined ? undefined : { progressToken }),
+    ...(meta.logLevel === undefined ? undefined : { 'io.modelcontextprotocol/logLevel': meta.logLevel }),
     'io.modelcontextprotocol/protocolVersion': NEWEST_MODERN,
     'io.modelcontextprotocol/clientInfo': request.client.info ?? SALLYPORT,
     'io.modelcontextprotocol/clientCapabilities': request.capabilities ?? NO_CAPABILITIES,

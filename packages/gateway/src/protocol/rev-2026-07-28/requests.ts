@@ -2,13 +2,13 @@
 
 import { failure } from '../../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
+import { isLogLevel } from '../../model/log-level.ts';
 import type { Operation, OperationKind } from '../../model/operation.ts';
 import type { Answers } from '../../model/outcome.ts';
 import type { ClientFacts, RequestMeta } from '../../model/request.ts';
 import type { DecodeContext, Decoded } from '../codec.ts';
 import { decodeCoreOperation, extensionOperation, type CoreOperation } from '../core-methods.ts';
 import type { RpcMessage, RpcRequest } from '../json-rpc.ts';
-import { isLogLevel } from '../notices.ts';
 import { readMeta } from '../request-meta.ts';
 
 /**

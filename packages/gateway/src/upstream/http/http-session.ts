@@ -4,8 +4,10 @@ import { notificationText } from '../../protocol/json-rpc.ts';
 import type { ClientCodec, JsonRpcId, UpstreamError } from '../../protocol/codec.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { Discovery } from '../../model/outcome.ts';
+import type { LogVerbosity } from '../log-verbosity.ts';
 import type { HttpEndpoint } from './http-endpoint.ts';
 import type { ServerRequest } from './http-exchange.ts';
+import { httpVerbosity } from './set-level.ts';
 import { createSideMessages } from './side-messages.ts';
 
 /** The error behind a status, where the body held one. */
@@ -31,6 +33,8 @@ export interface HttpSession {
   answerRequest(request: ServerRequest): boolean;
   /** An answer that a person gave. False when the server did not take it. */
   respond(text: string): Promise<boolean>;
+  /** Of a legacy server that logs. A modern one hears the level with each request. */
+  readonly verbosity?: LogVerbosity | undefined;
   /** Ends what the server keeps for us. Settles when it has answered, or not in time. */
   end(): Promise<void>;
 }
@@ -85,12 +89,14 @@ export function legacySession(parts: LegacySessionParts): LegacySession {
   const side = createSideMessages(endpoint, [...headers, ...revision]);
   // Apart, so that what a server provokes cannot stand in the way of what people said.
   const answers = createSideMessages(endpoint, [...headers, ...revision]);
+  const logs = discovery.capabilities['logging'] !== undefined;
   return {
     codec,
     endpoint,
     discovery,
     capabilities,
     headers,
+    verbosity: logs ? httpVerbosity(endpoint, [...headers, ...revision]) : undefined,
     isLost(status, answer) {
       if (id === undefined) return false;
       // 404 is what MCP asks for; servers on the official SDK say 400, about no request in particular, after a restart.

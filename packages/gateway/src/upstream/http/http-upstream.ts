@@ -8,6 +8,7 @@ import type { Outcome } from '../../model/outcome.ts';
 import type { ClientCodec, EncodedUpstreamRequest } from '../../protocol/codec.ts';
 import type { Upstream } from '../connector.ts';
 import { AskingCall, type Asked, type AskingHost } from '../asking-call.ts';
+import { atVerbosity, goOnAtVerbosity } from '../log-verbosity.ts';
 import { answersFor, capabilitiesOf, mayAskDuring } from '../questions.ts';
 import { reachedAs } from '../reached.ts';
 import { abortFailure, GIVEN_UP, invalid } from './exchange-failures.ts';
@@ -72,7 +73,7 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
         return Promise.resolve({ kind: 'discovered', discovery: session.discovery });
       }
       if (operation.kind === 'ping' && codec.era === 'modern') return isAlive(exchange(DISCOVER, call, options));
-      return exchange(operation, call, options);
+      return atVerbosity(session.verbosity, options, () => exchange(operation, call, options));
     },
     close() {
       closing ??= (isLost ? Promise.resolve() : session.end()).finally(end);
@@ -146,6 +147,7 @@ class PendingCall implements ExchangeListener, AskingHost {
   }
 
   attach(options: SendOptions): Promise<Outcome> {
+    if (this.#asking !== undefined) goOnAtVerbosity(this.#parts.session.verbosity, options);
     return new Promise((resolve) => {
       this.#waiting = { options, resolve };
       options.signal.addEventListener('abort', this.#abort);
@@ -200,9 +202,10 @@ class PendingCall implements ExchangeListener, AskingHost {
       this.#asking?.withdrawn(params['requestId']);
       return undefined;
     }
-    // A token that is not this call's would be forwarded under this caller's.
-    if (method === 'notifications/progress' && params['progressToken'] !== id) return undefined;
     const { channel } = this.#waiting?.options ?? NOBODY;
+    // A token that is not this call's would be forwarded under this caller's.
+    if (method === 'notifications/progress' && !(channel.wantsProgress && params['progressToken'] === id))
+      return undefined;
     return channel.notify(session.codec.decodeNotice(method, params));
   }
 

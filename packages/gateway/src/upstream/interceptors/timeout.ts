@@ -6,7 +6,8 @@
 
 import { refuse } from '../../model/failure.ts';
 import type { Call, Interceptor, SendOptions } from '../../model/call.ts';
-import type { ClientChannel, LogLevel, Notice } from '../../model/outcome.ts';
+import type { LogLevel } from '../../model/log-level.ts';
+import type { ClientChannel, Notice } from '../../model/outcome.ts';
 import type { Clock } from '../clock.ts';
 import { untilRead } from '../streamed-result.ts';
 

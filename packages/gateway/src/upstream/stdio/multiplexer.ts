@@ -40,6 +40,11 @@ export interface QuestionListener {
   withdrawn(id: unknown): void;
 }
 
+/** Hears log messages, which name no call. */
+export interface LogListener {
+  heard(params: JsonObject): void;
+}
+
 type Pending = { readonly waiting: Waiting; readonly entry: OutboxEntry };
 
 const UNKNOWN_METHOD = -32601;
@@ -52,6 +57,8 @@ export class Multiplexer {
   era: Era | undefined;
   /** Of a process that was told that it may ask. Without one everything that it asks is refused. */
   questions: QuestionListener | undefined;
+  /** Without one log messages are nobody's. */
+  logs: LogListener | undefined;
   readonly #outbox: Outbox;
   readonly #observer: Observer;
   readonly #pending = new Map<number, Pending>();
@@ -156,6 +163,7 @@ export class Multiplexer {
       }
       case 'notification':
         if (answer.method === 'notifications/progress') this.#progress(answer.params);
+        else if (answer.method === 'notifications/message') this.logs?.heard(answer.params);
         else if (answer.method === 'notifications/cancelled') this.questions?.withdrawn(answer.params['requestId']);
         return;
       case 'request':

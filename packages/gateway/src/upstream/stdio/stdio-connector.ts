@@ -58,7 +58,7 @@ export type StdioConnectorOptions = {
   readonly limits: StdioLimits;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly instruments: Pick<Instruments, 'processStarted'>;
+  readonly instruments: Pick<Instruments, 'processStarted' | 'logDropped'>;
 };
 
 /** The era a server was found to speak, and when: the next start of the same version skips the probe. */
@@ -123,6 +123,7 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
       habit,
       clock,
       maxLineBytes: limits.maxLineBytes,
+      logDropped: () => options.instruments.logDropped(server.id),
     });
   };
 

@@ -55,6 +55,16 @@ describe('calls through one process', () => {
     expect(others.notices).toEqual([]);
   });
 
+  it('hear nothing under a token that the server made up, or that has had its answer', async () => {
+    const upstream = await scripted().connect();
+    const [before, mine] = [collectNotices(true), collectNotices(true)];
+    await toolText(upstream.send(callTool('echo', { text: 'a' }), sendOptions({ channel: before })));
+    expect(await toolText(upstream.send(callTool('inventsTokens'), sendOptions({ channel: mine })))).toBe('done');
+    // What the server wrote behind its answer has arrived by then.
+    await toolText(call(upstream, 'echo', { text: 'b' }));
+    expect([before.notices, mine.notices]).toEqual([[], []]);
+  });
+
   it('ask for no progress that nobody wants', async () => {
     const upstream = await scripted().connect();
     expect(await toolText(call(upstream, 'progress'))).toBe('no token');

@@ -8,13 +8,16 @@ import type { Operation } from '../../model/operation.ts';
 import type { ClientChannel, Discovery, Outcome } from '../../model/outcome.ts';
 import type { ClientCodec } from '../../protocol/codec.ts';
 import type { PrincipalKey } from '../../model/principal.ts';
-import { errorText } from '../../protocol/json-rpc.ts';
+import type { LogLevel } from '../../model/log-level.ts';
+import { errorText, requestText } from '../../protocol/json-rpc.ts';
 import { AskingCall, type Asked, type AskingHost, type ServerQuestion } from '../asking-call.ts';
 import type { Clock } from '../clock.ts';
 import type { Upstream } from '../connector.ts';
+import { atVerbosity, goOnAtVerbosity, LogVerbosity, SET_LEVEL_TIMEOUT_MS } from '../log-verbosity.ts';
 import { answersFor, capabilitiesOf, mayAskDuring } from '../questions.ts';
 import { reachedAs } from '../reached.ts';
-import { processGone } from './stdio-session.ts';
+import { LogMessages, type LogTaker } from './log-messages.ts';
+import { ask, processGone } from './stdio-session.ts';
 import type { StdioSession } from './stdio-session.ts';
 import type { Answer, Waiting } from './multiplexer.ts';
 import { Turns, type AskingHabit, type TurnTaker } from './turns.ts';
@@ -31,6 +34,8 @@ export type StdioUpstreamParts = {
   readonly habit: AskingHabit;
   readonly clock: Clock;
   readonly maxLineBytes: number;
+  /** A log message that could be anybody's. */
+  readonly logDropped: () => void;
 };
 
 const INTERNAL_ERROR = -32603;
@@ -40,6 +45,10 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
   const { session, codec } = parts;
   const asks = codec.era === 'legacy' && Object.keys(parts.capabilities).length > 0;
   const turns = asks ? createTurns(parts) : undefined;
+  const { clock, isShared, logDropped: dropped } = parts;
+  const logs = new LogMessages({ clock, isShared, dropped });
+  session.multiplexer.logs = logs;
+  const verbosity = createVerbosity(parts);
   return {
     era: codec.era,
     revision: codec.revision,
@@ -57,9 +66,26 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
       // The modern revision has no ping; that the process runs is all that there is to say.
       if (operation.kind === 'ping' && codec.era === 'modern') return Promise.resolve(ALIVE);
       if (options.signal.aborted) return Promise.resolve(failed(abortFailure(options.signal, 'no')));
-      return exchange(new PendingCall(parts, call, turns), options, turns);
+      const shared = { ...parts, turns, logs, verbosity };
+      return atVerbosity(verbosity, options, () => exchange(new PendingCall(shared, call), options, turns));
     },
   };
+}
+
+/** For a legacy server that logs, where what it says can reach anybody. */
+function createVerbosity({ session, codec, discovery, isShared, clock }: StdioUpstreamParts): LogVerbosity | undefined {
+  if (codec.era !== 'legacy' || isShared || discovery.capabilities['logging'] === undefined) return undefined;
+  const setLevel = (level: LogLevel): Promise<void> => {
+    const id = session.multiplexer.nextId();
+    return new Promise((resolve) => {
+      const cancel = clock.after(SET_LEVEL_TIMEOUT_MS, resolve);
+      void ask(session, id, requestText(id, 'logging/setLevel', { level })).then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  };
+  return new LogVerbosity({ clock, setLevel });
 }
 
 function exchange(pending: PendingCall, options: SendOptions, turns: Turns | undefined): Promise<Outcome> {
@@ -73,13 +99,20 @@ function exchange(pending: PendingCall, options: SendOptions, turns: Turns | und
   });
 }
 
+/** What the calls of one process have in common. */
+type SharedParts = StdioUpstreamParts & {
+  readonly turns: Turns | undefined;
+  readonly logs: LogMessages;
+  readonly verbosity: LogVerbosity | undefined;
+};
+
 /** One call while its answer is awaited. */
-class PendingCall implements Waiting, AskingHost, TurnTaker {
+class PendingCall implements Waiting, AskingHost, TurnTaker, LogTaker {
   readonly principal: PrincipalKey;
   progressed: NonNullable<Waiting['progressed']> | undefined;
-  readonly #parts: StdioUpstreamParts;
+  #log: ((params: JsonObject) => void) | undefined;
+  readonly #parts: SharedParts;
   readonly #call: Call;
-  readonly #turns: Turns | undefined;
   readonly #id: number;
   readonly #abort = (): void => this.#leave();
   /** Whoever waits; undefined while a person is asked and the call is parked. */
@@ -87,10 +120,9 @@ class PendingCall implements Waiting, AskingHost, TurnTaker {
   /** Once its server has asked something. */
   #asking: AskingCall | undefined;
 
-  constructor(parts: StdioUpstreamParts, call: Call, turns: Turns | undefined) {
+  constructor(parts: SharedParts, call: Call) {
     this.#parts = parts;
     this.#call = call;
-    this.#turns = turns;
     this.#id = parts.session.multiplexer.nextId();
     this.principal = call.intent.permit.principal.key;
   }
@@ -100,9 +132,10 @@ class PendingCall implements Waiting, AskingHost, TurnTaker {
     try {
       text = encode(this.#parts.codec, this.#call, { id: this.#id, options });
     } catch (error) {
-      this.#turns?.leave(this, true);
+      this.#parts.turns?.leave(this, true);
       return error instanceof Refusal ? Promise.resolve(failed(error.failure)) : Promise.reject(error);
     }
+    this.#parts.logs.enter(this);
     const outcome = this.attach(options);
     if (!this.#parts.session.multiplexer.request(this.#id, text, this)) this.#finish(failed(notReading()), true);
     return outcome;
@@ -110,8 +143,12 @@ class PendingCall implements Waiting, AskingHost, TurnTaker {
 
   attach(options: SendOptions): Promise<Outcome> {
     return new Promise((resolve) => {
+      const { codec, verbosity } = this.#parts;
+      const { channel } = options;
       this.#waiting = { options, resolve };
-      this.progressed = options.channel.wantsProgress ? forwardProgress(this.#parts.codec, options.channel) : undefined;
+      if (this.#asking !== undefined) goOnAtVerbosity(verbosity, options);
+      this.progressed = channel.wantsProgress ? forward('notifications/progress', codec, channel) : undefined;
+      this.#log = channel.logLevel === undefined ? undefined : forward('notifications/message', codec, channel);
       options.signal.addEventListener('abort', this.#abort, { once: true });
       if (options.signal.aborted) this.#leave();
     });
@@ -129,6 +166,10 @@ class PendingCall implements Waiting, AskingHost, TurnTaker {
     this.#finish(failed(processGone(this.#parts.session, written)), true);
   }
 
+  logged(params: JsonObject): void {
+    this.#log?.(params);
+  }
+
   ask(question: ServerQuestion): boolean {
     if (!mayAskDuring(this.#call, this.#parts.capabilities, question)) return false;
     this.#asking ??= new AskingCall(this, this.#parts.clock);
@@ -141,7 +182,7 @@ class PendingCall implements Waiting, AskingHost, TurnTaker {
 
   hand(asked: Asked): void {
     const resolve = this.#detach();
-    this.#turns?.park(this);
+    this.#parts.turns?.park(this);
     resolve?.(asked);
   }
 
@@ -151,7 +192,7 @@ class PendingCall implements Waiting, AskingHost, TurnTaker {
   }
 
   async turn(signal: AbortSignal): Promise<void> {
-    await this.#turns?.goOn(this, signal);
+    await this.#parts.turns?.goOn(this, signal);
   }
 
   giveUp(outcome: Outcome): Promise<void> {
@@ -169,7 +210,8 @@ class PendingCall implements Waiting, AskingHost, TurnTaker {
 
   /** `isDone`: the server is not at work for it any more. */
   #finish(outcome: Outcome, isDone: boolean): void {
-    this.#turns?.leave(this, isDone);
+    this.#parts.turns?.leave(this, isDone);
+    this.#parts.logs.leave(this, isDone);
     if (this.#asking?.ended(outcome) !== true) this.#detach()?.(outcome);
   }
 
@@ -178,6 +220,7 @@ class PendingCall implements Waiting, AskingHost, TurnTaker {
     waiting?.options.signal.removeEventListener('abort', this.#abort);
     this.#waiting = undefined;
     this.progressed = undefined;
+    this.#log = undefined;
     return waiting?.resolve;
   }
 }
@@ -221,14 +264,14 @@ function decode(codec: ClientCodec, operation: Operation, answer: Answer): Outco
 }
 
 /** While the client has not taken the last notice, newer ones are dropped: the pipe is everyone's and must not wait. */
-function forwardProgress(codec: ClientCodec, channel: ClientChannel): (params: JsonObject) => void {
+function forward(method: string, codec: ClientCodec, channel: ClientChannel): (params: JsonObject) => void {
   let busy = false;
   const free = (): void => {
     busy = false;
   };
   return (params) => {
     if (busy) return;
-    const taken = channel.notify(codec.decodeNotice('notifications/progress', params));
+    const taken = channel.notify(codec.decodeNotice(method, params));
     if (taken === undefined) return;
     busy = true;
     taken.then(free, free);

@@ -22,6 +22,7 @@ export type Setup = Partial<Omit<StdioConnectorOptions, 'limits'>> & { readonly 
 export function connectorFor(args: readonly string[], over: Setup = {}) {
   const log = collectLog();
   const processStarted = vi.fn<Instruments['processStarted']>();
+  const logDropped = vi.fn<Instruments['logDropped']>();
   const connector = createStdioConnector({
     command: process.execPath,
     args,
@@ -31,7 +32,7 @@ export function connectorFor(args: readonly string[], over: Setup = {}) {
     codecs: { clientCodecFor, legacyHandshake },
     clock: systemClock,
     logger: log,
-    instruments: { processStarted },
+    instruments: { processStarted, logDropped },
     ...over,
     limits: { ...DEFAULT_STDIO_LIMITS, graces: { closedInputMs: 300, terminateMs: 300, killMs: 2000 }, ...over.limits },
   });
@@ -40,7 +41,7 @@ export function connectorFor(args: readonly string[], over: Setup = {}) {
     opened.push(upstream);
     return upstream;
   };
-  return { connect, connector, log, processStarted };
+  return { connect, connector, log, processStarted, logDropped };
 }
 
 export const scripted = (behaviours: readonly string[] = [], over: Setup = {}) =>
