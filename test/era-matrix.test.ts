@@ -20,8 +20,7 @@ beforeAll(async () => {
   const modern = await startChildServer('matrix/modern-upstream.ts', 'http');
   children.push(legacy, modern);
   const allow = 'allow: [{ anyone: true, tools: ["*"], prompts: ["*"], resources: ["*"] }]';
-  const stdio = (script: string): string =>
-    `command: ["${process.execPath}", "${scriptPath(script)}", stdio], sharing: shared`;
+  const stdio = (script: string): string => `command: ["${process.execPath}", "${scriptPath(script)}", stdio]`;
   gateway = await startTestGateway({
     // All offer the same URIs on the aggregate endpoint; each user sees the one server that is theirs.
     users: Object.fromEntries(UPSTREAMS.map((id) => [id, [id]])),

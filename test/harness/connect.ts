@@ -56,14 +56,14 @@ export async function connectThroughBridge(kind: ClientKind, options: BridgeOpti
     const callTool: MatrixClient['callTool'] = (params, asked) =>
       client.callTool(params, undefined, asked) as ReturnType<MatrixClient['callTool']>;
     // The shapes that are read are the same; the two SDKs' declarations are not assignable to one another.
-    return Object.assign(Object.create(client) as object, { callTool }) as unknown as MatrixClient;
+    return Object.assign(Object.create(client) as object, { callTool, logged: [] }) as unknown as MatrixClient;
   }
   const transport = new StdioV2(started);
   heard(transport.stderr);
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
   await client.connect(transport);
-  return client;
+  return Object.assign(client, { logged: [] });
 }
 
 /** A place of its own for what the bridge keeps. */

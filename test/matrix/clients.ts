@@ -3,6 +3,7 @@
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 
 export type ClientKind = 'sdk-v1' | 'sdk-v2-legacy' | 'sdk-v2-modern';
 
@@ -11,7 +12,9 @@ export const CLIENT_KINDS: readonly ClientKind[] = ['sdk-v1', 'sdk-v2-legacy', '
 export const eraOf = (kind: ClientKind): 'legacy' | 'modern' => (kind === 'sdk-v2-modern' ? 'modern' : 'legacy');
 
 /** What the two SDKs' clients have in common, as far as the requirements use it. */
-export type MatrixClient = Pick<
+export type Logged = { readonly level: string; readonly data?: unknown };
+
+export type MatrixClient = { readonly logged: Logged[] } & Pick<
   ClientV2,
   | 'getServerVersion'
   | 'getServerCapabilities'
@@ -25,23 +28,27 @@ export type MatrixClient = Pick<
   | 'complete'
   | 'callTool'
   | 'ping'
+  | 'setLoggingLevel'
   | 'close'
 >;
 
 const INFO = { name: 'matrix-client', version: '1.0.0' };
 
 export async function connectClient(kind: ClientKind, url: string, key: string): Promise<MatrixClient> {
+  const logged: Logged[] = [];
   const requestInit = { headers: { Authorization: `Bearer ${key}` } };
   if (kind === 'sdk-v1') {
     const client = new ClientV1(INFO);
+    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params));
     await client.connect(new TransportV1(new URL(url), { requestInit }));
     const callTool: MatrixClient['callTool'] = (params, options) =>
       client.callTool(params, undefined, options) as ReturnType<MatrixClient['callTool']>;
     // The shapes the requirements read are the same; the two SDKs' declarations are not assignable to one another.
-    return Object.assign(Object.create(client) as object, { callTool }) as unknown as MatrixClient;
+    return Object.assign(Object.create(client) as object, { callTool, logged }) as unknown as MatrixClient;
   }
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
+  client.setNotificationHandler('notifications/message', ({ params }) => void logged.push(params));
   await client.connect(new TransportV2(new URL(url), { requestInit }));
-  return client;
+  return Object.assign(client, { logged });
 }

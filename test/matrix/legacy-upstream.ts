@@ -13,17 +13,30 @@ import {
   ListResourcesRequestSchema,
   ListResourceTemplatesRequestSchema,
   ListToolsRequestSchema,
+  LoggingLevelSchema,
   ReadResourceRequestSchema,
+  SetLevelRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 
 import * as offer from './offer.ts';
 import { serveLegacy } from './serve-legacy.ts';
 
+const LEVELS: readonly string[] = LoggingLevelSchema.options;
+
 function createLegacyServer(): Server {
   const server = new Server(
     { name: 'matrix-legacy', version: '1.0.0' },
-    { capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} }, instructions: offer.INSTRUCTIONS },
+    {
+      capabilities: { tools: {}, resources: {}, prompts: {}, completions: {}, logging: {} },
+      instructions: offer.INSTRUCTIONS,
+    },
   );
+  // Says nothing unless it was told to: so what arrives was asked for.
+  let least = LEVELS.length;
+  server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
+    least = LEVELS.findIndex((level) => level === params.level);
+    return {};
+  });
   server.setRequestHandler(ListToolsRequestSchema, ({ params }) => offer.toolPage(params?.cursor));
   server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) =>
     offer.callTool(params.name, params.arguments ?? {}, {
@@ -32,6 +45,10 @@ function createLegacyServer(): Server {
         const progressToken = params._meta?.progressToken;
         if (progressToken === undefined) return;
         await extra.sendNotification({ method: 'notifications/progress', params: { progressToken, ...progress } });
+      },
+      log: async (level, data) => {
+        if (LEVELS.indexOf(level) < least) return;
+        await extra.sendNotification({ method: 'notifications/message', params: { level, data } });
       },
     }),
   );

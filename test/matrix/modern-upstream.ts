@@ -14,7 +14,10 @@ import * as offer from './offer.ts';
 function createModernServer(): Server {
   const server = new Server(
     { name: 'matrix-modern', version: '1.0.0' },
-    { capabilities: { tools: {}, resources: {}, prompts: {}, completions: {} }, instructions: offer.INSTRUCTIONS },
+    {
+      capabilities: { tools: {}, resources: {}, prompts: {}, completions: {}, logging: {} },
+      instructions: offer.INSTRUCTIONS,
+    },
   );
   server.setRequestHandler('tools/list', ({ params }) => offer.toolPage(params?.cursor));
   server.setRequestHandler('tools/call', ({ params }, context) =>
@@ -25,6 +28,7 @@ function createModernServer(): Server {
         if (progressToken === undefined) return;
         await context.mcpReq.notify({ method: 'notifications/progress', params: { progressToken, ...progress } });
       },
+      log: (level, data) => context.mcpReq.log(level, data),
     }),
   );
   server.setRequestHandler('resources/list', () => ({ resources: offer.RESOURCES }));

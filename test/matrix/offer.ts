@@ -5,9 +5,13 @@
 
 export type Progress = { readonly progress: number; readonly total: number; readonly message: string };
 
+export type LogLevel = 'debug' | 'info' | 'error';
+
 export type CallContext = {
   readonly meta: Readonly<Record<string, unknown>>;
   readonly report: (progress: Progress) => Promise<void>;
+  /** Sends a log message, if one of this level was asked for: else nothing. */
+  readonly log: (level: LogLevel, data: string) => Promise<void>;
 };
 
 /** A protocol error of the server's own, with data. */
@@ -55,7 +59,16 @@ export const TOOLS: readonly Tool[] = [
   },
   { name: 'fail', description: 'Runs and fails.', inputSchema: object({}) },
   { name: 'reject', description: 'Answers with a protocol error.', inputSchema: object({}) },
-  { name: 'count', description: 'Reports progress three times.', inputSchema: object({}) },
+  {
+    name: 'count',
+    description: 'Reports progress three times.',
+    inputSchema: object({ as: { type: 'string' } }),
+  },
+  {
+    name: 'log',
+    description: 'Logs while it works, if it was asked to.',
+    inputSchema: object({ id: { type: 'string' } }),
+  },
   { name: 'meta', description: 'Tells which _meta it was called with.', inputSchema: object({}) },
   { name: 'picture', description: 'Answers with a picture.', inputSchema: object({}) },
 ];
@@ -79,8 +92,12 @@ export async function callTool(name: string, args: Readonly<Record<string, unkno
     case 'reject':
       throw new OfferError(4242, 'The server said no.', { because: 'it can' });
     case 'count':
-      for (const progress of [1, 2, 3]) await context.report({ progress, total: 3, message: `step ${progress}` });
+      for (const progress of [1, 2, 3])
+        await context.report({ progress, total: 3, message: `step ${progress} ${String(args.as ?? '')}` });
       return text('counted');
+    case 'log':
+      for (const level of ['debug', 'info', 'error'] as const) await context.log(level, `${level} ${String(args.id)}`);
+      return text('logged');
     case 'meta':
       return text(JSON.stringify(context.meta));
     case 'picture':

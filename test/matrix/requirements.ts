@@ -46,7 +46,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
       expect(client.getServerVersion()?.name).toMatch(/^matrix-(legacy|modern)$/u);
       expect(client.getInstructions()).toBe(offer.INSTRUCTIONS);
       expect(Object.keys(client.getServerCapabilities() ?? {})).toEqual(
-        expect.arrayContaining(['tools', 'resources', 'prompts', 'completions']),
+        expect.arrayContaining(['tools', 'resources', 'prompts', 'completions', 'logging']),
       );
     },
   },
@@ -185,6 +185,56 @@ export const REQUIREMENTS: readonly Requirement[] = [
       const result = await client.callTool({ name: name('count'), arguments: {} }, { onprogress });
       expect(firstText(result)).toBe('counted');
       expect(seen).toEqual([1, 2, 3]);
+    },
+  },
+  {
+    title: 'two calls at once each get their own progress',
+    cites: 'basic/utilities/progress, progress tokens',
+    async check({ client, name }) {
+      const counted = await Promise.all(
+        ['first', 'second'].map(async () => {
+          const seen: number[] = [];
+          const onprogress = ({ progress }: { progress: number }) => void seen.push(progress);
+          await client.callTool({ name: name('count'), arguments: {} }, { onprogress });
+          return seen;
+        }),
+      );
+      expect(counted).toEqual([
+        [1, 2, 3],
+        [1, 2, 3],
+      ]);
+    },
+  },
+  {
+    title: 'a client that asked for no log messages gets none',
+    cites: 'server/utilities/logging (2025-11-25: the choice is the server’s; 2026-07-28: MUST NOT)',
+    async check({ client, name }) {
+      const result = await client.callTool({ name: name('log'), arguments: { id: 'unasked' } });
+      expect(firstText(result)).toBe('logged');
+      expect(client.logged).toEqual([]);
+    },
+  },
+  {
+    title: 'log messages arrive from the level on that was asked for, before the result',
+    cites: 'server/utilities/logging',
+    async check({ client, clientEra, name }) {
+      if (clientEra === 'legacy') await client.setLoggingLevel('info');
+      const asked = clientEra === 'modern' ? { _meta: { 'io.modelcontextprotocol/logLevel': 'info' } } : {};
+      const params = { name: name('log'), arguments: { id: 'asked' }, ...asked };
+      expect(firstText(await client.callTool(params))).toBe('logged');
+      expect(client.logged.map(({ level, data }) => [level, data])).toEqual([
+        ['info', 'info asked'],
+        ['error', 'error asked'],
+      ]);
+    },
+  },
+  {
+    title: 'a log level that there is none of is an invalid-params error',
+    cites: 'server/utilities/logging, error handling',
+    only: ({ clientEra }) => clientEra === 'legacy',
+    async check({ client }) {
+      const error = await errorOf(client.setLoggingLevel('loud' as 'info'));
+      expect(error.code).toBe(-32_602);
     },
   },
   {
