@@ -93,7 +93,11 @@ export async function callTool(name: string, args: Readonly<Record<string, unkno
       throw new OfferError(4242, 'The server said no.', { because: 'it can' });
     case 'count':
       for (const progress of [1, 2, 3])
-        await context.report({ progress, total: 3, message: `step ${progress} ${String(args.as ?? '')}` });
+        await context.report({
+          progress,
+          total: 3,
+          message: `step ${progress} ${typeof args.as === 'string' ? args.as : ''}`,
+        });
       return text('counted');
     case 'log':
       for (const level of ['debug', 'info', 'error'] as const) await context.log(level, `${level} ${String(args.id)}`);

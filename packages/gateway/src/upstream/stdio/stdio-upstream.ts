@@ -75,15 +75,12 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
 /** For a legacy server that logs, where what it says can reach anybody. */
 function createVerbosity({ session, codec, discovery, isShared, clock }: StdioUpstreamParts): LogVerbosity | undefined {
   if (codec.era !== 'legacy' || isShared || discovery.capabilities['logging'] === undefined) return undefined;
-  const setLevel = (level: LogLevel): Promise<void> => {
+  const setLevel = async (level: LogLevel): Promise<void> => {
     const id = session.multiplexer.nextId();
-    return new Promise((resolve) => {
-      const cancel = clock.after(SET_LEVEL_TIMEOUT_MS, resolve);
-      void ask(session, id, requestText(id, 'logging/setLevel', { level })).then(() => {
-        cancel();
-        resolve();
-      });
-    });
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel = clock.after(SET_LEVEL_TIMEOUT_MS, resolve);
+    await Promise.race([ask(session, id, requestText(id, 'logging/setLevel', { level })), late]);
+    cancel();
   };
   return new LogVerbosity({ clock, setLevel });
 }
