@@ -182,20 +182,6 @@ describe.each(REVISIONS)('a request in %s', (revision) => {
   });
 });
 
-describe('a request of a legacy client', () => {
-  it.each(LEGACY_REVISIONS)('of %s sets the log level of its session, to a level that there is', (revision) => {
-    const decode = (level: string) =>
-      serverCodecFor(revision).decode(
-        { kind: 'request', id: 3, method: 'logging/setLevel', params: { level } },
-        { seals },
-      );
-    expect(decode('warning')).toMatchObject({ operation: { kind: 'set-log-level', level: 'warning' } });
-    const refused = decode('loud');
-    expect(refused).toMatchObject({ kind: 'refused', id: 3, failure: { code: 'invalid-params' } });
-    expect(JSON.stringify(refused)).toContain('debug, info, notice');
-  });
-});
-
 describe('a request of a modern client', () => {
   const decode = (method: string, params: JsonObject) =>
     serverCodecFor('2026-07-28').decode(
@@ -214,17 +200,6 @@ describe('a request of a modern client', () => {
       client: { info, capabilities: { elicitation: {} } },
       meta: { logLevel: 'warning', paramHeaders: { region: 'eu' }, vendor: {} },
     });
-  });
-
-  it('of a session with a log level says so to a modern server, each time', () => {
-    const meta = { logLevel: 'info', vendor: {} } as const;
-    const operation = { kind: 'call-tool', name: 'add', arguments: {} } as const;
-    const asked = { ...request(operation), meta };
-    expect(JSON.parse(clientCodecFor('2026-07-28').encodeRequest(asked).body)).toMatchObject({
-      params: { _meta: { 'io.modelcontextprotocol/logLevel': 'info' } },
-    });
-    expect(clientCodecFor('2025-11-25').encodeRequest(asked).body).not.toContain('logLevel');
-    expect(clientCodecFor('2026-07-28').encodeRequest(request(operation)).body).not.toContain('logLevel');
   });
 
   it.each(['initialize', 'ping', 'logging/setLevel'])('%s does not exist', (method) => {
