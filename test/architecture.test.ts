@@ -42,7 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, Row>> = {
   },
   // Adapters share the SQL of `storage/sql`, and know nothing of each other.
   'storage/rules': { code: ['model'], types: ['authz'] },
-  'storage/sql': { code: ['model', 'telemetry', 'storage/rules'], types: ['authn', 'authz', 'audit'] },
+  'storage/sql': { code: ['model', 'telemetry', 'storage/rules'], types: ['authn', 'authz', 'audit', 'entrypoint'] },
   'storage/memory': { code: ['model', 'storage/rules'], types: ['authn', 'authz', 'audit'] },
   'storage/sqlite': { code: ['model', 'telemetry', 'storage/sql'] },
   'storage/postgres': { code: ['model', 'telemetry', 'storage/sql'] },

@@ -33,6 +33,7 @@ import { watchServerDependencies } from './composition/server-dependencies.ts';
 import { composeServerHealth } from './composition/server-health.ts';
 import { composeStanding } from './composition/standing.ts';
 import { composeBodies, composeRedactor, shownBodies } from './composition/redaction.ts';
+import { composeSessions } from './composition/sessions.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
@@ -41,7 +42,6 @@ import type { ListenAddress } from './config/config.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { createEgress } from './egress/egress.ts';
 import { createEntrypoint } from './entrypoint/entrypoint.ts';
-import { createMemoryLegacySessions } from './entrypoint/legacy-sessions.ts';
 import { createOperationsListener } from './entrypoint/operations.ts';
 import { createArgumentValidator } from './guard/schema-validator.ts';
 import type { JsonObject } from './model/json.ts';
@@ -223,6 +223,8 @@ async function composeGateway(
   const listen = await withFreePort(config.listen);
   const scheme = config.tls === undefined ? 'http' : 'https';
   const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
+  const sessions = await composeSessions(storage, logger);
+  opened.defer(() => sessions.close());
   const browser = composeBrowser({ config, publicUrl, egress, env, note, logger });
   const bearer = composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, note, logger });
   standing.watchIssuers(bearer);
@@ -254,7 +256,7 @@ async function composeGateway(
       clockMs,
     }),
     sealer: createSealer(keyRing, { now: Date.now, randomBytes, maxTokenBytes: MAX_SEALED_BYTES }),
-    sessions: createMemoryLegacySessions({ now: Date.now }),
+    sessions,
     dropParkedCall: (id) => upstreams.parkedCalls.drop(id),
     publicUrl,
     allowedHosts: config.allowedHosts,

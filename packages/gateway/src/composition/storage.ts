@@ -14,6 +14,7 @@ import type { Environment } from '../config/load.ts';
 import { parseStorageUrl } from '../config/storage-url.ts';
 import { createSecretResolver } from '../credential/secret-resolver.ts';
 import { nameOf, UnresolvedReferenceError } from '../credential/secret-source.ts';
+import type { EndedSessions } from '../entrypoint/ended-sessions.ts';
 import { Secret } from '../model/secret.ts';
 import { createSealer } from '../seal/aead-sealer.ts';
 import type { KeyRing } from '../seal/key-ring.ts';
@@ -25,6 +26,7 @@ import { parsePostgresUrl } from '../storage/postgres/postgres-url.ts';
 import type { Backend } from '../storage/sql/backend.ts';
 import { createSqlApiKeyStore } from '../storage/sql/sql-api-key-store.ts';
 import { createSqlApprovalStore, deleteOldApprovals, type TextSeal } from '../storage/sql/sql-approval-store.ts';
+import { createSqlEndedSessions, deleteOldEndedSessions } from '../storage/sql/sql-ended-sessions.ts';
 import { createSqlKeyEventStore } from '../storage/sql/sql-key-event-store.ts';
 import { createSqlBodyStore } from '../storage/sql/sql-body-store.ts';
 import { SqlDatabase } from '../storage/sql/sql-database.ts';
@@ -46,6 +48,8 @@ export type Storage = {
   /** Undefined in memory, which no command can reach. */
   readonly keyEvents: KeyEventStore | undefined;
   readonly bodies: BodyStore;
+  /** Undefined in memory, which no other replica can reach. */
+  readonly endedSessions: EndedSessions | undefined;
   /** Costs next to nothing: uses are written together, about once a minute. */
   readonly noteUse: (id: string, usedAtMs: number) => void;
   /** The database's name for people; undefined when there is none. Holds no password. */
@@ -74,6 +78,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
     logger.info({}, 'storage is memory: API keys and approvals end with this process');
     return withUses(createMemoryApiKeyStore(), createMemoryApprovalStore(), parts, {
       keyEvents: undefined,
+      endedSessions: undefined,
       place: undefined,
       bodies: createMemoryBodyStore({ now: Date.now }),
       away: () => undefined,
@@ -91,6 +96,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
   const apiKeys = createSqlApiKeyStore(database, { actor: 'gateway', now: Date.now });
   return withUses(apiKeys, createSqlApprovalStore(database, textSeal(keyRing, 'approval')), parts, {
     keyEvents: createSqlKeyEventStore(database),
+    endedSessions: createSqlEndedSessions(database),
     place: database.place,
     bodies,
     away: () => database.away,
@@ -105,7 +111,7 @@ function withUses(
   apiKeys: ApiKeyStore,
   approvals: ApprovalStore,
   { logger }: StorageParts,
-  { keyEvents, bodies, place, away, close }: Pick<Storage, 'keyEvents' | 'bodies' | 'place' | 'away' | 'close'>,
+  { close, ...others }: Pick<Storage, 'keyEvents' | 'endedSessions' | 'bodies' | 'place' | 'away' | 'close'>,
 ): Storage {
   const clockMs = (): number => systemClock.nowMs();
   const after = (delayMs: number, task: () => void): (() => void) => systemClock.after(delayMs, task);
@@ -113,11 +119,8 @@ function withUses(
   return {
     apiKeys,
     approvals,
-    keyEvents,
-    bodies,
+    ...others,
     noteUse: (id, usedAtMs) => uses.note(id, usedAtMs),
-    place,
-    away,
     async close() {
       await uses.close();
       await close();
@@ -217,8 +220,11 @@ function cleanUp(database: SqlDatabase, bodies: BodyStore, logger: Logger): () =
       for (let batch = 0; batch < BATCHES_AT_ONCE; batch += 1) {
         if (!(await bodies.deleteExpired(Date.now()))) break;
       }
+      for (let batch = 0; batch < BATCHES_AT_ONCE; batch += 1) {
+        if (!(await deleteOldEndedSessions(database, Date.now()))) break;
+      }
     } catch (error) {
-      logger.debug({ reason: String(error) }, 'old approvals and bodies could not be deleted; tried again later');
+      logger.debug({ reason: String(error) }, 'what is old could not be deleted; tried again later');
     }
   };
   let cancel = (): void => {};

@@ -7,11 +7,13 @@ import { describeBodyStore } from '../../audit/body-store.contract.ts';
 import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
 import { describeKeyEventStore } from '../../authn/key-event-store.contract.ts';
 import { describeApprovalStore } from '../../authz/approval-store.contract.ts';
+import { describeEndedSessions } from '../../entrypoint/ended-sessions.contract.ts';
 import { Secret } from '../../model/secret.ts';
 import { collectedLog } from '../sql/fixtures/collected-log.ts';
 import { openAtOnce } from '../sql/fixtures/parallel.ts';
 import { plainSeal } from '../sql/fixtures/plain-seal.ts';
 import { createSqlApiKeyStore } from '../sql/sql-api-key-store.ts';
+import { createSqlEndedSessions } from '../sql/sql-ended-sessions.ts';
 import { createSqlKeyEventStore } from '../sql/sql-key-event-store.ts';
 import { createSqlApprovalStore } from '../sql/sql-approval-store.ts';
 import { createSqlBodyStore } from '../sql/sql-body-store.ts';
@@ -84,6 +86,10 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
     return [await open(url), await open(url)];
   });
   const time = { nowMs: 0 };
+  describeEndedSessions('PostgreSQL', () => [
+    createSqlEndedSessions(store(0).database),
+    createSqlEndedSessions(store(1).database),
+  ]);
   describeBodyStore('PostgreSQL', () => bodiesOf(store(0).database, time), time);
 
   it('is made once by processes that start at once on an empty database', async () => {

@@ -7,6 +7,7 @@ import { apiKeys } from './migrations/0001-api-keys.ts';
 import { approvals } from './migrations/0002-approvals.ts';
 import { keyEvents } from './migrations/0003-key-events.ts';
 import { auditBodies } from './migrations/0004-audit-bodies.ts';
+import { endedSessions } from './migrations/0005-ended-sessions.ts';
 import { auditIndex } from './migrations/audit-index.ts';
 import type { Tables } from './tables.ts';
 
@@ -20,6 +21,7 @@ const MIGRATIONS = {
     '0002-approvals': approvals,
     '0003-key-events': keyEvents,
     '0004-audit-bodies': auditBodies,
+    '0005-ended-sessions': endedSessions,
   },
   'audit-index': { '0001-audit-index': auditIndex },
 };

@@ -56,6 +56,13 @@ export type AuditBodyTable = {
   expires_at_ms: number;
 };
 
+/** A legacy session that was ended before its id expired. */
+export type EndedSessionTable = {
+  nonce: string;
+  at_ms: number;
+  until_ms: number;
+};
+
 /** One line of the audit record, and what it is looked for by. */
 export type AuditRecordTable = {
   uid: string;
@@ -97,6 +104,7 @@ export type Tables = {
   key_events: KeyEventTable;
   approvals: ApprovalTable;
   audit_bodies: AuditBodyTable;
+  ended_sessions: EndedSessionTable;
   audit_records: AuditRecordTable;
   audit_positions: AuditPositionTable;
 };

@@ -10,10 +10,12 @@ import { describeBodyStore, newBody } from '../../audit/body-store.contract.ts';
 import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
 import { describeKeyEventStore } from '../../authn/key-event-store.contract.ts';
 import { describeApprovalStore, newApproval } from '../../authz/approval-store.contract.ts';
+import { describeEndedSessions } from '../../entrypoint/ended-sessions.contract.ts';
 import { collectedLog } from '../sql/fixtures/collected-log.ts';
 import { openAtOnce } from '../sql/fixtures/parallel.ts';
 import { plainSeal } from '../sql/fixtures/plain-seal.ts';
 import { createSqlApiKeyStore } from '../sql/sql-api-key-store.ts';
+import { createSqlEndedSessions, deleteOldEndedSessions } from '../sql/sql-ended-sessions.ts';
 import { createSqlKeyEventStore } from '../sql/sql-key-event-store.ts';
 import { createSqlApprovalStore, deleteOldApprovals } from '../sql/sql-approval-store.ts';
 import { createSqlBodyStore } from '../sql/sql-body-store.ts';
@@ -68,8 +70,18 @@ describeKeyEventStore('SQLite', async () => {
   return [open(name), open(name)];
 });
 describeBodyStore('SQLite', () => one.bodies, one.time);
+describeEndedSessions('SQLite', () => [createSqlEndedSessions(one.database), createSqlEndedSessions(other.database)]);
 
 describe('a SQLite database', () => {
+  it('forgets ended sessions whose ids have expired', async () => {
+    const { database } = open('ended-sessions');
+    const store = createSqlEndedSessions(database);
+    await store.add({ nonce: 'old', atMs: 1, untilMs: 10 });
+    await store.add({ nonce: 'good', atMs: 2, untilMs: 11 });
+    expect(await deleteOldEndedSessions(database, 10)).toBe(false);
+    expect(await store.after({ atMs: 0, nonce: '' }, 0, 10)).toEqual([{ nonce: 'good', atMs: 2, untilMs: 11 }]);
+  });
+
   it('is made with its folder, for its owner only, and in WAL mode with durable commits', async () => {
     const { file, database } = open('modes/inner');
     expect(await database.ready(10_000)).toBe(true);
