@@ -116,6 +116,8 @@ async function composeGateway(
   const { file, config, env } = loaded;
   const startedAtMs = Date.now();
   const clockMs = (): number => performance.now();
+  // A gateway that is started anew is another one: what was open in the process before is not open in it.
+  const replica = randomUUID();
   await loadArgumentParsers(config);
   const telemetry = await composeTelemetry({ config, env, logger });
   opened.defer(() => telemetry.close());
@@ -173,7 +175,7 @@ async function composeGateway(
   opened.defer(() => bodies?.close());
   const validator = createArgumentValidator();
   opened.defer(() => validator.close());
-  const upstreams = composeUpstreams({ config, env, egress, logger, instruments });
+  const upstreams = composeUpstreams({ config, env, egress, logger, instruments, replica });
   opened.defer(() => upstreams.close());
   const store = new CatalogStore({
     servers: config.servers.map(catalogServer),
@@ -257,6 +259,7 @@ async function composeGateway(
     }),
     sealer: createSealer(keyRing, { now: Date.now, randomBytes, maxTokenBytes: MAX_SEALED_BYTES }),
     sessions,
+    replica,
     dropParkedCall: (id) => upstreams.parkedCalls.drop(id),
     publicUrl,
     allowedHosts: config.allowedHosts,

@@ -11,7 +11,7 @@ import { createSecretResolver } from '../credential/secret-resolver.ts';
 import { createStaticBroker, type CredentialSources } from '../credential/static-broker.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { Call } from '../model/call.ts';
-import type { Listing } from '../model/outcome.ts';
+import type { Listing, ReplicaId } from '../model/outcome.ts';
 import { NEWEST_MODERN } from '../model/revision.ts';
 import type { Endpoint, Server } from '../model/target.ts';
 import { clientCodecFor, legacyHandshake } from '../protocol/codecs.ts';
@@ -32,13 +32,14 @@ type UpstreamParts = {
   readonly egress: Egress;
   readonly logger: Logger;
   readonly instruments: Instruments;
+  readonly replica: ReplicaId;
 };
 
 /** Inside a seal already; unguessable by itself as well. */
 const PARKED_ID_BYTES = 16;
 
 export function composeUpstreams(parts: UpstreamParts): Upstreams {
-  const { config, env, logger, instruments } = parts;
+  const { config, env, logger, instruments, replica } = parts;
   const routes = new Map(config.servers.map((server) => [server.id, routeTo(server, parts)]));
   const clockMs = (): number => systemClock.nowMs();
   const resolver = createSecretResolver({ env, logger, clockMs });
@@ -51,7 +52,7 @@ export function composeUpstreams(parts: UpstreamParts): Upstreams {
     clock: systemClock,
     random: Math.random,
     parking: {
-      replica: randomUUID(),
+      replica,
       limits: config.questions,
       newId: () => randomBytes(PARKED_ID_BYTES).toString('base64url'),
     },

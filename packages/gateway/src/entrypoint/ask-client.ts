@@ -23,7 +23,6 @@ import type { RunCall } from './run-call.ts';
 /** Questions in one call, and turns in all: a turn without a question waits for somebody else's word. */
 const MAX_QUESTIONS = 8;
 const MAX_TURNS = 24;
-const ID_BYTES = 16;
 const PACE_MS = 250;
 
 /** Asks until the outcome is no question any more. */
@@ -78,9 +77,10 @@ async function askOne(
   exchange: CallExchange,
   forMs: number,
 ): Promise<Result<JsonObject, Why>> {
-  const { openQuestions, randomBytes } = arrival.parts;
-  const id = Buffer.from(randomBytes(ID_BYTES)).toString('base64url');
-  const waiting = openQuestions.wait(speaker.session ?? '', id);
+  const { openQuestions, questionIds } = arrival.parts;
+  const session = speaker.session ?? '';
+  const id = questionIds.issue(session, forMs);
+  const waiting = openQuestions.wait(session, id);
   if (waiting === undefined) return err('no-room');
   const timer = setTimeout(() => waiting.end('late'), forMs);
   const gone = (): void => waiting.end('gone');

@@ -72,6 +72,7 @@ export async function start(
     pipeline: pipelineOf(answering, seen),
     sealer: createSealer(newKeyRing(randomBytes), { now, randomBytes }),
     sessions: createMemoryLegacySessions({ now }),
+    replica: 'here',
     dropParkedCall: () => undefined,
     publicUrl: 'https://gw.example.com',
     allowedHosts: [],

@@ -10,6 +10,7 @@ import type { BrowserLogin } from '../authn/browser-login.ts';
 import type { NoteEvent } from '../model/event.ts';
 import { failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
+import type { ReplicaId } from '../model/outcome.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
 import { classify } from '../protocol/classify.ts';
 import type { Sealer } from '../seal/sealer.ts';
@@ -35,6 +36,7 @@ import { OpenQuestions } from './open-questions.ts';
 import { createBrowser } from './pages/browser.ts';
 import { receivePage } from './pages/receive-page.ts';
 import type { EntrypointParts } from './parts.ts';
+import { createQuestionIds } from './question-ids.ts';
 import { receivePost } from './receive-post.ts';
 import { receiveSessionEnd, receiveSessionStream } from './receive-session.ts';
 import { createResourceMetadata } from './resource-metadata.ts';
@@ -47,6 +49,8 @@ export type EntrypointOptions = {
   readonly pipeline: Pipeline;
   readonly sealer: Sealer;
   readonly sessions: LegacySessions;
+  /** This process: whose calls and questions are open here. */
+  readonly replica: ReplicaId;
   /** A legacy client did not answer what its server asks: the call that waits for it is given up. */
   readonly dropParkedCall: (id: string) => void;
   /** What clients type: scheme, host and port, no trailing slash. */
@@ -131,6 +135,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     runningCalls: new RunningCalls(),
     openStreams: new Set(),
     openQuestions: new OpenQuestions(limits.maxOpenQuestions),
+    questionIds: createQuestionIds(options),
     answering: new WeakMap(),
   };
   const door = { parts, guard, port: () => port };

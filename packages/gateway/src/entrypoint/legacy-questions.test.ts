@@ -1,5 +1,6 @@
 /** Questions on the stream of a legacy client's own POST, and what becomes of the answers that are posted back. */
 
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 import { afterEach, describe, expect, test } from 'vitest';
@@ -9,6 +10,8 @@ import { formQuestion, linkQuestion } from '../model/elicitation.ts';
 import { failure } from '../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../model/json.ts';
 import type { InputRequests, Outcome } from '../model/outcome.ts';
+import { createSealer } from '../seal/aead-sealer.ts';
+import { newKeyRing } from '../seal/key-ring.ts';
 import type { Answering, Received, Running } from './entrypoint.fixtures.ts';
 import {
   DISCOVERED,
@@ -130,7 +133,8 @@ describe('a question to a legacy client', () => {
         jsonrpc: '2.0',
         params: { message: 'Really?', requestedSchema: { type: 'object' } },
       });
-      expect(asked.id).toMatch(/^[\w-]{22}$/u);
+      // Sealed: nobody can guess it, and no proxy can read it.
+      expect(asked.id).toMatch(/^[\w-]{8}\.[\w-]{100,250}$/u);
       // 2025-06-18 has no word for it: forms are all there is.
       expect(isJsonObject(asked.params) && asked.params.mode).toBe(revision === '2025-06-18' ? undefined : 'form');
       expect((await post(port, headers, accepted(asked.id))).status).toBe(202);
@@ -279,6 +283,52 @@ describe('a question to a legacy client', () => {
     const headers = await openSession(port);
     const answer = await send(port, { headers, body: legacyBody('tools/call', { name: 'echo', arguments: {} }) });
     expect(answer.text).toContain('upstream-invalid');
+  });
+});
+
+describe('an answer at a replica that did not ask', () => {
+  const replicas = async () => {
+    const sealer = createSealer(newKeyRing(randomBytes), { now: () => 1_800_000_000_000, randomBytes });
+    const one = await start(asking(FORM), { sealer, replica: 'one' });
+    const other = await start(asking(FORM), { sealer, replica: 'other' });
+    return { one, other, close: () => Promise.all([one.entrypoint.close(0), other.entrypoint.close(0)]) };
+  };
+
+  test('is refused with what to do, recorded, and leaves the question open', async () => {
+    const { one, other, close } = await replicas();
+    const headers = await session(one.port);
+    const talk = await call(one.port, headers);
+    const { id } = await talk.asked();
+    const received = await post(other.port, headers, accepted(id));
+    expect(received.status).toBe(400);
+    expect(JSON.parse(received.text)).toMatchObject({
+      error: { message: expect.stringMatching(/Make the call again/u) },
+    });
+    expect(other.refused).toEqual(['invalid-state']);
+    expect(other.noted.filter(({ kind }) => kind === 'refused-early')).toHaveLength(1);
+    expect((await post(one.port, headers, accepted(id))).status).toBe(202);
+    expect(await talk.result).toHaveProperty('result.answers');
+    await close();
+  });
+
+  test('says nothing to another session', async () => {
+    const { one, other, close } = await replicas();
+    const talk = await call(one.port, await session(one.port));
+    const { id } = await talk.asked();
+    expect((await post(other.port, await session(one.port), accepted(id))).status).toBe(202);
+    await close();
+  });
+
+  test('in a batch is let go like any other', async () => {
+    const { one, other, close } = await replicas();
+    const headers = await session(one.port, '2025-03-26');
+    const { 'mcp-protocol-version': _none, ...within } = headers;
+    const talk = await call(one.port, within);
+    const { id } = await talk.asked();
+    expect((await post(other.port, within, [accepted(id)])).status).toBe(202);
+    expect((await post(one.port, within, [accepted(id)])).status).toBe(202);
+    expect(await talk.result).toHaveProperty('result.answers');
+    await close();
   });
 });
 

@@ -36,10 +36,12 @@ export class OpenQuestions {
     return { reply: promise, end: (kind) => take({ kind }) };
   }
 
-  /** An answer that nobody waits for, or that another session was asked for, is let go. */
-  answer(session: string, id: string | number, message: JsonObject): void {
+  /** False for an answer that nobody waits for, or that another session was asked for. */
+  answer(session: string, id: string | number, message: JsonObject): boolean {
     const waiting = typeof id === 'string' ? this.#waiting.get(id) : undefined;
-    if (waiting?.session === session) waiting.take({ kind: 'answered', message });
+    if (waiting?.session !== session) return false;
+    waiting.take({ kind: 'answered', message });
+    return true;
   }
 
   endSession(session: string): void {

@@ -15,6 +15,7 @@ import type { OpenQuestions } from './open-questions.ts';
 import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
 import type { Browser } from './pages/browser.ts';
+import type { QuestionIds } from './question-ids.ts';
 import type { ResourceMetadata } from './resource-metadata.ts';
 import type { RunningCalls } from './running-calls.ts';
 import type { SessionIds } from './session-ids.ts';
@@ -52,6 +53,7 @@ export type EntrypointParts = {
   readonly openStreams: Set<() => void>;
   /** Of legacy clients. Bounded by `maxOpenQuestions`. */
   readonly openQuestions: OpenQuestions;
+  readonly questionIds: QuestionIds;
   /** The latest response of each connection. */
   readonly answering: WeakMap<Duplex, ServerResponse>;
 };

@@ -8,7 +8,8 @@ import { replyTo } from './receive-modern.ts';
 import type { Reply } from './reply.ts';
 import { discard } from './response-body.ts';
 import type { Within } from './run-call.ts';
-import { noteCancellation, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
+import { runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
+import { takeSilently } from './take-silently.ts';
 
 type Part = {
   readonly answer: EncodedAnswer;
@@ -61,11 +62,8 @@ async function runPart(batch: Within, message: RpcMessage, reply: Reply): Promis
     return handled.outcome.kind === 'failed' ? { ...part, failure: handled.outcome.failure } : part;
   }
   const { outcome } = await runSilently(within, silentOperation(decoded));
-  if (outcome.kind !== 'failed') {
-    noteCancellation(within, decoded);
-    return undefined;
-  }
-  return { ...failedPart(within, outcome.failure, null), silent: true };
+  const fault = outcome.kind === 'failed' ? outcome.failure : takeSilently(within, decoded);
+  return fault === undefined ? undefined : { ...failedPart(within, fault, null), silent: true };
 }
 
 function failedPart({ arrival, codec }: Within, failure: Failure, id: JsonRpcId | null): Part {

@@ -13,8 +13,9 @@ import { replyTo } from './receive-modern.ts';
 import type { Reply } from './reply.ts';
 import { discard } from './response-body.ts';
 import type { Speaker, Within } from './run-call.ts';
-import { answerFailure, noteCancellation, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
+import { answerFailure, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
 import type { Session } from './session-ids.ts';
+import { takeSilently } from './take-silently.ts';
 
 export type InSession = Extract<Classified, { kind: 'session-message' | 'session-stream' | 'session-end' }>;
 
@@ -83,11 +84,9 @@ async function receiveMessage(within: Within, message: RpcMessage): Promise<void
   }
   const handled = await runSilently(within, silentOperation(decoded));
   if (await answerFailure(arrival, codec, handled)) return;
-  const { session } = within.speaker;
-  noteCancellation(within, decoded);
-  if (decoded.kind === 'response' && session !== undefined) {
-    arrival.parts.openQuestions.answer(session, decoded.id, decoded.message);
-  }
+  const fault = takeSilently(within, decoded);
+  // "If the server cannot accept the input, it MUST return an HTTP error status code" (basic/transports).
+  if (fault !== undefined) return refuse(arrival, fault, { era: 'legacy', id: null, status: 400 });
   respondEmpty(arrival, 202);
 }
 

@@ -156,9 +156,3 @@ export const silentOperation = (decoded: Extract<Decoded, { kind: 'notification'
   decoded.kind === 'notification'
     ? { kind: 'notify', method: decoded.method, params: decoded.params }
     : { kind: 'notify', method: 'response', params: {} };
-
-/** The notification has passed the pipeline: its sender is who opened the session. */
-export function noteCancellation({ arrival, speaker: { session } }: Within, decoded: Decoded): void {
-  if (session === undefined || decoded.kind !== 'notification' || decoded.method !== 'notifications/cancelled') return;
-  arrival.parts.runningCalls.cancel(session, decoded.params['requestId']);
-}
