@@ -1,6 +1,6 @@
 /** Requests as bytes: what a well-behaved client library would never send has to be sent too. */
 
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { request as httpRequest, type Agent, type IncomingHttpHeaders } from 'node:http';
 
 export type HttpAnswer = {
   readonly status: number;
@@ -22,12 +22,17 @@ export type HttpRequest = {
   readonly body?: string | Buffer;
   /** The address it comes from. */
   readonly from?: string;
+  /** Default: a connection of its own. */
+  readonly agent?: Agent;
 };
 
-export function send(url: string, { method = 'POST', headers = {}, body, from }: HttpRequest): Promise<HttpAnswer> {
+export function send(
+  url: string,
+  { method = 'POST', headers = {}, body, from, agent }: HttpRequest,
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const own = from === undefined ? {} : { localAddress: from };
-    const request = httpRequest(url, { method, headers, agent: false, ...own }, (response) => {
+    const request = httpRequest(url, { method, headers, agent: agent ?? false, ...own }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);

@@ -6,7 +6,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -14,10 +13,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { verifyFile } from '../../packages/gateway/src/audit/verify.ts';
 import { startChildServer, type ChildServer } from '../harness/child.ts';
-import { writeTestConfig, type TestConfig } from '../harness/config-file.ts';
+import { docSnippets } from '../harness/doc-snippet.ts';
+import { freePort } from '../harness/free-port.ts';
 import { startGates, type Gates } from '../harness/gates.ts';
 import { startAgain, type GatewayProcess } from '../harness/gateway-process.ts';
 import { bearer, legacy, modern, send, type HttpAnswer } from '../harness/http.ts';
+import { writeReplicas, type Replica } from '../harness/replicas.ts';
 import { until } from '../harness/until.ts';
 
 const HAPROXY = (process.env['PATH'] ?? '')
@@ -25,8 +26,6 @@ const HAPROXY = (process.env['PATH'] ?? '')
   .map((folder) => path.join(folder, 'haproxy'))
   .find(existsSync);
 if (HAPROXY === undefined) console.warn('SKIPPED: haproxy is not installed, so no rolling restart is tested.');
-
-type Replica = { readonly name: 'a' | 'b'; readonly config: TestConfig; readonly port: number; readonly check: number };
 
 const folders: string[] = [];
 const servers: { close(): Promise<void> }[] = [];
@@ -39,19 +38,9 @@ afterEach(async () => {
   gateways.clear();
 });
 
-/** Free a moment ago: the balancer has to know the ports before the replicas have them, and again after a restart. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (typeof address !== 'object' || address === null) throw new Error('no port');
-  return address.port;
-}
-
-/** The same configuration, key ring and keys for both; ports and audit file of their own. */
-async function replicas(upstream: string): Promise<readonly [Replica, Replica]> {
-  const shared = writeTestConfig({
+const replicas = async (upstream: string, port: number): Promise<readonly [Replica, Replica]> => {
+  const { both, directory } = await writeReplicas({
+    publicUrl: `http://127.0.0.1:${port}`,
     users: { alice: ['staff'] },
     yaml: [
       'drainDelay: 1500ms',
@@ -59,50 +48,30 @@ async function replicas(upstream: string): Promise<readonly [Replica, Replica]> 
       `  remote: { url: "${upstream}", tools: { "read_*": { readOnly: true } }, allow: [{ group: staff, tools: ["*"] }] }`,
     ].join('\n'),
   });
-  folders.push(shared.directory);
-  const text = readFileSync(shared.file, 'utf8');
-  const replica = async (name: 'a' | 'b'): Promise<Replica> => {
-    const [port, check] = [await freePort(), await freePort()];
-    const file = path.join(shared.directory, `${name}.yaml`);
-    const own = text
-      .replace('listen: 127.0.0.1:0', `listen: 127.0.0.1:${port}`)
-      .replace('operations: 127.0.0.1:0', `operations: 127.0.0.1:${check}`)
-      .replace('./audit.jsonl', `./audit-${name}.jsonl`)
-      // What clients type is the balancer's address.
-      .concat(`allowedHosts: ["127.0.0.1"]\n`);
-    writeFileSync(file, own);
-    const auditFile = path.join(shared.directory, `audit-${name}.jsonl`);
-    return { name, port, check, config: { ...shared, file, auditFile } };
-  };
-  return [await replica('a'), await replica('b')];
-}
+  folders.push(directory);
+  return both;
+};
 
-async function startBalancer([a, b]: readonly [Replica, Replica]): Promise<string> {
+async function startBalancer(port: number, [a, b]: readonly [Replica, Replica]): Promise<string> {
   const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-balancer-'));
   folders.push(folder);
-  const port = await freePort();
   const file = path.join(folder, 'haproxy.cfg');
-  const server = ({ name, port: to, check }: Replica): string =>
-    `  server ${name} 127.0.0.1:${to} check addr 127.0.0.1 port ${check} inter 100ms fall 1 rise 1`;
+  const [backend = ''] = docSnippets('replicas.md', 'haproxy');
+  const here = backend
+    .replace('10.0.0.7:8080 check addr 10.0.0.7 port 9090', `127.0.0.1:${a.port} check addr 127.0.0.1 port ${a.check}`)
+    .replace('10.0.0.8:8080 check addr 10.0.0.8 port 9090', `127.0.0.1:${b.port} check addr 127.0.0.1 port ${b.check}`)
+    .replaceAll('inter 1s', 'inter 100ms');
   const lines = [
     'defaults',
     '  mode http',
-    '  retries 0',
     '  timeout connect 2s',
     '  timeout client 30s',
-    '  timeout server 30s',
     '  timeout check 1s',
     'frontend clients',
     `  bind 127.0.0.1:${port}`,
     '  default_backend gateways',
-    'backend gateways',
-    '  balance roundrobin',
-    '  option httpchk GET /readyz',
-    '  http-check expect status 200',
-    '  http-request set-header Host 127.0.0.1',
     '  http-response set-header x-replica %s',
-    server(a),
-    server(b),
+    here,
   ];
   writeFileSync(file, `${lines.join('\n')}\n`);
   const child: ChildProcess = spawn(HAPROXY ?? '', ['-db', '-q', '-f', file], {
@@ -192,9 +161,10 @@ describe.runIf(HAPROXY !== undefined)('a rolling restart behind a load balancer'
     const witness = path.join(folder, 'witness.jsonl');
     const upstream: ChildServer = await startChildServer('long/fixtures/witness.ts', 'http', gates.url, witness);
     servers.push(upstream);
-    const both = await replicas(upstream.url);
+    const port = await freePort();
+    const both = await replicas(upstream.url, port);
     for (const replica of both) await start(replica);
-    const url = await startBalancer(both);
+    const url = await startBalancer(port, both);
     const key = both[0].config.keys['alice'] ?? '';
     await until('the balancer to have found a replica', async () => {
       const { headers, body } = modern('tools/list');

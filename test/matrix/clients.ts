@@ -34,13 +34,18 @@ export type MatrixClient = { readonly logged: Logged[] } & Pick<
 
 const INFO = { name: 'matrix-client', version: '1.0.0' };
 
-export async function connectClient(kind: ClientKind, url: string, key: string): Promise<MatrixClient> {
+export async function connectClient(
+  kind: ClientKind,
+  url: string,
+  key: string,
+  fetch: typeof globalThis.fetch = globalThis.fetch,
+): Promise<MatrixClient> {
   const logged: Logged[] = [];
-  const requestInit = { headers: { Authorization: `Bearer ${key}` } };
+  const over = { fetch, requestInit: { headers: { Authorization: `Bearer ${key}` } } };
   if (kind === 'sdk-v1') {
     const client = new ClientV1(INFO);
     client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params));
-    await client.connect(new TransportV1(new URL(url), { requestInit }));
+    await client.connect(new TransportV1(new URL(url), over));
     const callTool: MatrixClient['callTool'] = (params, options) =>
       client.callTool(params, undefined, options) as ReturnType<MatrixClient['callTool']>;
     // The shapes the requirements read are the same; the two SDKs' declarations are not assignable to one another.
@@ -49,6 +54,6 @@ export async function connectClient(kind: ClientKind, url: string, key: string):
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
   client.setNotificationHandler('notifications/message', ({ params }) => void logged.push(params));
-  await client.connect(new TransportV2(new URL(url), { requestInit }));
+  await client.connect(new TransportV2(new URL(url), over));
   return Object.assign(client, { logged });
 }
