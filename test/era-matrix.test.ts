@@ -10,7 +10,7 @@ import { startTestGateway, type TestGateway } from './harness/gateway.ts';
 import { CLIENT_KINDS, connectClient, eraOf, type ClientKind, type MatrixClient } from './matrix/clients.ts';
 import { REQUIREMENTS } from './matrix/requirements.ts';
 
-const UPSTREAMS = ['legacy-http', 'legacy-stdio', 'modern-http', 'modern-stdio'] as const;
+const UPSTREAMS = ['legacy-http', 'legacy-sse', 'legacy-stdio', 'modern-http', 'modern-stdio'] as const;
 
 let gateway: TestGateway;
 const children: ChildServer[] = [];
@@ -18,7 +18,8 @@ const children: ChildServer[] = [];
 beforeAll(async () => {
   const legacy = await startChildServer('matrix/legacy-upstream.ts', 'http');
   const modern = await startChildServer('matrix/modern-upstream.ts', 'http');
-  children.push(legacy, modern);
+  const sse = await startChildServer('matrix/legacy-upstream.ts', 'sse');
+  children.push(legacy, modern, sse);
   const allow = 'allow: [{ anyone: true, tools: ["*"], prompts: ["*"], resources: ["*"] }]';
   const stdio = (script: string): string => `command: ["${process.execPath}", "${scriptPath(script)}", stdio]`;
   gateway = await startTestGateway({
@@ -27,6 +28,7 @@ beforeAll(async () => {
     yaml: [
       'servers:',
       `  legacy-http: { url: "${legacy.url}", ${allow.replace('anyone: true', 'group: legacy-http')} }`,
+      `  legacy-sse: { url: "${sse.url}", ${allow.replace('anyone: true', 'group: legacy-sse')} }`,
       `  legacy-stdio: { ${stdio('matrix/legacy-upstream.ts')}, ${allow.replace('anyone: true', 'group: legacy-stdio')} }`,
       `  modern-http: { url: "${modern.url}", ${allow.replace('anyone: true', 'group: modern-http')} }`,
       `  modern-stdio: { ${stdio('matrix/modern-upstream.ts')}, ${allow.replace('anyone: true', 'group: modern-stdio')} }`,

@@ -16,15 +16,17 @@ import { bearer, modern, send, type HttpAnswer } from './harness/http.ts';
 import { until } from './harness/until.ts';
 import { CLIENT_KINDS, type ClientKind } from './matrix/clients.ts';
 
-const UPSTREAMS = ['http', 'stdio', 'legacy-http', 'legacy-stdio'] as const;
+const UPSTREAMS = ['http', 'stdio', 'legacy-http', 'legacy-sse', 'legacy-stdio'] as const;
 
 let upstream: ChildServer;
 let legacy: ChildServer;
+let sse: ChildServer;
 let gateway: TestGateway;
 
 beforeAll(async () => {
   upstream = await startChildServer('fixtures/asking-server.ts', 'http');
   legacy = await startChildServer('fixtures/legacy-asking-server.ts', 'http');
+  sse = await startChildServer('fixtures/legacy-asking-server.ts', 'sse');
   const shared = (script: string): string =>
     `command: ["${process.execPath}", "${scriptPath(`fixtures/${script}`)}", stdio], sharing: shared`;
   gateway = await startTestGateway({
@@ -38,6 +40,7 @@ beforeAll(async () => {
       `  http: { url: "${upstream.url}" }`,
       `  stdio: { ${shared('asking-server.ts')} }`,
       `  legacy-http: { url: "${legacy.url}" }`,
+      `  legacy-sse: { url: "${sse.url}", transport: sse, sharing: shared }`,
       `  legacy-stdio: { ${shared('legacy-asking-server.ts')} }`,
     ].join('\n'),
   });
@@ -47,6 +50,7 @@ afterAll(async () => {
   await gateway?.close();
   await upstream?.close();
   await legacy?.close();
+  await sse?.close();
 });
 
 type Reply = { readonly action: 'accept' | 'decline' | 'cancel'; readonly content?: Record<string, string> };

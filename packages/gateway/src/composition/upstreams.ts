@@ -88,7 +88,14 @@ function connectorTo(server: ServerConfig, { config, env, egress, logger, instru
   const { maxBufferedResultBytes } = config.requests;
   if (transport.kind === 'http') {
     const limits = { ...DEFAULT_HTTP_LIMITS, maxBufferedBytes: maxBufferedResultBytes };
-    return createHttpConnector({ ...common, url: new URL(transport.url), egress, limits });
+    const { url, only } = transport;
+    return createHttpConnector({
+      ...common,
+      url: new URL(url),
+      egress,
+      limits,
+      ...(only === undefined ? {} : { only }),
+    });
   }
   const { command, args, cwd } = transport;
   const limits = { ...DEFAULT_STDIO_LIMITS, maxLineBytes: maxBufferedResultBytes };

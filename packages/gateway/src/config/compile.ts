@@ -175,7 +175,10 @@ function compileTelemetry(
 
 function compileTransport(server: ParsedServer, directory: string): ServerConfig['transport'] {
   if (server.url !== undefined) {
-    return { kind: 'http', url: server.url, headers: locateAll(server.headers, directory) };
+    const reached = { kind: 'http', url: server.url, headers: locateAll(server.headers, directory) } as const;
+    const { transport } = server;
+    if (transport === 'auto' || transport === 'stdio') return reached;
+    return { ...reached, only: transport === 'sse' ? 'sse' : 'streamable-http' };
   }
   const [command = '', ...args] = [server.command ?? []].flat();
   return {

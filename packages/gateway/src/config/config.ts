@@ -294,6 +294,8 @@ export type BreakerConfig = {
 export type HttpTransport = {
   readonly kind: 'http';
   readonly url: string;
+  /** Undefined: found out. */
+  readonly only?: 'streamable-http' | 'sse';
   readonly headers: Readonly<Record<string, ValueConfig>>;
 };
 

@@ -109,7 +109,14 @@ export const serverSchema = z
     url: z
       .url({ protocol: /^https?$/ })
       .optional()
-      .describe('The server is reached at this URL (Streamable HTTP).'),
+      .describe('The server is reached at this URL.'),
+    transport: z
+      .enum(['auto', 'streamable-http', 'http', 'sse', 'stdio'])
+      .default('auto')
+      .describe(
+        'How a `url` is spoken to. `auto`: found out. `streamable-http` (or `http`): the transport of today. `sse`: HTTP+SSE ' +
+          'of 2024-11-05, and nothing is tried before it. A `command` is `stdio`.',
+      ),
     headers: z
       .record(z.string().regex(HEADER_NAME), value)
       .default({})
@@ -209,12 +216,16 @@ export const serverSchema = z
     const problem = (message: string, path: string[] = []): void => context.addIssue({ code: 'custom', message, path });
     if (server.command === undefined && server.url === undefined) problem('needs a command or a url.');
     if (server.command !== undefined && server.url !== undefined) problem('has a command and a url. Keep one of them.');
+    const isStdio = server.transport === 'stdio';
     if (server.url !== undefined) {
+      if (isStdio) problem('belongs to command; this server has a url.', ['transport']);
       if (server.args.length > 0) problem('belongs to command; this server has a url.', ['args']);
       if (server.cwd !== undefined) problem('belongs to command; this server has a url.', ['cwd']);
       if (Object.keys(server.env).length > 0) problem('belongs to command. A url takes headers.', ['env']);
     } else if (Object.keys(server.headers).length > 0) {
       problem('belongs to url. A command takes env.', ['headers']);
+    } else if (!isStdio && server.transport !== 'auto') {
+      problem('belongs to url; a command is spoken to over stdio.', ['transport']);
     }
   })
   .describe('An MCP server, under its id: lower-case letters, digits and -.');

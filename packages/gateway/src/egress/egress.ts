@@ -19,6 +19,8 @@ export type EgressOptions = {
   readonly keepAliveMs?: number;
   /** Connections to one origin; more requests wait for one. Default 256. */
   readonly connectionsPerOrigin?: number;
+  /** Event streams that stay open, to one origin. Default 4,096. */
+  readonly streamsPerOrigin?: number;
   /** Origins with open connections at a time. Default 1,024. */
   readonly maxOrigins?: number;
   /** Bytes of response headers. Default 32 KiB. */
@@ -35,6 +37,8 @@ export type EgressRequest = {
   /** Names and values in turn. */
   readonly headers: string[];
   readonly body?: string | Uint8Array;
+  /** The answer is an event stream that stays open: it takes no connection from requests that are answered soon. */
+  readonly isLong?: boolean;
 };
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -120,16 +124,21 @@ export function createEgress(options: EgressOptions = {}): Egress {
     connectTimeoutMs: positive('connectTimeoutMs', options.connectTimeoutMs ?? 5_000),
     keepAliveMs: positive('keepAliveMs', options.keepAliveMs ?? 4_000),
     connectionsPerOrigin: positive('connectionsPerOrigin', options.connectionsPerOrigin ?? 256),
+    streamsPerOrigin: positive('streamsPerOrigin', options.streamsPerOrigin ?? 4_096),
     maxOrigins: positive('maxOrigins', options.maxOrigins ?? 1_024),
     maxHeaderBytes: positive('maxHeaderBytes', options.maxHeaderBytes ?? 32 * 1024),
     resolve: options.resolve ?? resolveWithSystem,
   };
   const agents = { configured: createAgent('configured', limits), discovered: createAgent('discovered', limits) };
+  // Only servers of the configuration are listened to.
+  const streams = createAgent('configured', { ...limits, connectionsPerOrigin: limits.streamsPerOrigin });
 
   const dispatch: Egress['dispatch'] = (policy, request, handler) => {
     try {
       if (policy === 'discovered') assertUrl(policy, new URL(request.origin));
-      agents[policy].dispatch(request, handler);
+      if (request.isLong !== true) agents[policy].dispatch(request, handler);
+      else if (policy === 'configured') streams.dispatch(request, handler);
+      else throw new EgressError('refused', 'a URL that was not named in the configuration is not listened to');
     } catch (error) {
       handler.onResponseError(noController, error instanceof Error ? error : new Error(String(error)));
     }
@@ -140,7 +149,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
     fetchJson: (url, fetchOptions) => fetchJson(dispatch, url, fetchOptions),
     close: async () => {
       const reason = new EgressError('aborted', 'the gateway is shutting down');
-      await Promise.all([agents.configured.destroy(reason), agents.discovered.destroy(reason)]);
+      await Promise.all([...Object.values(agents), streams].map((agent) => agent.destroy(reason)));
     },
   };
 }

@@ -46,10 +46,13 @@ export type EnteredStep = { readonly step: Step; readonly atMs: number };
 /** What kind of credential a call was made with; never anything that could be derived from it. */
 export type CredentialKind = 'none' | 'headers' | 'environment';
 
+/** How a server is spoken to. `sse`: HTTP+SSE, the transport of 2024-11-05. */
+export type Transport = 'http' | 'sse' | 'stdio';
+
 /** The upstream that an attempt reached. Its name and version are its own word: nobody checked them. */
 export type ReachedUpstream = {
   readonly revision: Revision;
-  readonly transport: 'http' | 'stdio';
+  readonly transport: Transport;
   readonly name?: string;
   readonly version?: string;
 };

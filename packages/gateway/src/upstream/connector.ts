@@ -5,13 +5,13 @@ import type { Send, ServerPlace } from '../model/call.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Era, Revision } from '../model/revision.ts';
 import type { Server } from '../model/target.ts';
-import type { ReachedUpstream } from '../model/trail.ts';
+import type { ReachedUpstream, Transport } from '../model/trail.ts';
 
-/** A live way to a server: a stdio process, a legacy HTTP session, or a modern HTTP origin. Made and closed by the pool. */
+/** A live way to a server: a stdio process, a legacy HTTP session (Streamable or HTTP+SSE), or a modern HTTP origin. Made and closed by the pool. */
 export interface Upstream {
   readonly era: Era;
   readonly revision: Revision;
-  readonly transport: 'http' | 'stdio';
+  readonly transport: Transport;
   /** For the record: one object for as long as the upstream lives, because its text is made once. */
   readonly reached: ReachedUpstream;
   /** Only a process has one. */
@@ -35,7 +35,7 @@ export interface ErrorOutput {
 }
 
 /** How a server was found to speak when it was last reached. */
-export type SpokenTo = { readonly era: Era; readonly revision: Revision; readonly transport: 'http' | 'stdio' };
+export type SpokenTo = { readonly era: Era; readonly revision: Revision; readonly transport: Transport };
 
 export interface Connector {
   /** Where the server is, for metrics and spans. */

@@ -37,7 +37,8 @@ export type HandshakeParts = {
 
 type Reply =
   | { readonly kind: 'answer'; readonly answer: Answer; readonly exchange: HttpExchange }
-  | { readonly kind: 'failed'; readonly failure: Failure };
+  /** `status` is 0 when the server did not answer. */
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly status: number };
 
 type Question = {
   readonly era: Era;
@@ -48,6 +49,8 @@ type Question = {
 
 const UNSUPPORTED_VERSION = -32022;
 const HANDSHAKE_ID = 0;
+/** Without a JSON-RPC message in the body. */
+const TURNED_AWAY = new Set([400, 404, 405]);
 
 /** A handshake has no caller behind it, so it speaks for the gateway itself: the codecs know its name. */
 const OURSELVES: ClientFacts = { era: 'modern', revision: NEWEST_MODERN, capabilities: {}, address: '' };
@@ -62,19 +65,19 @@ function ask(parts: HandshakeParts, question: Question): Promise<Reply> {
     };
     const exchange = wholeExchange(endpoint, question.era, {
       answered: (answer) => settle({ kind: 'answer', answer, exchange }),
-      failed: (of) => settle({ kind: 'failed', failure: of }),
+      failed: (of) => settle({ kind: 'failed', failure: of, status: exchange.status }),
       notified: () => undefined,
       asked: () => undefined,
       restFinished: () => undefined,
     });
     const abort = (): void => {
-      settle({ kind: 'failed', failure: abortFailure(signal, exchange.sent) });
+      settle({ kind: 'failed', failure: abortFailure(signal, exchange.sent), status: 0 });
       exchange.abandon(GIVEN_UP);
     };
     const { timeoutMs } = question;
     const late = (): void => {
       const message = `The server did not answer within ${timeoutMs} ms.`;
-      settle({ kind: 'failed', failure: refuse('upstream-timeout', { sent: 'maybe', message }).failure });
+      settle({ kind: 'failed', failure: refuse('upstream-timeout', { sent: 'maybe', message }).failure, status: 0 });
       exchange.abandon(GIVEN_UP);
     };
     const cancel = timeoutMs === undefined ? undefined : endpoint.clock.after(timeoutMs, late);
@@ -124,24 +127,43 @@ function endsSearch(of: Failure, signal: AbortSignal): boolean {
   return of.code === 'upstream-refused' || of.code === 'server-unavailable' || of.code === 'cancelled';
 }
 
+/**
+ * It takes no JSON-RPC at this URL, modern or legacy: perhaps it speaks HTTP+SSE there (MCP 2025-11-25, basic/transports,
+ * backwards compatibility).
+ */
+export type TurnedAway = { readonly kind: 'turned-away'; readonly failure: Failure };
+
+export const isTurnedAway = (found: HttpSession | TurnedAway): found is TurnedAway => 'kind' in found;
+
 /** Finds the era, and opens a session where it has sessions. @throws Refusal */
-export async function findSession(parts: HandshakeParts): Promise<HttpSession> {
+export async function findSession(parts: HandshakeParts): Promise<HttpSession | TurnedAway> {
   let reply = await askDiscover(parts, NEWEST_MODERN);
   const other = offeredInstead(reply);
   if (other !== undefined) reply = await askDiscover(parts, other);
   const modern = asModern(reply, parts);
   if (modern !== undefined) return modern;
   if (reply.kind === 'failed' && endsSearch(reply.failure, parts.signal)) throw new Refusal(reply.failure);
-  return openLegacySession(parts);
+  return initialize(parts);
 }
 
 /** The handshake of a legacy server, and nothing before it. @throws Refusal */
 export async function openLegacySession(parts: HandshakeParts): Promise<HttpSession> {
+  const opened = await initialize(parts);
+  if (isTurnedAway(opened)) throw new Refusal(opened.failure);
+  return opened;
+}
+
+/** @throws Refusal */
+async function initialize(parts: HandshakeParts): Promise<HttpSession | TurnedAway> {
   const { codecs, endpoint, capabilities } = parts;
   const { legacyHandshake } = codecs;
   const body = legacyHandshake.initialize(HANDSHAKE_ID, capabilities);
   const reply = await ask(parts, { era: 'legacy', body, headers: {} });
-  if (reply.kind === 'failed') throw new Refusal(asConnectFailure(reply.failure));
+  if (reply.kind === 'failed') {
+    const of = asConnectFailure(reply.failure);
+    if (TURNED_AWAY.has(reply.status)) return { kind: 'turned-away', failure: of };
+    throw new Refusal(of);
+  }
   const result = resultOf(reply);
   if (result === undefined) throw refuse('upstream-invalid', { sent: 'yes', message: refusedInitialize(reply.answer) });
   const decoded = legacyHandshake.decodeInitialize(result);

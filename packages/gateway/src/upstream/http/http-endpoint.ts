@@ -38,6 +38,25 @@ const OURS = new Set([
   'upgrade',
 ]);
 
+/** What every POST carries, before the credential. */
+const TO_POST = [
+  'accept',
+  'application/json, text/event-stream',
+  'content-type',
+  'application/json',
+  'accept-encoding',
+  'identity',
+] as const;
+
+/** Of a GET that opens an event stream: the credential is the same. */
+export const headersToListen = ({ headers }: HttpEndpoint): string[] => [
+  'accept',
+  'text/event-stream',
+  'accept-encoding',
+  'identity',
+  ...headers.slice(TO_POST.length),
+];
+
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 /** RFC 9110, 5.5, without obs-text. */
 const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
@@ -45,14 +64,7 @@ const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 /** @throws Refusal `server-unavailable` for a credential that cannot be written as headers; never shows its value. */
 export function createHttpEndpoint(options: HttpEndpointOptions): HttpEndpoint {
   const { egress, clock, url, credential, maxBufferedBytes } = options;
-  const headers = [
-    'accept',
-    'application/json, text/event-stream',
-    'content-type',
-    'application/json',
-    'accept-encoding',
-    'identity',
-  ];
+  const headers: string[] = [...TO_POST];
   for (const [givenName, secret] of Object.entries(credential.headers)) {
     const name = givenName.toLowerCase();
     const value = secret.expose();
@@ -85,12 +97,17 @@ export function post(endpoint: HttpEndpoint, message: Post, handler: ExchangeHan
   request(endpoint, { method: 'POST', headers, body: message.body }, handler);
 }
 
-type Request = Pick<EgressRequest, 'method' | 'headers' | 'body'>;
+type Request = Pick<EgressRequest, 'method' | 'headers' | 'body' | 'isLong'>;
 
-export function request(endpoint: HttpEndpoint, { method, headers, body }: Request, handler: ExchangeHandler): void {
+export function request(
+  endpoint: HttpEndpoint,
+  { method, headers, body, isLong }: Request,
+  handler: ExchangeHandler,
+): void {
   const { egress, origin, path } = endpoint;
   // A server of the configuration: private networks and plain HTTP are the operator's choice.
-  if (body === undefined) egress.dispatch('configured', { origin, path, method, headers }, handler);
+  if (isLong === true) egress.dispatch('configured', { origin, path, method, headers, isLong }, handler);
+  else if (body === undefined) egress.dispatch('configured', { origin, path, method, headers }, handler);
   else egress.dispatch('configured', { origin, path, method, headers, body }, handler);
 }
 

@@ -15,7 +15,7 @@ import type { ClientCodec, LegacyHandshake } from '../../protocol/codec.ts';
 import type { Clock } from '../clock.ts';
 import type { Answer } from './multiplexer.ts';
 import { ask } from './stdio-session.ts';
-import type { Reply, StdioSession } from './stdio-session.ts';
+import type { Conversation, Reply, StdioSession } from './stdio-session.ts';
 
 export type HandshakeParts = {
   readonly clock: Clock;
@@ -85,7 +85,7 @@ function judge(reply: Shaken | Reply | undefined, limits: ProbeLimits): Probed {
 /** The opening of a server whose era is known, and nothing else before it. @throws Refusal */
 export async function openAs(
   era: Era,
-  session: StdioSession,
+  session: Conversation,
   parts: HandshakeParts,
   giveUpMs: number,
 ): Promise<Shaken> {
@@ -106,7 +106,7 @@ export async function openAs(
 const isShaken = (reply: Shaken | Reply | undefined): reply is Shaken => reply !== undefined && 'revision' in reply;
 
 async function discover(
-  session: StdioSession,
+  session: Conversation,
   parts: HandshakeParts,
   revision: ModernRevision,
 ): Promise<Shaken | Reply> {
@@ -118,7 +118,7 @@ async function discover(
   return asModern(reply, parts) ?? reply;
 }
 
-async function initialize(session: StdioSession, parts: HandshakeParts): Promise<Shaken | Reply> {
+async function initialize(session: Conversation, parts: HandshakeParts): Promise<Shaken | Reply> {
   const { multiplexer } = session;
   const id = multiplexer.nextId();
   const reply = await ask(session, id, parts.legacy.initialize(id, parts.capabilities));
@@ -126,8 +126,10 @@ async function initialize(session: StdioSession, parts: HandshakeParts): Promise
   if (result === undefined) return reply;
   const decoded = parts.legacy.decodeInitialize(result);
   if (!decoded.ok) return { kind: 'failed', failure: decoded.error };
-  multiplexer.notifyText(parts.legacy.initialized);
-  return decoded.value;
+  // Over HTTP+SSE the next request goes another way, and must not overtake it.
+  if (await multiplexer.notifyText(parts.legacy.initialized)) return decoded.value;
+  const message = 'The server did not take notifications/initialized.';
+  return { kind: 'failed', failure: failure('upstream-invalid', { sent: 'yes', message }) };
 }
 
 function asModern(reply: Reply, parts: HandshakeParts): Shaken | undefined {

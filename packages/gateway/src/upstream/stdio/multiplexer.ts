@@ -1,8 +1,9 @@
 /**
- * Many calls over one pipe. Ids are ours, whole numbers that never repeat, so an answer finds its call whatever two
+ * Many calls over one pipe, or over one HTTP+SSE session. Ids are ours, whole numbers that never repeat, so an answer finds its call whatever two
  * clients chose; nothing waits for anything else. Lines that are no answer to a call are told to `observer` or refused.
  */
 
+import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { Era } from '../../model/revision.ts';
 import type { UpstreamAnswer } from '../../protocol/codec.ts';
@@ -12,15 +13,17 @@ import { readUpstreamAnswer } from '../../protocol/upstream-answer.ts';
 import { LARGE_BYTES, openLargeAnswer } from './large-answer.ts';
 import type { OversizedLine } from './line-splitter.ts';
 import { identifyOversized } from './oversized-line.ts';
-import type { OutboxEntry, Outbox } from './outbox.ts';
+import type { MessageOutlet, OutboxEntry } from './outbox.ts';
 
 export type Answer = Extract<UpstreamAnswer, { kind: 'response' | 'error' }>;
 
-/** What a call hears. Exactly one of `answered`, `tooLarge` and `lost` is called, once, unless the call is forgotten. */
+/** What a call hears. Exactly one of `answered`, `tooLarge`, `turnedAway` and `lost` is called, once, unless the call is forgotten. */
 export interface Waiting {
   answered(answer: Answer): void;
   /** The answer came and was longer than a line may be. */
   tooLarge(bytes: number): void;
+  /** The server did not take the request. */
+  turnedAway(of: Failure): void;
   /** The process is gone. `written` tells whether the request may have reached it. */
   lost(written: boolean): void;
   readonly progressed?: ((params: JsonObject) => void) | undefined;
@@ -59,13 +62,13 @@ export class Multiplexer {
   questions: QuestionListener | undefined;
   /** Without one log messages are nobody's. */
   logs: LogListener | undefined;
-  readonly #outbox: Outbox;
+  readonly #outbox: MessageOutlet;
   readonly #observer: Observer;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
   #lost = false;
 
-  constructor(outbox: Outbox, observer: Observer) {
+  constructor(outbox: MessageOutlet, observer: Observer) {
     this.#outbox = outbox;
     this.#observer = observer;
   }
@@ -106,11 +109,22 @@ export class Multiplexer {
   }
 
   notify(method: string, params: JsonObject): void {
-    this.notifyText(notificationText(method, params));
+    void this.notifyText(notificationText(method, params));
   }
 
-  notifyText(text: string): void {
-    if (!this.#lost) this.#outbox.addSmall(text);
+  /** Resolves to false when it is known that the server did not take it. */
+  notifyText(text: string): Promise<boolean> {
+    return this.#lost ? Promise.resolve(false) : this.#outbox.addSmall(text);
+  }
+
+  /** The request of this entry will not be answered: the server did not take it. */
+  turnedAway(entry: OutboxEntry, of: Failure): void {
+    for (const [id, pending] of this.#pending) {
+      if (pending.entry !== entry) continue;
+      this.#pending.delete(id);
+      pending.waiting.turnedAway(of);
+      return;
+    }
   }
 
   /** The process is gone: every call in flight hears so. */
@@ -192,19 +206,19 @@ export class Multiplexer {
     if (typeof token === 'number') this.#pending.get(token)?.waiting.progressed?.(params);
   }
 
-  /** Answers a request of the server's. */
-  respond(text: string): void {
-    if (!this.#lost) this.#outbox.addSmall(text);
+  /** Answers a request of the server's. Resolves to false when it is known that the server did not take it. */
+  respond(text: string): Promise<boolean> {
+    return this.notifyText(text);
   }
 
   /** A server may ask whether we are alive. Everything else needs a person or a client, where one can be asked. */
   #answerRequest(request: ServerRequest): void {
     const { id, method } = request;
-    if (method === 'ping') this.respond(resultText(id, {}));
+    if (method === 'ping') void this.respond(resultText(id, {}));
     else if (this.questions !== undefined && QUESTIONS.has(method)) this.questions.asked(request);
     else {
       const message = `The method ${method.slice(0, 100)} is not offered to this server.`;
-      this.respond(errorText(id, { code: UNKNOWN_METHOD, message }));
+      void this.respond(errorText(id, { code: UNKNOWN_METHOD, message }));
     }
   }
 

@@ -8,13 +8,26 @@ import type { Writable } from 'node:stream';
 /** One message. `written` turns true when its bytes were given to the operating system or to the stream. */
 export type OutboxEntry = { readonly text: string; written: boolean };
 
+/** Where a `Multiplexer` leaves what it says: a pipe, or the address that takes the messages of an HTTP+SSE session. */
+export interface MessageOutlet {
+  /** Undefined when too much waits already. */
+  add(text: string): OutboxEntry | undefined;
+  /** For our own short messages. Resolves to false when it is known that the server did not take it. */
+  addSmall(text: string): Promise<boolean>;
+  /** Takes back what was not written yet. False when it was. */
+  withdraw(entry: OutboxEntry): boolean;
+}
+
 export type OutboxOptions = {
   readonly stdin: Writable;
   /** Messages that wait are refused beyond this many characters. */
   readonly maxQueuedCharacters: number;
 };
 
-export class Outbox {
+const TAKEN = Promise.resolve(true);
+const DROPPED = Promise.resolve(false);
+
+export class Outbox implements MessageOutlet {
   readonly #options: OutboxOptions;
   #queue: OutboxEntry[] = [];
   #queuedCharacters = 0;
@@ -38,8 +51,10 @@ export class Outbox {
   }
 
   /** For our own short messages: dropped when twice the bound waits already, because then nobody is reading. */
-  addSmall(text: string): void {
-    if (this.#queuedCharacters < 2 * this.#options.maxQueuedCharacters) this.#push(text);
+  addSmall(text: string): Promise<boolean> {
+    if (this.#queuedCharacters >= 2 * this.#options.maxQueuedCharacters) return DROPPED;
+    this.#push(text);
+    return TAKEN;
   }
 
   /** Takes back what was not written yet. */

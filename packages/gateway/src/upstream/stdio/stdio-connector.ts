@@ -116,6 +116,7 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
     const { discovery } = shaken;
     return createStdioUpstream({
       session,
+      transport: 'stdio',
       codec,
       discovery,
       capabilities,

@@ -127,9 +127,15 @@ function startError(error: NodeJS.ErrnoException): string {
   return error.code ?? error.message;
 }
 
+/** What calls need of a session, whichever way its messages go. */
+export type Conversation = Pick<StdioSession, 'multiplexer' | 'ended' | 'endReason' | 'lastWords' | 'close'> & {
+  /** Only a process has one. */
+  readonly stderr?: ErrorOutput;
+};
+
 /** The failure of a call whose process is gone. */
-export function processGone(session: StdioSession, written: boolean): Failure {
-  const message = `${session.endReason() ?? 'The server process is ending.'}${session.lastWords()}`;
+export function processGone(session: Conversation, written: boolean): Failure {
+  const message = `${session.endReason() ?? 'The connection to the server is ending.'}${session.lastWords()}`;
   return failure('upstream-closed', { sent: written ? 'maybe' : 'no', message });
 }
 
@@ -139,13 +145,14 @@ export type Reply =
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 /** One request of ours, outside any call: the handshake. */
-export function ask(session: StdioSession, id: number, text: string): Promise<Reply> {
+export function ask(session: Conversation, id: number, text: string): Promise<Reply> {
   const { multiplexer } = session;
   return new Promise((resolve) => {
     const fail = (of: Failure): void => resolve({ kind: 'failed', failure: of });
     const accepted = multiplexer.request(id, text, {
       answered: (answer) => resolve({ kind: 'answer', answer }),
       tooLarge: () => fail(failure('result-too-large', { sent: 'yes' })),
+      turnedAway: fail,
       lost: (written) => fail(processGone(session, written)),
     });
     if (!accepted) fail(failure('overloaded'));

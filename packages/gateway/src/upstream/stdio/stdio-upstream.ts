@@ -1,4 +1,7 @@
-/** A server process as an `Upstream`: every call one line out, and the answer that carries its id back. */
+/**
+ * A server process as an `Upstream`: every call one line out, and the answer that carries its id back. An HTTP+SSE session
+ * is such a pipe as well, whose two directions are two things.
+ */
 
 import type { Call, SendOptions } from '../../model/call.ts';
 import { failure, Refusal } from '../../model/failure.ts';
@@ -9,6 +12,7 @@ import type { ClientChannel, Discovery, Outcome } from '../../model/outcome.ts';
 import type { ClientCodec } from '../../protocol/codec.ts';
 import type { PrincipalKey } from '../../model/principal.ts';
 import type { LogLevel } from '../../model/log-level.ts';
+import type { Transport } from '../../model/trail.ts';
 import { errorText, requestText } from '../../protocol/json-rpc.ts';
 import { AskingCall, type Asked, type AskingHost, type ServerQuestion } from '../asking-call.ts';
 import type { Clock } from '../clock.ts';
@@ -18,12 +22,13 @@ import { answersFor, capabilitiesOf, mayAskDuring } from '../questions.ts';
 import { reachedAs } from '../reached.ts';
 import { LogMessages, type LogTaker } from './log-messages.ts';
 import { ask, processGone } from './stdio-session.ts';
-import type { StdioSession } from './stdio-session.ts';
+import type { Conversation } from './stdio-session.ts';
 import type { Answer, Waiting } from './multiplexer.ts';
 import { Turns, type AskingHabit, type TurnTaker } from './turns.ts';
 
 export type StdioUpstreamParts = {
-  readonly session: StdioSession;
+  readonly session: Conversation;
+  readonly transport: Extract<Transport, 'stdio' | 'sse'>;
   readonly codec: ClientCodec;
   /** What the handshake told. A legacy server says it once; a modern one is asked again. */
   readonly discovery: Discovery;
@@ -52,9 +57,9 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
   return {
     era: codec.era,
     revision: codec.revision,
-    transport: 'stdio',
-    reached: reachedAs({ revision: codec.revision, transport: 'stdio' }, parts.discovery),
-    stderr: session.stderr,
+    transport: parts.transport,
+    reached: reachedAs({ revision: codec.revision, transport: parts.transport }, parts.discovery),
+    ...(session.stderr === undefined ? {} : { stderr: session.stderr }),
     ended: session.ended,
     close: () => session.close(),
     isDoubtful: () => turns?.isDoubtful === true,
@@ -159,6 +164,10 @@ class PendingCall implements Waiting, AskingHost, TurnTaker, LogTaker {
     this.#finish(failed(tooLarge(bytes, this.#parts.maxLineBytes)), true);
   }
 
+  turnedAway(of: Failure): void {
+    this.#finish(failed(of), true);
+  }
+
   lost(written: boolean): void {
     this.#finish(failed(processGone(this.#parts.session, written)), true);
   }
@@ -184,8 +193,7 @@ class PendingCall implements Waiting, AskingHost, TurnTaker, LogTaker {
   }
 
   respond(text: string): Promise<boolean> {
-    this.#parts.session.multiplexer.respond(text);
-    return Promise.resolve(true);
+    return this.#parts.session.multiplexer.respond(text);
   }
 
   async turn(signal: AbortSignal): Promise<void> {
@@ -227,7 +235,7 @@ const NOT_AWAITED = 'The caller no longer waits.';
 /** For a process that was told that it may ask. */
 function createTurns({ session: { multiplexer }, clock, isShared, habit }: StdioUpstreamParts): Turns {
   const refuse = ({ id }: ServerQuestion, message: string): void =>
-    multiplexer.respond(errorText(id, { code: INTERNAL_ERROR, message }));
+    void multiplexer.respond(errorText(id, { code: INTERNAL_ERROR, message }));
   const turns = new Turns({ clock, isShared, habit, refuse });
   multiplexer.questions = {
     asked: (question) => turns.asked(question),

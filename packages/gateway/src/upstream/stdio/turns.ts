@@ -176,7 +176,7 @@ export class Turns {
 }
 
 const BUSY =
-  'The server asks people in the middle of its calls, so that one process makes one call at a time for clients that can be asked.';
+  'The server asks people in the middle of its calls, so that one session or process makes one call at a time for clients that can be asked.';
 
 const TOO_LONG: Failure = failure('overloaded', {
   message: `${BUSY} The calls before took too long. Try again shortly.`,
