@@ -1,5 +1,5 @@
 /**
- * Every requirement in every cell: client (official SDK v1, v2 legacy, v2 modern) x upstream era x upstream transport x
+ * Every requirement in every cell: client (official SDK v1, the same over HTTP+SSE, v2 legacy, v2 modern) x upstream era x upstream transport x
  * endpoint kind.
  */
 
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { startChildServer, scriptPath, type ChildServer } from './harness/child.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
-import { CLIENT_KINDS, connectClient, eraOf, type ClientKind, type MatrixClient } from './matrix/clients.ts';
+import { ALL_CLIENT_KINDS, connectClient, eraOf, type AnyClientKind, type MatrixClient } from './matrix/clients.ts';
 import { REQUIREMENTS } from './matrix/requirements.ts';
 
 const UPSTREAMS = ['legacy-http', 'legacy-sse', 'legacy-stdio', 'modern-http', 'modern-stdio'] as const;
@@ -26,6 +26,7 @@ beforeAll(async () => {
     // All offer the same URIs on the aggregate endpoint; each user sees the one server that is theirs.
     users: Object.fromEntries(UPSTREAMS.map((id) => [id, [id]])),
     yaml: [
+      'endpoints: { legacySse: true }',
       'servers:',
       `  legacy-http: { url: "${legacy.url}", ${allow.replace('anyone: true', 'group: legacy-http')} }`,
       `  legacy-sse: { url: "${sse.url}", ${allow.replace('anyone: true', 'group: legacy-sse')} }`,
@@ -42,7 +43,7 @@ afterAll(async () => {
 });
 
 for (const upstream of UPSTREAMS) {
-  for (const kind of CLIENT_KINDS) {
+  for (const kind of ALL_CLIENT_KINDS) {
     describe(`${kind} client to ${upstream} server`, () => {
       describeEndpoint(upstream, kind, false);
       describeEndpoint(upstream, kind, true);
@@ -50,7 +51,7 @@ for (const upstream of UPSTREAMS) {
   }
 }
 
-function describeEndpoint(upstream: string, kind: ClientKind, aggregate: boolean): void {
+function describeEndpoint(upstream: string, kind: AnyClientKind, aggregate: boolean): void {
   const path = aggregate ? '/mcp' : `/servers/${upstream}/mcp`;
   describe(path, () => {
     let client: MatrixClient;

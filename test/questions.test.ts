@@ -2,7 +2,6 @@
 
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
@@ -14,7 +13,7 @@ import { startChildServer, scriptPath, type ChildServer } from './harness/child.
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
 import { bearer, modern, send, type HttpAnswer } from './harness/http.ts';
 import { until } from './harness/until.ts';
-import { CLIENT_KINDS, type ClientKind } from './matrix/clients.ts';
+import { ALL_CLIENT_KINDS, transportV1, type AnyClientKind } from './matrix/clients.ts';
 
 const UPSTREAMS = ['http', 'stdio', 'legacy-http', 'legacy-sse', 'legacy-stdio'] as const;
 
@@ -36,6 +35,7 @@ beforeAll(async () => {
       '@approval("group:nobody") permit (principal in Group::"careful", action, resource);',
     ].join('\n'),
     yaml: [
+      'endpoints: { legacySse: true }',
       'servers:',
       `  http: { url: "${upstream.url}" }`,
       `  stdio: { ${shared('asking-server.ts')} }`,
@@ -68,7 +68,7 @@ type Asked = {
   close(): Promise<void>;
 };
 type Who = {
-  readonly kind: ClientKind;
+  readonly kind: AnyClientKind;
   readonly url: string;
   readonly who?: string;
   readonly person?: Person;
@@ -84,14 +84,14 @@ async function connect({ kind, url, who = 'alice', person, modes = { form: {}, u
   const capabilities = person === undefined ? {} : { elicitation: modes, sampling: {}, roots: {} };
   const info = { name: 'asked', version: '1' };
   const ask = ({ message }: { message: string }): Reply => person?.(message) ?? { action: 'cancel' };
-  if (kind === 'sdk-v1') {
+  if (kind === 'sdk-v1' || kind === 'sdk-v1-sse') {
     const client = new ClientV1(info, { capabilities });
     if (person !== undefined) {
       client.setRequestHandler(ElicitRequestSchema, ({ params }) => ask(params));
       client.setRequestHandler(CreateMessageRequestSchema, () => MODEL);
       client.setRequestHandler(ListRootsRequestSchema, () => FOLDERS);
     }
-    await client.connect(new TransportV1(new URL(url), { requestInit }));
+    await client.connect(transportV1(kind, url, { requestInit }));
     return askedBy(client as unknown as ClientV2);
   }
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
@@ -129,7 +129,7 @@ async function as<T>(who: Whoever, act: (client: Asked) => Promise<T>): Promise<
   }
 }
 
-describe.each(CLIENT_KINDS)('a client of %s', (kind) => {
+describe.each(ALL_CLIENT_KINDS)('a client of %s', (kind) => {
   describe.each(UPSTREAMS)('and a server over %s', (server) => {
     const path = `/servers/${server}/mcp`;
 
@@ -177,7 +177,7 @@ describe.each(CLIENT_KINDS)('a client of %s', (kind) => {
   });
 });
 
-describe.each(CLIENT_KINDS)('a client of %s and a server that asks in the middle of a call', (kind) => {
+describe.each(ALL_CLIENT_KINDS)('a client of %s and a server that asks in the middle of a call', (kind) => {
   describe.each(['legacy-http', 'legacy-stdio'])('over %s', (server) => {
     const path = `/servers/${server}/mcp`;
 

@@ -2,14 +2,21 @@
 
 import { Client as ClientV2, StreamableHTTPClientTransport as TransportV2 } from '@modelcontextprotocol/client';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport as SseTransportV1 } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 
 export type ClientKind = 'sdk-v1' | 'sdk-v2-legacy' | 'sdk-v2-modern';
 
+/** With the transport of 2024-11-05, where the gateway has it switched on (`endpoints.legacySse`). */
+export type AnyClientKind = ClientKind | 'sdk-v1-sse';
+
 export const CLIENT_KINDS: readonly ClientKind[] = ['sdk-v1', 'sdk-v2-legacy', 'sdk-v2-modern'];
 
-export const eraOf = (kind: ClientKind): 'legacy' | 'modern' => (kind === 'sdk-v2-modern' ? 'modern' : 'legacy');
+export const ALL_CLIENT_KINDS: readonly AnyClientKind[] = [...CLIENT_KINDS, 'sdk-v1-sse'];
+
+export const eraOf = (kind: AnyClientKind): 'legacy' | 'modern' => (kind === 'sdk-v2-modern' ? 'modern' : 'legacy');
 
 /** What the two SDKs' clients have in common, as far as the requirements use it. */
 export type Logged = { readonly level: string; readonly data?: unknown };
@@ -34,18 +41,26 @@ export type MatrixClient = { readonly logged: Logged[] } & Pick<
 
 const INFO = { name: 'matrix-client', version: '1.0.0' };
 
+type Over = { readonly requestInit: RequestInit; readonly fetch?: typeof globalThis.fetch };
+
+/** `url` is that of the endpoint for newer clients. */
+export const transportV1 = (kind: AnyClientKind, url: string, over: Over): Transport =>
+  kind === 'sdk-v1-sse'
+    ? new SseTransportV1(new URL(url.replace(/\/mcp$/u, '/sse')), over)
+    : new TransportV1(new URL(url), over);
+
 export async function connectClient(
-  kind: ClientKind,
+  kind: AnyClientKind,
   url: string,
   key: string,
   fetch: typeof globalThis.fetch = globalThis.fetch,
 ): Promise<MatrixClient> {
   const logged: Logged[] = [];
   const over = { fetch, requestInit: { headers: { Authorization: `Bearer ${key}` } } };
-  if (kind === 'sdk-v1') {
+  if (kind === 'sdk-v1' || kind === 'sdk-v1-sse') {
     const client = new ClientV1(INFO);
     client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params));
-    await client.connect(new TransportV1(new URL(url), over));
+    await client.connect(transportV1(kind, url, over));
     const callTool: MatrixClient['callTool'] = (params, options) =>
       client.callTool(params, undefined, options) as ReturnType<MatrixClient['callTool']>;
     // The shapes the requirements read are the same; the two SDKs' declarations are not assignable to one another.

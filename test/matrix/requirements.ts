@@ -5,12 +5,12 @@
 
 import { expect } from 'vitest';
 
-import type { ClientKind, MatrixClient } from './clients.ts';
+import type { AnyClientKind, MatrixClient } from './clients.ts';
 import * as offer from './offer.ts';
 
 export type Cell = {
   readonly client: MatrixClient;
-  readonly kind: ClientKind;
+  readonly kind: AnyClientKind;
   readonly clientEra: 'legacy' | 'modern';
   /** The aggregate endpoint's name for a tool or prompt of the upstream. */
   readonly name: (upstreamName: string) => string;

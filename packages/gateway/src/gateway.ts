@@ -268,6 +268,7 @@ async function composeGateway(
     authorizationServers: config.identity.issuers.map(({ issuer }) => issuer),
     requiredScopes: config.identity.scopes.required,
     audience: config.identity.audience,
+    legacySse: config.endpoints.legacySse,
     ...(certificates.tls === undefined ? {} : { tls: certificates.tls }),
     limits: {
       ...config.requests,

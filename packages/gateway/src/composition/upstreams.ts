@@ -84,7 +84,7 @@ function poolLimits({ pool, connectTimeoutMs }: ServerConfig): PoolLimits {
 
 function connectorTo(server: ServerConfig, { config, env, egress, logger, instruments }: UpstreamParts): Connector {
   const { transport } = server;
-  const common = { codecs: { clientCodecFor, legacyHandshake }, clock: systemClock, logger };
+  const common = { codecs: { clientCodecFor, legacyHandshake }, clock: systemClock, logger, instruments };
   const { maxBufferedResultBytes } = config.requests;
   if (transport.kind === 'http') {
     const limits = { ...DEFAULT_HTTP_LIMITS, maxBufferedBytes: maxBufferedResultBytes };
@@ -109,7 +109,6 @@ function connectorTo(server: ServerConfig, { config, env, egress, logger, instru
     ownEnvironment: env,
     client: SALLYPORT,
     limits,
-    instruments,
   });
 }
 

@@ -24,7 +24,7 @@ export type Config = {
   readonly servers: readonly ServerConfig[];
   /** Entries of `servers` that cannot be used. They are shown, never started. */
   readonly disabledServers: readonly DisabledServer[];
-  readonly endpoints: { readonly aggregate: { readonly readOnly: boolean } };
+  readonly endpoints: { readonly aggregate: { readonly readOnly: boolean }; readonly legacySse: boolean };
   readonly policies: readonly PolicySource[];
   readonly limits: readonly LimitConfig[];
   readonly approvals: ApprovalsConfig;

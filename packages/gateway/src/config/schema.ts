@@ -108,9 +108,18 @@ function fileSchema<S extends z.ZodType>(server: S) {
             })
             .prefault({})
             .describe('Of /mcp.'),
+          legacySse: z
+            .boolean()
+            .default(false)
+            .describe(
+              'Whether clients of 2024-11-05 are served as well, over HTTP+SSE at /sse and /servers/{id}/sse. Off: every ' +
+                'such session is an open connection that one replica alone can serve.',
+            ),
         })
         .prefault({})
-        .describe('Ceilings of endpoints. That of /servers/{id}/mcp is the `readOnly` of the server.'),
+        .describe(
+          'Ceilings of endpoints, and more ways to them. The ceiling of /servers/{id}/mcp is the `readOnly` of the server.',
+        ),
       policies: z
         .array(filePath)
         .default([])

@@ -19,7 +19,7 @@ import type { InboundHeaders } from './inbound-headers.ts';
 import { bearerToken } from './inbound-headers.ts';
 import type { EntrypointParts } from './parts.ts';
 import { lingeringEnd } from './request-body.ts';
-import type { Route } from './route.ts';
+import type { EndpointRoute, Route } from './route.ts';
 import { certificatesOf } from './tls.ts';
 import { writeAnswer } from './write-answer.ts';
 
@@ -40,7 +40,7 @@ export type Arrival = {
 };
 
 /** A request for an MCP endpoint. */
-export type EndpointArrival = Arrival & { readonly route: Extract<Route, { kind: 'mcp' }> };
+export type EndpointArrival = Arrival & { readonly route: EndpointRoute };
 
 export const isForEndpoint = (arrival: Arrival): arrival is EndpointArrival => arrival.route?.kind === 'mcp';
 
@@ -167,6 +167,7 @@ function scopesOf({ data }: Failure): readonly string[] {
 /** RFC 9110 section 15.5.6. Streams and session ends exist only for legacy sessions, which the request did not name. */
 function allowHeader(arrival: Arrival): readonly string[] {
   const { method } = arrival.request;
+  if (arrival.route?.kind === 'sse') return ['Allow', arrival.route.place === 'stream' ? 'GET' : 'POST'];
   if (isForUs(arrival)) return ['Allow', method === 'POST' ? 'GET, HEAD' : 'POST'];
   return ['Allow', method === 'GET' || method === 'DELETE' ? 'POST' : 'GET, POST, DELETE, OPTIONS'];
 }

@@ -85,7 +85,7 @@ async function askOne(
   const timer = setTimeout(() => waiting.end('late'), forMs);
   const gone = (): void => waiting.end('gone');
   const stopped = (): void => waiting.end('draining');
-  arrival.response.once('close', gone);
+  const stopListening = reply.whenGone(gone);
   exchange.signal.addEventListener('abort', stopped, { once: true });
   try {
     if (arrival.parts.isDraining()) stopped();
@@ -96,7 +96,7 @@ async function askOne(
     return result === undefined ? err('error') : ok(result);
   } finally {
     clearTimeout(timer);
-    arrival.response.off('close', gone);
+    stopListening();
     exchange.signal.removeEventListener('abort', stopped);
   }
 }

@@ -6,7 +6,7 @@ import type { ClientChannel, Notice } from '../model/outcome.ts';
 import type { RequestMeta } from '../model/request.ts';
 import type { Exchange } from '../pipeline/pipeline.ts';
 import type { NoticeContext, ServerCodec } from '../protocol/codec.ts';
-import type { Reply } from './reply.ts';
+import type { CallReply } from './reply.ts';
 
 const NO_META: RequestMeta = { vendor: {} };
 
@@ -16,7 +16,7 @@ export class CallExchange implements Exchange, ClientChannel {
   timeoutMs: number;
   readonly wantsProgress: boolean;
   readonly logLevel?: LogLevel;
-  readonly #reply: Reply | undefined;
+  readonly #reply: CallReply | undefined;
   readonly #codec: ServerCodec;
   readonly #meta: RequestMeta;
   #controller: AbortController | undefined;
@@ -25,7 +25,7 @@ export class CallExchange implements Exchange, ClientChannel {
   #progress = Number.NEGATIVE_INFINITY;
 
   /** Without a reply (a notification, a session's end) notices go nowhere. */
-  constructor(timeoutMs: number, codec: ServerCodec, reply?: Reply, meta: RequestMeta = NO_META) {
+  constructor(timeoutMs: number, codec: ServerCodec, reply?: CallReply, meta: RequestMeta = NO_META) {
     this.timeoutMs = timeoutMs;
     this.#codec = codec;
     this.#reply = reply;

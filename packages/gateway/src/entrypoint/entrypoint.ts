@@ -42,6 +42,8 @@ import { receiveSessionEnd, receiveSessionStream } from './receive-session.ts';
 import { createResourceMetadata } from './resource-metadata.ts';
 import { RunningCalls } from './running-calls.ts';
 import { createSessionIds } from './session-ids.ts';
+import { isForSse, receiveSse } from './sse/receive-sse.ts';
+import { createSseConversations } from './sse/sse-conversation.ts';
 import { createStreamSlots } from './stream-slots.ts';
 import type { TlsMaterial, TlsOptions } from './tls.ts';
 
@@ -66,6 +68,8 @@ export type EntrypointOptions = {
   readonly audience: 'endpoint' | 'gateway';
   /** Without it the listener speaks plain HTTP. */
   readonly tls?: TlsOptions;
+  /** Clients of 2024-11-05 are served too, over HTTP+SSE. */
+  readonly legacySse?: boolean;
   /** Where people can log in with a browser. Undefined: nowhere, and the pages say so. */
   readonly login?: BrowserLogin | undefined;
   readonly limits?: Partial<EntrypointLimits>;
@@ -131,6 +135,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     isDraining: () => closing !== undefined,
     browser: createBrowser(options),
     streamSlots: createStreamSlots(limits),
+    sseConversations: options.legacySse === true ? createSseConversations(options) : undefined,
     openCalls: new Set(),
     runningCalls: new RunningCalls(),
     openStreams: new Set(),
@@ -230,6 +235,7 @@ async function dispatch(arrival: Arrival, requests: number): Promise<void> {
   if (parts.isDraining()) return refuse(arrival, failure('draining', { retryAfterMs: 1_000 }));
   if (requests > parts.limits.maxConcurrent) return refuse(arrival, failure('overloaded', { retryAfterMs: 1_000 }));
   if (isForUs(arrival)) return arrival.route.kind === 'api' ? receiveApi(arrival) : receivePage(arrival);
+  if (isForSse(arrival)) return receiveSse(arrival);
   if (!isForEndpoint(arrival)) return refuse(arrival, failure('not-found'));
   return request.method === 'POST' ? receivePost(arrival) : receiveBodiless(arrival);
 }

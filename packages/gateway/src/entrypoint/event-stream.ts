@@ -28,13 +28,18 @@ export class EventStream {
   readonly #response: ServerResponse;
   readonly #limits: StreamLimits;
   readonly #timer: NodeJS.Timeout;
+  readonly #type: string;
   #piping = false;
   #draining: Promise<void> | undefined;
   #waiting: string[] = [];
   #waitingBytes = 0;
 
-  /** Sends the headers, and a first comment so that they leave at once. `extra` alternates names and values. */
-  constructor(response: ServerResponse, extra: readonly string[], limits: StreamLimits) {
+  /**
+   * Sends the headers, and a first comment so that they leave at once. `extra` alternates names and values. `type` is
+   * written with each event: without it they are messages all the same, but not every client knows.
+   */
+  constructor(response: ServerResponse, extra: readonly string[], limits: StreamLimits, type?: string) {
+    this.#type = type === undefined ? '' : `event: ${type}\n`;
     this.#response = response;
     this.#limits = limits;
     response.writeHead(200, [...HEADERS, ...extra]);
@@ -58,20 +63,22 @@ export class EventStream {
       this.#waitingBytes += text.length;
       return undefined;
     }
-    return response.write(sseText(text)) ? undefined : this.#drained();
+    return response.write(this.#type + sseText(text)) ? undefined : this.#drained();
   }
 
   /** Writes one message, whole, with back-pressure. Notices that come meanwhile follow it. */
   async message(message: EncodedMessage): Promise<void> {
     const response = this.#response;
     this.#piping = true;
-    await pipe(response, encodeSseEvent(message), this.#limits.writeTimeoutMs);
+    const event = encodeSseEvent(message);
+    const named = this.#type === '' ? event : { ...event, chunks: [this.#type, ...event.chunks] };
+    await pipe(response, named, this.#limits.writeTimeoutMs);
     this.#piping = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
     if (response.destroyed) return;
-    for (const text of waiting) response.write(sseText(text));
+    for (const text of waiting) response.write(this.#type + sseText(text));
   }
 
   end(): void {

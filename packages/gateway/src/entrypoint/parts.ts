@@ -19,6 +19,7 @@ import type { QuestionIds } from './question-ids.ts';
 import type { ResourceMetadata } from './resource-metadata.ts';
 import type { RunningCalls } from './running-calls.ts';
 import type { SessionIds } from './session-ids.ts';
+import type { SseConversations } from './sse/sse-conversation.ts';
 import type { StreamSlots } from './stream-slots.ts';
 
 export type EntrypointParts = {
@@ -45,6 +46,8 @@ export type EntrypointParts = {
   readonly digestArguments: (args: JsonObject) => string;
   readonly isDraining: () => boolean;
   readonly streamSlots: StreamSlots;
+  /** Undefined where HTTP+SSE is switched off. */
+  readonly sseConversations: SseConversations | undefined;
   /** What runs, so that it can be cancelled when the time to drain is over. Bounded by `maxConcurrent` and `maxBatch`. */
   readonly openCalls: Set<CallExchange>;
   /** Those of legacy clients, which cancel by name. */

@@ -4,7 +4,7 @@ import { failure } from '../model/failure.ts';
 import type { Classified } from '../protocol/classify.ts';
 import { checkSessionRequest } from '../protocol/classify.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
-import type { EncodedAnswer } from '../protocol/codec.ts';
+import type { Decoded, EncodedAnswer } from '../protocol/codec.ts';
 import type { RpcMessage } from '../protocol/json-rpc.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { refuse, respondEmpty } from './arrival.ts';
@@ -55,7 +55,7 @@ export async function openSession(arrival: EndpointArrival, classified: InSessio
   return undefined;
 }
 
-function noteUse({ parts }: EndpointArrival, { nonce, revision, expiresAtMs }: Session): void {
+export function noteUse({ parts }: EndpointArrival, { nonce, revision, expiresAtMs }: Session): void {
   const startedAtMs = expiresAtMs - parts.limits.sessionLifetimeMs;
   parts.instruments.sessionUsed({ id: nonce, startedAtMs, revision });
 }
@@ -82,6 +82,15 @@ async function receiveMessage(within: Within, message: RpcMessage): Promise<void
     const { answer, headers, withheld } = await runCall({ ...within, decoded, seals, reply });
     return withheld ? withhold(arrival, reply, answer) : reply.finish(answer, headers);
   }
+  return receiveSilent(within, decoded);
+}
+
+/** What is answered by a status alone. */
+export async function receiveSilent(
+  within: Within,
+  decoded: Extract<Decoded, { kind: 'notification' | 'response' }>,
+): Promise<void> {
+  const { arrival, codec } = within;
   const handled = await runSilently(within, silentOperation(decoded));
   if (await answerFailure(arrival, codec, handled)) return;
   const fault = takeSilently(within, decoded);

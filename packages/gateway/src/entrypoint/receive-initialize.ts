@@ -10,7 +10,7 @@ import { replyTo } from './receive-modern.ts';
 import type { Speaker } from './run-call.ts';
 import { runCall, sealsFor } from './run-call.ts';
 
-const TOO_MUCH_SAID =
+export const TOO_MUCH_SAID =
   'clientInfo and capabilities are too large for a session id. Send shorter ones: together at most about 1,000 bytes.';
 
 export async function receiveInitialize(arrival: EndpointArrival, message: RpcRequest): Promise<void> {

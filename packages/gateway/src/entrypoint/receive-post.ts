@@ -6,8 +6,10 @@ import { failure } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
 import { classify, eraOfHeaders } from '../protocol/classify.ts';
 import { parseJson } from '../protocol/json-text.ts';
-import type { EndpointArrival } from './arrival.ts';
+import type { Json } from '../model/json.ts';
+import type { EndpointArrival, RefusedAs } from './arrival.ts';
 import { refuse } from './arrival.ts';
+import type { InboundHeaders } from './inbound-headers.ts';
 import { acceptsJsonAndStream, isJsonContentType } from './inbound-headers.ts';
 import { receiveModern } from './receive-modern.ts';
 import { readBody } from './request-body.ts';
@@ -15,29 +17,16 @@ import { receiveInSession } from './receive-in-session.ts';
 import { receiveInitialize } from './receive-initialize.ts';
 
 export async function receivePost(arrival: EndpointArrival): Promise<void> {
-  const { headers, mcp, parts, request } = arrival;
+  const { mcp, parts } = arrival;
   const { limits } = parts;
   const asRefused = { era: eraOfHeaders(mcp), id: null };
   const unusable = headerFault(arrival);
   if (unusable !== undefined) return refuse(arrival, unusable, asRefused);
 
-  const body = await readBody(request, {
-    maxBytes: limits.maxBodyBytes,
-    timeoutMs: limits.bodyTimeoutMs,
-    contentLength: headers.contentLength,
-  });
-  if (!body.ok) {
-    if (body.error === 'cancelled') return;
-    const message = body.error === 'body-too-large' ? tooLarge(limits.maxBodyBytes) : undefined;
-    return refuse(arrival, failure(body.error, message), { ...asRefused, unread: true });
-  }
-  // Node would put U+FFFD for what is no UTF-8, and policy would then judge another text than was sent.
-  if (!isUtf8(body.value)) return refuse(arrival, failure('parse-error', NOT_UTF8), asRefused);
-  const parsed = parseJson(body.value.toString('utf8'), { maxDepth: limits.maxDepth });
-  if (!parsed.ok) return refuse(arrival, parsed.error, asRefused);
-
+  const read = await readJson(arrival, asRefused);
+  if (read === undefined) return;
   const limit = { maxBatchMessages: limits.maxBatch };
-  const classified = classify({ httpMethod: 'POST', headers: mcp, body: parsed.value }, limit);
+  const classified = classify({ httpMethod: 'POST', headers: mcp, body: read.value }, limit);
   switch (classified.kind) {
     case 'modern':
       return receiveModern(arrival, classified);
@@ -53,6 +42,30 @@ export async function receivePost(arrival: EndpointArrival): Promise<void> {
   }
 }
 
+/** The body, once. Undefined when it was refused, and answered, or its sender is gone. */
+export async function readJson(arrival: EndpointArrival, asRefused: RefusedAs): Promise<{ value: Json } | undefined> {
+  const { headers, parts, request } = arrival;
+  const { limits } = parts;
+  const refuseAs = async (of: Failure, as: RefusedAs = asRefused): Promise<undefined> => {
+    await refuse(arrival, of, as);
+    return undefined;
+  };
+  const body = await readBody(request, {
+    maxBytes: limits.maxBodyBytes,
+    timeoutMs: limits.bodyTimeoutMs,
+    contentLength: headers.contentLength,
+  });
+  if (!body.ok) {
+    if (body.error === 'cancelled') return undefined;
+    const message = body.error === 'body-too-large' ? tooLarge(limits.maxBodyBytes) : undefined;
+    return refuseAs(failure(body.error, message), { ...asRefused, unread: true });
+  }
+  // Node would put U+FFFD for what is no UTF-8, and policy would then judge another text than was sent.
+  if (!isUtf8(body.value)) return refuseAs(failure('parse-error', NOT_UTF8));
+  const parsed = parseJson(body.value.toString('utf8'), { maxDepth: limits.maxDepth });
+  return parsed.ok ? { value: parsed.value } : refuseAs(parsed.error);
+}
+
 const NOT_UTF8 = { message: 'The body is not valid UTF-8.' };
 
 const tooLarge = (maxBytes: number): { message: string } => ({
@@ -60,11 +73,18 @@ const tooLarge = (maxBytes: number): { message: string } => ({
 });
 
 function headerFault({ headers }: EndpointArrival): Failure | undefined {
+  const ofBody = bodyFault(headers);
+  if (ofBody !== undefined) return ofBody;
+  return acceptsJsonAndStream(headers.accept) ? undefined : failure('not-acceptable');
+}
+
+/** What the headers say against reading the body. */
+export function bodyFault(headers: InboundHeaders): Failure | undefined {
   if (!isJsonContentType(headers.contentType)) return failure('unsupported-media-type');
   if (headers.contentEncoding !== undefined && headers.contentEncoding.toLowerCase() !== 'identity') {
     return failure('unsupported-media-type', {
       message: 'Compressed bodies are not accepted. Send the JSON as it is.',
     });
   }
-  return acceptsJsonAndStream(headers.accept) ? undefined : failure('not-acceptable');
+  return undefined;
 }

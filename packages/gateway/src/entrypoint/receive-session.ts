@@ -54,7 +54,11 @@ const STREAM_ONLY = { message: 'Accept must list text/event-stream.' };
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** A stream outlives neither its session nor the credentials that opened it. */
-function lifetimeMs(nowMs: number, session: Session, { credential, workload }: Principal): number {
+export function lifetimeMs(
+  nowMs: number,
+  session: Pick<Session, 'expiresAtMs'>,
+  { credential, workload }: Principal,
+): number {
   const forever = Number.POSITIVE_INFINITY;
   const ofCaller = Math.min(credential.expiresAtMs ?? forever, workload?.expiresAtMs ?? forever);
   const untilMs = Math.min(session.expiresAtMs, ofCaller);

@@ -49,6 +49,13 @@ export class Reply {
     return !this.#response.destroyed;
   }
 
+  /** Tells when nobody is there any more to answer what was asked. The returned function ends the telling. */
+  whenGone(tell: () => void): () => void {
+    const response = this.#response;
+    response.once('close', tell);
+    return () => response.off('close', tell);
+  }
+
   /** Writes the answer and ends the response. Resolves when it was written or nobody is there to read it. */
   async finish(answer: EncodedAnswer, extraHeaders: readonly string[] = []): Promise<void> {
     clearTimeout(this.#quietTimer);
@@ -87,3 +94,6 @@ export class Reply {
     return this.#stream;
   }
 }
+
+/** What a call needs of where it is answered: its own response, or the stream of an HTTP+SSE session. */
+export type CallReply = Pick<Reply, 'notice' | 'ask' | 'whenGone'>;

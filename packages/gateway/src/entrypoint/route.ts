@@ -6,8 +6,12 @@
 import { PROTECTED_RESOURCE_PATH } from '../authn/challenge.ts';
 import type { Endpoint } from '../model/target.ts';
 
+export type EndpointRoute = { readonly kind: 'mcp'; readonly path: string; readonly endpoint: Endpoint };
+
 export type Route =
-  | { readonly kind: 'mcp'; readonly path: string; readonly endpoint: Endpoint }
+  | EndpointRoute
+  /** An endpoint as clients of 2024-11-05 reach it (HTTP+SSE): a stream, and where messages for it are posted. */
+  | { readonly kind: 'sse'; readonly place: 'stream' | 'messages'; readonly of: EndpointRoute }
   /** Metadata of the resource at `path` (RFC 9728); `path` is empty for the root. */
   | { readonly kind: 'metadata'; readonly path: string }
   /** The gateway's own API, for programs. */
@@ -34,7 +38,7 @@ export type PagePlace =
   | { readonly name: 'approval'; readonly id: string };
 
 const AGGREGATE_PATH = '/mcp';
-const AGGREGATE: Route = { kind: 'mcp', path: AGGREGATE_PATH, endpoint: { kind: 'aggregate' } };
+const AGGREGATE: EndpointRoute = { kind: 'mcp', path: AGGREGATE_PATH, endpoint: { kind: 'aggregate' } };
 const APPROVAL_PATH = /^(?<place>\/approvals|\/api\/v1\/approvals)\/(?<id>[A-Za-z0-9_-]{1,64})(?<rest>\/decision)?$/;
 const AUDIT_REQUEST_PATH = /^\/api\/v1\/audit\/records\/(?<id>[A-Za-z0-9_-]{1,64})(?<rest>\/bodies)?$/;
 const reading = (of: ReadingPlace): Route => ({ kind: 'api', place: { name: 'reading', of } });
@@ -65,7 +69,7 @@ export function routeOf(requestTarget: string): Route | undefined {
     const known = resource === '' || endpointAt(resource) !== undefined;
     return known ? { kind: 'metadata', path: resource } : undefined;
   }
-  return endpointAt(path) ?? OWN_PLACES.get(path) ?? approvalAt(path) ?? auditRequestAt(path);
+  return endpointAt(path) ?? sseAt(path) ?? OWN_PLACES.get(path) ?? approvalAt(path) ?? auditRequestAt(path);
 }
 
 function auditRequestAt(path: string): Route | undefined {
@@ -81,7 +85,19 @@ function approvalAt(path: string): Route | undefined {
   return { kind: 'api', place: { name: rest === undefined ? 'approval' : 'decision', id } };
 }
 
-function endpointAt(path: string): Route | undefined {
+const SSE_PATH = /^(?<base>|\/servers\/[a-z0-9-]{1,64})\/sse(?<rest>\/messages)?$/;
+
+function sseAt(path: string): Route | undefined {
+  const { base, rest } = SSE_PATH.exec(path)?.groups ?? {};
+  const of = base === undefined ? undefined : endpointAt(`${base}${AGGREGATE_PATH}`);
+  return of && { kind: 'sse', place: rest === undefined ? 'stream' : 'messages', of };
+}
+
+/** Where messages of an HTTP+SSE session of this endpoint are posted. */
+export const messagesPathOf = ({ path }: EndpointRoute): string =>
+  `${path.slice(0, -AGGREGATE_PATH.length)}/sse/messages`;
+
+function endpointAt(path: string): EndpointRoute | undefined {
   if (path === AGGREGATE_PATH) return AGGREGATE;
   const server = SERVER_PATH.exec(path)?.[1];
   return server === undefined ? undefined : { kind: 'mcp', path, endpoint: { kind: 'server', server } };

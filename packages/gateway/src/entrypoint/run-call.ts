@@ -13,7 +13,7 @@ import { ArrivalWire } from './arrival-wire.ts';
 import { askClient } from './ask-client.ts';
 import { CallExchange } from './call-exchange.ts';
 import { atLevel, keepLogLevel } from './log-levels.ts';
-import type { Reply } from './reply.ts';
+import type { CallReply } from './reply.ts';
 import { RequestSeals } from './request-seals.ts';
 import type { Session } from './session-ids.ts';
 
@@ -43,7 +43,7 @@ export type Within = {
 export type RunCall = Within & {
   readonly decoded: DecodedRequest;
   readonly seals: RequestSeals;
-  readonly reply: Reply;
+  readonly reply: CallReply;
 };
 
 export type Answered = {

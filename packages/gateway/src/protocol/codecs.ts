@@ -24,6 +24,9 @@ const CLIENTS: Readonly<Record<Revision, ClientCodec>> = {
 /** We as the server of a client of this revision. */
 export const serverCodecFor = (revision: Revision): ServerCodec => SERVERS[revision];
 
+/** We as the server of a client of 2024-11-05, whose requests are those of 2025-03-26. */
+export const oldestServerCodec: ServerCodec = createServerCodec('2024-11-05');
+
 /** We as the client of an upstream of this revision. */
 export const clientCodecFor = (revision: Revision): ClientCodec => CLIENTS[revision];
 

@@ -6,6 +6,7 @@ import type { Result } from '../model/result.ts';
 /** What a sealed value is for. Part of the associated data: a cursor never opens as a session. */
 export type SealPurpose =
   | 'session'
+  | 'sse-session'
   | 'cursor'
   | 'request-state'
   | 'task'

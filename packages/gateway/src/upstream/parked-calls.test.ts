@@ -54,7 +54,13 @@ async function connectorOf(transport: string, journal: string): Promise<Connecto
   const egress = createEgress({ connectionsPerOrigin: CALLS + 64 });
   cleanups.push(() => egress.close());
   const codecs = { clientCodecFor, legacyHandshake };
-  const common = { egress, codecs, clock: systemClock, logger: collectLog() };
+  const common = {
+    egress,
+    codecs,
+    clock: systemClock,
+    logger: collectLog(),
+    instruments: { logDropped: () => undefined },
+  };
   return createHttpConnector({ ...common, url: new URL(server.url), limits: DEFAULT_HTTP_LIMITS });
 }
 

@@ -1,9 +1,8 @@
-/** We as the server of a client that speaks 2025-03-26, 2025-06-18 or 2025-11-25. */
+/** We as the server of a client that speaks 2024-11-05 (over HTTP+SSE alone), 2025-03-26, 2025-06-18 or 2025-11-25. */
 
 import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { Discovery, ListPage, Outcome, Raw, UpstreamMessage } from '../../model/outcome.ts';
-import type { LegacyRevision } from '../../model/revision.ts';
 import { answer, isAboutApproval, notCarried, textAnswer, toolErrorResult, valueAnswer } from '../answers.ts';
 import type { EncodeContext, EncodedAnswer, ServerCodec } from '../codec.ts';
 import { LIST_MEMBERS } from '../core-methods.ts';
@@ -11,13 +10,13 @@ import { SALLYPORT } from '../identity.ts';
 import { encodeNotice } from '../notices.ts';
 import { offeredCapabilities } from '../offered.ts';
 import { collectResult, parseWhole, withId } from '../splice.ts';
-import { entryText, needsProjection, projectResult } from './projection.ts';
+import { entryText, needsProjection, projectResult, type SpokenRevision } from './projection.ts';
 import { decode } from './requests.ts';
 import { encodeFailure } from './wire-failures.ts';
 
 type Answer = EncodedAnswer | Promise<EncodedAnswer>;
 
-function encodeComplete(result: Raw, revision: LegacyRevision, context: EncodeContext): Answer {
+function encodeComplete(result: Raw, revision: SpokenRevision, context: EncodeContext): Answer {
   if (result.kind === 'value') return valueAnswer(context.id, result.value);
   const { message } = result;
   if (!needsProjection(message, revision, context)) return answer(withId(message, context.id));
@@ -28,7 +27,7 @@ function encodeComplete(result: Raw, revision: LegacyRevision, context: EncodeCo
 
 async function encodeCollected(
   message: UpstreamMessage,
-  revision: LegacyRevision,
+  revision: SpokenRevision,
   context: EncodeContext,
 ): Promise<EncodedAnswer> {
   const collected = await collectResult(message, context.maxProjectedBytes);
@@ -37,14 +36,14 @@ async function encodeCollected(
     : encodeFailure(collected.error, context);
 }
 
-function encodeListed(page: ListPage, revision: LegacyRevision, context: EncodeContext): EncodedAnswer {
+function encodeListed(page: ListPage, revision: SpokenRevision, context: EncodeContext): EncodedAnswer {
   const entries = page.entries.map((entry) => entryText(entry, revision, context.aggregate)).join(',');
   const next = page.next === undefined ? '' : `,"nextCursor":${JSON.stringify(context.seals.cursor.seal(page.next))}`;
   return textAnswer(context.id, `{"${LIST_MEMBERS[page.of]}":[${entries}]${next}}`);
 }
 
 /** `InitializeResult`: discovery in the words of a handshake. */
-function initializeResult(discovery: Discovery, revision: LegacyRevision): JsonObject {
+function initializeResult(discovery: Discovery, revision: SpokenRevision): JsonObject {
   const { serverInfo, instructions } = discovery;
   const named = typeof serverInfo.name === 'string' && typeof serverInfo.version === 'string';
   return {
@@ -56,14 +55,14 @@ function initializeResult(discovery: Discovery, revision: LegacyRevision): JsonO
 }
 
 /** Earlier revisions had clients show JSON-RPC errors for bad arguments; models see results only since 2025-11-25. */
-function encodeFailed(failure: Failure, revision: LegacyRevision, context: EncodeContext): EncodedAnswer {
+function encodeFailed(failure: Failure, revision: SpokenRevision, context: EncodeContext): EncodedAnswer {
   const isForModel = isAboutApproval(failure) || (failure.code === 'invalid-arguments' && revision === '2025-11-25');
   return isForModel && context.operation?.kind === 'call-tool'
     ? valueAnswer(context.id, toolErrorResult(failure))
     : encodeFailure(failure, context);
 }
 
-export function createServerCodec(revision: LegacyRevision): ServerCodec {
+export function createServerCodec(revision: SpokenRevision): ServerCodec {
   const encode = (outcome: Outcome, context: EncodeContext): Answer => {
     switch (outcome.kind) {
       case 'complete':
@@ -79,5 +78,6 @@ export function createServerCodec(revision: LegacyRevision): ServerCodec {
         return encodeFailed(outcome.failure, revision, context);
     }
   };
-  return { era: 'legacy', revision, decode, encode, encodeFailure, encodeNotice };
+  const known = revision === '2024-11-05' ? '2025-03-26' : revision;
+  return { era: 'legacy', revision: known, decode, encode, encodeFailure, encodeNotice };
 }

@@ -5,6 +5,7 @@ import { failureMessage, Refusal } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { Era } from '../../model/revision.ts';
 import type { Server } from '../../model/target.ts';
+import type { Instruments } from '../../telemetry/instruments.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Clock } from '../clock.ts';
 import type { Connector, Upstream } from '../connector.ts';
@@ -40,6 +41,7 @@ export type HttpConnectorOptions = {
   readonly limits: HttpLimits;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly instruments: Pick<Instruments, 'logDropped'>;
   /** Which transport, where the operator knows. Undefined: found out. */
   readonly only?: 'streamable-http' | 'sse';
 };
@@ -75,7 +77,8 @@ export function createHttpConnector(options: HttpConnectorOptions): Connector {
   };
 
   const overSse = async (opening: Opening): Promise<Upstream> => {
-    const upstream = await openSse({ ...opening, openTimeoutMs: opening.probeTimeoutMs, habit, logger });
+    const logDropped = (): void => options.instruments.logDropped(opening.server.id);
+    const upstream = await openSse({ ...opening, openTimeoutMs: opening.probeTimeoutMs, habit, logger, logDropped });
     note(opening.server, 'sse');
     return upstream;
   };

@@ -25,6 +25,8 @@ export type OpenSseParts = {
   readonly habit: AskingHabit;
   readonly signal: AbortSignal;
   readonly logger: Logger;
+  /** A log message that could have been anybody's. */
+  readonly logDropped: () => void;
 };
 
 /** A handshake has no caller behind it. */
@@ -60,6 +62,7 @@ export async function openSse(parts: OpenSseParts): Promise<Upstream> {
       habit,
       clock,
       maxLineBytes: maxBufferedBytes,
+      logDropped: parts.logDropped,
     });
   } catch (error) {
     void session.close();

@@ -142,7 +142,7 @@ export class PostBox implements MessageOutlet {
     }
     const cancel = this.#options.clock.after(timeoutMs, () => posted.giveUp());
     this.#open.set(posted, posted);
-    void posted.answered.then(() => {
+    void posted.answered.finally(() => {
       cancel();
       this.#open.delete(posted);
     });

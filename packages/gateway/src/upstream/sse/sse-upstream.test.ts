@@ -34,6 +34,7 @@ function connectorTo(url: URL, { only, clock = systemClock, ...limits }: Chosen 
     limits: { ...DEFAULT_HTTP_LIMITS, probeTimeoutMs: 300, ...limits },
     clock,
     logger: collectLog(),
+    instruments: { logDropped: () => undefined },
     ...(only === undefined ? {} : { only }),
   });
 }

@@ -29,6 +29,7 @@ export function connectorTo(cleanups: Cleanups, url: URL, limits: Partial<HttpLi
     limits: { ...DEFAULT_HTTP_LIMITS, ...limits },
     clock: systemClock,
     logger: collectLog(),
+    instruments: { logDropped: () => undefined },
   });
 }
 
