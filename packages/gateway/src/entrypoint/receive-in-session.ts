@@ -4,7 +4,7 @@ import { failure } from '../model/failure.ts';
 import type { Classified } from '../protocol/classify.ts';
 import { checkSessionRequest } from '../protocol/classify.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
-import type { Decoded, EncodedAnswer } from '../protocol/codec.ts';
+import type { Decoded, EncodedAnswer, ServerCodec } from '../protocol/codec.ts';
 import type { RpcMessage } from '../protocol/json-rpc.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { refuse, respondEmpty } from './arrival.ts';
@@ -25,14 +25,19 @@ export async function receiveInSession(arrival: EndpointArrival, classified: Ses
   const session = await openSession(arrival, classified);
   if (session === undefined) return;
   const codec = serverCodecFor(session.revision);
-  const known = arrival.parts.sessions.logLevel(session.nonce);
-  const logLevel = known instanceof Promise ? await known : known;
-  const spoken = { arrival, codec, session, speaker: speakerOf(session) };
-  const within: Within = logLevel === undefined ? spoken : { ...spoken, logLevel };
+  const within = await withinSession(arrival, session, codec);
   if (classified.batch) return receiveBatch(within, classified.messages);
   const [message] = classified.messages;
   if (message === undefined) throw new Error('A session message was classified without a message.');
   return receiveMessage(within, message);
+}
+
+/** Who speaks, and what its client said of the whole session. */
+export async function withinSession(arrival: EndpointArrival, session: Session, codec: ServerCodec): Promise<Within> {
+  const known = arrival.parts.sessions.logLevel(session.nonce);
+  const logLevel = known instanceof Promise ? await known : known;
+  const within = { arrival, codec, session, speaker: speakerOf(session) };
+  return logLevel === undefined ? within : { ...within, logLevel };
 }
 
 /** The session that the request names. When it has none, the request is answered and undefined returned. */
