@@ -40,7 +40,7 @@ let gateway: TestGateway;
 beforeAll(async () => {
   upstream = await startChildServer('fixtures/legacy-asking-server.ts', 'http', path.join(folder, 'http'));
   const yaml = ['questions: { maxParkedPerPrincipal: 3, maxRounds: 4 }', ...servers(upstream.url)].join('\n');
-  gateway = await startTestGateway({ users: USERS, policies: POLICIES, yaml });
+  gateway = await startTestGateway({ users: USERS, policies: POLICIES, yaml: `resumption: { away: 100ms }\n${yaml}` });
 });
 
 afterAll(async () => {

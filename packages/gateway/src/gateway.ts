@@ -275,6 +275,7 @@ async function composeGateway(
       stateLifetimeMs: Math.max(config.approvals.lifetimeMs, config.questions.answerMs),
       answerTimeoutMs: config.approvals.answerMs,
     },
+    resumption: config.resumption,
     logger,
     instruments,
     note,

@@ -64,6 +64,15 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
       index: compileIndex(file.audit.index),
       sinks: compileSinks(file.audit.sinks, (value) => locate(value, directory)),
     },
+    resumption: {
+      keepMs: file.resumption.keep,
+      awayMs: file.resumption.away,
+      retryMs: file.resumption.retry,
+      maxBytesPerStream: file.resumption.maxStreamBytes,
+      maxBytesPerPrincipal: file.resumption.maxPrincipalBytes,
+      maxBytes: file.resumption.maxBytes,
+      maxStreams: file.resumption.maxStreams,
+    },
     questions: {
       answerMs: file.questions.answer,
       maxParked: file.questions.maxParked,

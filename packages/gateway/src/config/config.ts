@@ -29,6 +29,7 @@ export type Config = {
   readonly limits: readonly LimitConfig[];
   readonly approvals: ApprovalsConfig;
   readonly questions: QuestionsConfig;
+  readonly resumption: ResumptionConfig;
   readonly audit: AuditConfig;
   /** Undefined when nothing is sent to a collector. */
   readonly telemetry: TelemetryConfig | undefined;
@@ -142,6 +143,17 @@ export type TelemetryConfig = {
 };
 
 /** Calls of servers before 2026-07-28 that wait for a person. */
+/** What is kept for legacy clients that lose their connection. */
+export type ResumptionConfig = {
+  readonly keepMs: number;
+  readonly awayMs: number;
+  readonly retryMs: number;
+  readonly maxBytesPerStream: number;
+  readonly maxBytesPerPrincipal: number;
+  readonly maxBytes: number;
+  readonly maxStreams: number;
+};
+
 export type QuestionsConfig = {
   readonly answerMs: number;
   readonly maxParked: number;

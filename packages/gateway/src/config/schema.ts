@@ -9,6 +9,7 @@ import { approvalsSchema } from './approvals-schema.ts';
 import { auditSchema } from './audit-schema.ts';
 import { identitySchema } from './identity-schema.ts';
 import { questionsSchema } from './questions-schema.ts';
+import { resumptionSchema } from './resumption-schema.ts';
 import { redactionSchema } from './redaction-schema.ts';
 import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
@@ -126,6 +127,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .describe('Cedar files, or folders of them. Everything is denied by default, and forbid wins.'),
       approvals: approvalsSchema,
       questions: questionsSchema,
+      resumption: resumptionSchema,
       limits: z.array(limit).default([]).describe('How often, and how many at a time.'),
       loopBreaker: z
         .union([z.literal('off'), rate])

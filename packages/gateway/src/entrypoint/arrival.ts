@@ -72,7 +72,7 @@ export function refuse(arrival: Arrival, failure: Failure, as: RefusedAs = NOTHI
     outcome: failure.code,
     address: addressOf(arrival),
     path: pathOf(arrival),
-    ...(failure.message === undefined ? {} : { reason: failure.message }),
+    ...reasonOf(failure),
   };
   if (FAILURES[failure.code].fault === 'caller') logger.info(fields, 'refused at the door');
   else logger.warn(fields, 'refused at the door');
@@ -100,6 +100,11 @@ export const sourceOf = (arrival: Arrival): Required<Pick<EventSource, 'address'
   address: addressOf(arrival),
   requestId: arrival.id,
 });
+
+const reasonOf = ({ reason, message }: Failure): { readonly reason?: string } => {
+  const why = reason ?? message;
+  return why === undefined ? {} : { reason: why };
+};
 
 const LONGEST_LOGGED_PATH = 200;
 

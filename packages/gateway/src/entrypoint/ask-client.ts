@@ -85,11 +85,12 @@ async function askOne(
   const timer = setTimeout(() => waiting.end('late'), forMs);
   const gone = (): void => waiting.end('gone');
   const stopped = (): void => waiting.end('draining');
-  const stopListening = reply.whenGone(gone);
+  let stopListening = (): void => undefined;
   exchange.signal.addEventListener('abort', stopped, { once: true });
   try {
     if (arrival.parts.isDraining()) stopped();
     if (!(await reply.ask(questionText(id, request, speaker.revision)))) gone();
+    stopListening = reply.whenGone(gone);
     const answer = await waiting.reply;
     if (answer.kind !== 'answered') return err(answer.kind);
     const result = resultOf(answer.message);

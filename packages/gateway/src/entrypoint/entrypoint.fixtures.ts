@@ -259,10 +259,7 @@ export async function openSession(
 
 /** The JSON of each event of a stream's text. */
 export const eventsOf = (stream: string): unknown[] =>
-  stream
-    .split('\n\n')
-    .filter((event) => event.startsWith('data: '))
-    .map((event): unknown => JSON.parse(event.slice('data: '.length)));
+  [...stream.matchAll(/^data: (.+)$/gmu)].map(([, data]): unknown => JSON.parse(data ?? ''));
 
 /** A promise, and the function that keeps it. */
 export function promised<T = void>(): { readonly promise: Promise<T>; readonly keep: (value: T) => void } {

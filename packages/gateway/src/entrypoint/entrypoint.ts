@@ -44,6 +44,8 @@ import { RunningCalls } from './running-calls.ts';
 import { createSessionIds } from './session-ids.ts';
 import { isForSse, receiveSse } from './sse/receive-sse.ts';
 import { createSseConversations } from './sse/sse-conversation.ts';
+import { DEFAULT_RESUMPTION, StreamLogs } from './stream-logs.ts';
+import type { ResumptionLimits } from './stream-logs.ts';
 import { createStreamSlots } from './stream-slots.ts';
 import type { TlsMaterial, TlsOptions } from './tls.ts';
 
@@ -73,6 +75,8 @@ export type EntrypointOptions = {
   /** Where people can log in with a browser. Undefined: nowhere, and the pages say so. */
   readonly login?: BrowserLogin | undefined;
   readonly limits?: Partial<EntrypointLimits>;
+  /** What is kept for legacy clients that lose their connection. */
+  readonly resumption?: Partial<ResumptionLimits>;
   readonly logger: Logger;
   readonly instruments: Instruments;
   /** For the record: sessions, log-ins, and refusals that the pipeline never sees. */
@@ -96,6 +100,9 @@ export type EntrypointCounts = {
   readonly streams: number;
   /** That legacy clients were asked and have not answered. */
   readonly openQuestions: number;
+  /** Streams that legacy clients may come back to, and what is kept of them. */
+  readonly keptStreams: number;
+  readonly keptBytes: number;
 };
 
 export type Entrypoint = {
@@ -136,6 +143,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     browser: createBrowser(options),
     streamSlots: createStreamSlots(limits),
     sseConversations: options.legacySse === true ? createSseConversations(options) : undefined,
+    streamLogs: new StreamLogs({ ...options, limits: { ...DEFAULT_RESUMPTION, ...options.resumption } }),
     openCalls: new Set(),
     runningCalls: new RunningCalls(),
     openStreams: new Set(),
@@ -196,10 +204,15 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
       requests: requests.count,
       streams: parts.openStreams.size,
       openQuestions: parts.openQuestions.size,
+      keptStreams: parts.streamLogs.size,
+      keptBytes: parts.streamLogs.bytes,
     }),
     close(graceMs) {
       if (closing === undefined) {
-        closing = drain(server, parts, requests, graceMs).then(() => parts.followedSessions.close());
+        closing = drain(server, parts, requests, graceMs).then(() => {
+          parts.followedSessions.close();
+          parts.streamLogs.close();
+        });
       } else requests.shorten?.(graceMs);
       return closing;
     },

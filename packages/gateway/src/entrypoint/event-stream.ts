@@ -6,7 +6,7 @@
 import type { ServerResponse } from 'node:http';
 
 import type { EncodedMessage } from '../protocol/codec.ts';
-import { encodeSseEvent, sseText } from '../protocol/sse-encode.ts';
+import { encodeSseEvent, ssePriming, sseText } from '../protocol/sse-encode.ts';
 import type { EntrypointLimits } from './limits.ts';
 import { pipe, whenDrained } from './response-body.ts';
 
@@ -31,7 +31,7 @@ export class EventStream {
   readonly #type: string;
   #piping = false;
   #draining: Promise<void> | undefined;
-  #waiting: string[] = [];
+  #waiting: { readonly text: string; readonly id: string | undefined }[] = [];
   #waitingBytes = 0;
 
   /**
@@ -53,24 +53,24 @@ export class EventStream {
    * Writes one message that can be spared when the client is far behind: beyond the bound it is dropped. Returns a
    * promise when the socket is full; who waits for it loses nothing.
    */
-  notice(text: string): Promise<void> | undefined {
+  notice(text: string, id?: string): Promise<void> | undefined {
     const response = this.#response;
     if (response.destroyed || response.writableEnded) return undefined;
     const pending = response.writableLength + this.#waitingBytes;
     if (pending > this.#limits.maxPendingNoticeBytes) return this.#drained();
     if (this.#piping) {
-      this.#waiting.push(text);
+      this.#waiting.push({ text, id });
       this.#waitingBytes += text.length;
       return undefined;
     }
-    return response.write(this.#type + sseText(text)) ? undefined : this.#drained();
+    return response.write(this.#type + sseText(text, id)) ? undefined : this.#drained();
   }
 
   /** Writes one message, whole, with back-pressure. Notices that come meanwhile follow it. */
-  async message(message: EncodedMessage): Promise<void> {
+  async message(message: EncodedMessage, id?: string): Promise<void> {
     const response = this.#response;
     this.#piping = true;
-    const event = encodeSseEvent(message);
+    const event = encodeSseEvent(message, id);
     const named = this.#type === '' ? event : { ...event, chunks: [this.#type, ...event.chunks] };
     await pipe(response, named, this.#limits.writeTimeoutMs);
     this.#piping = false;
@@ -78,7 +78,17 @@ export class EventStream {
     this.#waiting = [];
     this.#waitingBytes = 0;
     if (response.destroyed) return;
-    for (const text of waiting) response.write(this.#type + sseText(text));
+    for (const { text, id: noticeId } of waiting) response.write(this.#type + sseText(text, noticeId));
+  }
+
+  /** Says where its client stands, before anything else. */
+  prime(id: string, retryMs: number): void {
+    this.#response.write(ssePriming(id, retryMs));
+  }
+
+  /** What was kept for a client that comes back: bounded where it was kept, so it is written at once. */
+  kept(data: string | Uint8Array, id: string): void {
+    for (const chunk of encodeSseEvent({ chunks: [data] }, id).chunks) this.#response.write(chunk);
   }
 
   end(): void {

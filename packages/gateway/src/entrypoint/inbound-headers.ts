@@ -15,6 +15,8 @@ export type InboundHeaders = {
   readonly contentLength: number | undefined;
   /** Several lines are one list (RFC 9110 section 5.3). */
   readonly accept: string | undefined;
+  /** Of a legacy client that comes back to a stream. */
+  readonly lastEventId: string | undefined;
   /** Of a CORS preflight. */
   readonly requestedHeaders: string | undefined;
   /** The first header, in lower case, that came twice though it may not. */
@@ -31,6 +33,7 @@ const SINGLE: ReadonlyMap<string, TextHeader> = new Map<string, TextHeader>([
   ['authorization', 'authorization'],
   ['content-type', 'contentType'],
   ['content-encoding', 'contentEncoding'],
+  ['last-event-id', 'lastEventId'],
   ['access-control-request-headers', 'requestedHeaders'],
 ]);
 
@@ -44,6 +47,7 @@ export function readHeaders(raw: readonly string[]): InboundHeaders {
     contentType: undefined,
     contentEncoding: undefined,
     contentLength: undefined,
+    lastEventId: undefined,
     accept: undefined,
     requestedHeaders: undefined,
     repeated: undefined,

@@ -49,8 +49,12 @@ const asking =
     return answers === undefined ? question(requests) : value({ answers: answers.responses });
   };
 
-async function started(answering: Answering, limits: NonNullable<Parameters<typeof start>[1]>['limits'] = {}) {
-  running = await start(answering, { limits });
+async function started(
+  answering: Answering,
+  limits: NonNullable<Parameters<typeof start>[1]>['limits'] = {},
+  resumption: NonNullable<Parameters<typeof start>[1]>['resumption'] = {},
+) {
+  running = await start(answering, { limits, resumption });
   return running;
 }
 
@@ -72,7 +76,7 @@ async function call(port: number, headers: Record<string, string | undefined>): 
   response.setEncoding('utf8').on('data', (chunk: string) => {
     buffered += chunk;
     for (let end = buffered.indexOf('\n\n'); end >= 0; end = buffered.indexOf('\n\n')) {
-      const data = /^data: (.*)$/mu.exec(buffered.slice(0, end))?.[1];
+      const data = /^data: (.+)$/mu.exec(buffered.slice(0, end))?.[1];
       buffered = buffered.slice(end + 2);
       if (data === undefined) continue;
       const parsed: unknown = JSON.parse(data);
@@ -231,8 +235,8 @@ describe('a question to a legacy client', () => {
     expect(turns).toBeLessThan(30);
   });
 
-  test('goes with the connection that it stands on, and gives its place back', async () => {
-    const { port, seen } = await started(asking(FORM), { maxOpenQuestions: 1 });
+  test('goes with a client that does not come back, and gives its place back', async () => {
+    const { port, seen } = await started(asking(FORM), { maxOpenQuestions: 1 }, { awayMs: 50 });
     const headers = await session(port);
     const talk = await call(port, headers);
     await talk.asked();

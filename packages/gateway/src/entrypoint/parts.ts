@@ -20,6 +20,7 @@ import type { ResourceMetadata } from './resource-metadata.ts';
 import type { RunningCalls } from './running-calls.ts';
 import type { SessionIds } from './session-ids.ts';
 import type { SseConversations } from './sse/sse-conversation.ts';
+import type { StreamLogs } from './stream-logs.ts';
 import type { StreamSlots } from './stream-slots.ts';
 
 export type EntrypointParts = {
@@ -48,6 +49,8 @@ export type EntrypointParts = {
   readonly streamSlots: StreamSlots;
   /** Undefined where HTTP+SSE is switched off. */
   readonly sseConversations: SseConversations | undefined;
+  /** What legacy clients may come back to. */
+  readonly streamLogs: StreamLogs;
   /** What runs, so that it can be cancelled when the time to drain is over. Bounded by `maxConcurrent` and `maxBatch`. */
   readonly openCalls: Set<CallExchange>;
   /** Those of legacy clients, which cancel by name. */

@@ -10,6 +10,7 @@ import type { EndpointArrival } from './arrival.ts';
 import { refuse, respondEmpty } from './arrival.ts';
 import { receiveBatch } from './receive-batch.ts';
 import { replyTo } from './receive-modern.ts';
+import { openResumable } from './receive-resumption.ts';
 import type { Reply } from './reply.ts';
 import { discard } from './response-body.ts';
 import type { Speaker, Within } from './run-call.ts';
@@ -83,8 +84,14 @@ async function receiveMessage(within: Within, message: RpcMessage): Promise<void
   const decoded = codec.decode(message, { seals });
   if (decoded.kind === 'refused') return refuse(arrival, decoded.failure, { era: 'legacy', id: decoded.id });
   if (decoded.kind === 'request') {
-    const reply = replyTo(arrival);
-    const { answer, headers, withheld } = await runCall({ ...within, decoded, seals, reply });
+    const reply = replyTo(arrival, { resumable: () => openResumable(within, decoded.id) });
+    const { answer, headers, withheld } = await runCall({ ...within, decoded, seals, reply }).catch(
+      (error: unknown) => {
+        // What is kept for a client that comes back ends, too.
+        reply.finishStream();
+        throw error;
+      },
+    );
     return withheld ? withhold(arrival, reply, answer) : reply.finish(answer, headers);
   }
   return receiveSilent(within, decoded);

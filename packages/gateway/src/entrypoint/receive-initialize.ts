@@ -23,7 +23,7 @@ export async function receiveInitialize(arrival: EndpointArrival, message: RpcRe
   const { info, capabilities = {} } = decoded.client;
   const described: Speaker = { era: 'legacy', revision, capabilities, sealedFor: [] };
   const speaker = info === undefined ? described : { ...described, info };
-  const reply = replyTo(arrival, false);
+  const reply = replyTo(arrival, { mayStream: false });
   const codec = serverCodecFor(revision);
   const { answer, headers, handled } = await runCall({ arrival, codec, decoded, speaker, seals, reply });
   if (handled.outcome.kind === 'failed' || handled.principal === undefined) return reply.finish(answer, headers);

@@ -6,6 +6,7 @@ import { serverCodecFor } from '../protocol/codecs.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { commonHeaders, refuse, respondEmpty } from './arrival.ts';
 import { Reply } from './reply.ts';
+import type { ResumableStream } from './resumable-stream.ts';
 import type { Speaker } from './run-call.ts';
 import { answerFailure, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
 
@@ -35,7 +36,9 @@ export async function receiveModern(arrival: EndpointArrival, { revision, messag
   }
 }
 
-export function replyTo(arrival: EndpointArrival, mayStream = true): Reply {
+export type ReplyTo = { readonly mayStream?: boolean; readonly resumable?: () => ResumableStream | undefined };
+
+export function replyTo(arrival: EndpointArrival, { mayStream = true, resumable }: ReplyTo = {}): Reply {
   const { limits, instruments } = arrival.parts;
   return new Reply(arrival.response, {
     mayStream,
@@ -45,6 +48,7 @@ export function replyTo(arrival: EndpointArrival, mayStream = true): Reply {
       instruments.streamOpened();
       arrival.response.once('close', () => instruments.streamClosed());
     },
+    ...(resumable === undefined ? {} : { resumable }),
   });
 }
 

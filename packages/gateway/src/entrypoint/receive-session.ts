@@ -9,6 +9,7 @@ import { commonHeaders, refuse, respondEmpty, sourceOf } from './arrival.ts';
 import { EventStream } from './event-stream.ts';
 import { acceptsStream } from './inbound-headers.ts';
 import { openSession, speakerOf } from './receive-in-session.ts';
+import { resumeStream } from './receive-resumption.ts';
 import { answerFailure, runSilently } from './run-call.ts';
 import type { Session } from './session-ids.ts';
 
@@ -26,6 +27,7 @@ export async function receiveSessionEnd(arrival: EndpointArrival, classified: Se
   if (!ended) return refuse(arrival, failure('overloaded'));
   arrival.parts.instruments.sessionEnded(session.nonce);
   arrival.parts.openQuestions.endSession(session.nonce);
+  arrival.parts.streamLogs.endSession(session.nonce);
   const { principal } = handled;
   if (principal !== undefined) {
     const { nonce, expiresAtMs } = session;
@@ -45,9 +47,13 @@ export async function receiveSessionStream(arrival: EndpointArrival, classified:
   const handled = await runSilently({ arrival, codec, speaker: speakerOf(session) }, { kind: 'listen', filter: {} });
   if (await answerFailure(arrival, codec, handled)) return;
   if (handled.principal === undefined || arrival.response.destroyed) return;
+  const forMs = lifetimeMs(arrival.parts.now(), session, handled.principal);
+  if (arrival.headers.lastEventId !== undefined) {
+    return resumeStream(arrival, { principal: handled.principal.key, session: session.nonce }, forMs);
+  }
   const giveBack = arrival.parts.streamSlots.take(handled.principal.key);
   if (giveBack === undefined) return refuse(arrival, failure('too-many-streams'));
-  keepOpen(arrival, lifetimeMs(arrival.parts.now(), session, handled.principal), giveBack);
+  keepOpen(arrival, forMs, giveBack);
 }
 
 const STREAM_ONLY = { message: 'Accept must list text/event-stream.' };

@@ -8,6 +8,7 @@ import type { ServerResponse } from 'node:http';
 import type { EncodedAnswer, EncodedMessage } from '../protocol/codec.ts';
 import { EventStream } from './event-stream.ts';
 import type { EntrypointLimits } from './limits.ts';
+import { ResumableStream } from './resumable-stream.ts';
 import { discard } from './response-body.ts';
 import { writeAnswer } from './write-answer.ts';
 
@@ -18,13 +19,15 @@ export type ReplyOptions = {
   readonly headers: () => readonly string[];
   readonly limits: EntrypointLimits;
   readonly onStreamOpened: () => void;
+  /** For a client that may come back to the stream; undefined when there is no room for it. */
+  readonly resumable?: () => ResumableStream | undefined;
 };
 
 export class Reply {
   readonly #response: ServerResponse;
   readonly #options: ReplyOptions;
   readonly #quietTimer: NodeJS.Timeout | undefined;
-  #stream: EventStream | undefined;
+  #stream: EventStream | ResumableStream | undefined;
 
   constructor(response: ServerResponse, options: ReplyOptions) {
     this.#response = response;
@@ -43,23 +46,23 @@ export class Reply {
 
   /** Sends a request of ours to the client, which is never dropped. False when there is nobody to hear it. */
   async ask(text: string): Promise<boolean> {
-    const stream = this.#response.destroyed ? undefined : this.#open();
+    const stream = this.#isGone ? undefined : this.#open();
     if (stream === undefined) return false;
     await stream.message({ chunks: [text] });
-    return !this.#response.destroyed;
+    return !this.#isGone;
   }
 
-  /** Tells when nobody is there any more to answer what was asked. The returned function ends the telling. */
+  /** Tells when the client has left and will not be back to answer what was asked. The returned function ends the telling. */
   whenGone(tell: () => void): () => void {
-    const response = this.#response;
-    response.once('close', tell);
-    return () => response.off('close', tell);
+    if (this.#stream instanceof ResumableStream) return this.#stream.onAway(tell);
+    this.#response.once('close', tell);
+    return () => void this.#response.off('close', tell);
   }
 
   /** Writes the answer and ends the response. Resolves when it was written or nobody is there to read it. */
   async finish(answer: EncodedAnswer, extraHeaders: readonly string[] = []): Promise<void> {
     clearTimeout(this.#quietTimer);
-    if (this.#response.destroyed) return discard(answer.body);
+    if (this.#isGone) return discard(answer.body);
     if (this.#stream === undefined) {
       return writeAnswer(this.#response, answer, {
         headers: [...this.#options.headers(), ...extraHeaders],
@@ -72,7 +75,7 @@ export class Reply {
 
   /** One of several messages of a batch on an open stream; `finishStream` ends it. */
   message(message: EncodedMessage): Promise<void> {
-    if (this.#stream === undefined || this.#response.destroyed) return discard(message);
+    if (this.#stream === undefined || this.#isGone) return discard(message);
     return this.#stream.message(message);
   }
 
@@ -85,11 +88,19 @@ export class Reply {
     clearTimeout(this.#quietTimer);
   }
 
-  #open(): EventStream | undefined {
+  /** Nobody hears it, now or later. */
+  get #isGone(): boolean {
+    return this.#response.destroyed && !(this.#stream instanceof ResumableStream);
+  }
+
+  #open(): EventStream | ResumableStream | undefined {
     if (this.#stream !== undefined) return this.#stream;
     if (!this.#options.mayStream || this.#response.destroyed || this.#response.headersSent) return undefined;
     clearTimeout(this.#quietTimer);
-    this.#stream = new EventStream(this.#response, this.#options.headers(), this.#options.limits);
+    const stream = new EventStream(this.#response, this.#options.headers(), this.#options.limits);
+    const resumable = this.#options.resumable?.();
+    resumable?.attach(stream, this.#response, 0);
+    this.#stream = resumable ?? stream;
     this.#options.onStreamOpened();
     return this.#stream;
   }

@@ -25,12 +25,19 @@ async function* restOnOneLine(rest: AsyncIterable<Uint8Array>): AsyncGenerator<U
   yield new TextEncoder().encode(END);
 }
 
-/** The event of a message that is text already. */
-export const sseText = (json: string): string => `${START}${json.replaceAll(/[\r\n]/g, ' ')}${END}`;
+const idLine = (id: string | undefined): string => (id === undefined ? '' : `id: ${id}\n`);
+
+/** The event of a message that is text already. `id` names it for a client that comes back. */
+export const sseText = (json: string, id?: string): string =>
+  `${idLine(id)}${START}${json.replaceAll(/[\r\n]/g, ' ')}${END}`;
+
+/** The first event of a stream that can be resumed: nothing but where the client stands, and how long to wait (MCP 2025-11-25). */
+export const ssePriming = (id: string, retryMs: number): string => `${idLine(id)}retry: ${retryMs}\ndata: ${END}`;
 
 /** The event of a message in pieces. Its chunks and `rest` are written in order, as those of the message itself would be. */
-export function encodeSseEvent(message: EncodedMessage): EncodedMessage {
+export function encodeSseEvent(message: EncodedMessage, id?: string): EncodedMessage {
+  const start = `${idLine(id)}${START}`;
   const chunks = message.chunks.map(pieceOnOneLine);
-  if (message.rest !== undefined) return { chunks: [START, ...chunks], rest: restOnOneLine(message.rest) };
-  return { chunks: [START, ...chunks, END] };
+  if (message.rest !== undefined) return { chunks: [start, ...chunks], rest: restOnOneLine(message.rest) };
+  return { chunks: [start, ...chunks, END] };
 }
