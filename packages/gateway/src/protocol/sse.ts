@@ -29,6 +29,8 @@ export type SseOptions = {
 
 export interface SseDecoder {
   push(chunk: Uint8Array): void;
+  /** Where the stream stands: of the last event that was whole, with data or without. */
+  readonly lastId: string | undefined;
   /** The stream is over. True when it broke off inside an event, which is then lost (9.2.6: it is not dispatched). */
   finish(): boolean;
 }
@@ -72,11 +74,13 @@ export function createSseDecoder(sink: SseSink, options: SseOptions = {}): SseDe
   let field: number[] = [];
   let type = '';
   let id: string | undefined;
+  let lastId: string | undefined;
   let dataLines = 0;
   let dataBytes = 0;
 
   const dispatch = (): void => {
     if (dataBytes > 0) sink.end({ type: type === '' ? DEFAULT_TYPE : type, id });
+    lastId = id;
     type = '';
     dataLines = 0;
     dataBytes = 0;
@@ -175,7 +179,13 @@ export function createSseDecoder(sink: SseSink, options: SseOptions = {}): SseDe
     }
   };
 
-  return { push, finish: () => dataBytes > 0 || state === 'data' };
+  return {
+    push,
+    get lastId() {
+      return lastId;
+    },
+    finish: () => dataBytes > 0 || state === 'data',
+  };
 }
 
 /** Finds the next line end at or after an index. Each kind of end is searched for once between two of its finds. */

@@ -8,7 +8,7 @@ import type { Failure } from '../../model/failure.ts';
 type Sent = Failure['sent'];
 
 /** Statuses by which proxies and servers say "not now". The request may have been worked on before they did. */
-const NOT_NOW = new Set([429, 502, 503, 504]);
+export const NOT_NOW: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
 

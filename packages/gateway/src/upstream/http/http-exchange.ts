@@ -22,9 +22,11 @@ import {
   GIVEN_UP,
   invalid,
   mediaType,
+  NOT_NOW,
   tooLarge,
   withoutMessage,
 } from './exchange-failures.ts';
+import type { StreamResumption } from './stream-resumption.ts';
 import { StreamedRest } from './streamed-rest.ts';
 
 export type Answer = Extract<UpstreamAnswer, { kind: 'response' | 'error' }>;
@@ -50,6 +52,8 @@ export type ExchangeOptions = {
   /** A result is handed on only when it has arrived whole. */
   readonly whole: boolean;
   readonly clock: Clock;
+  /** Where a stream that was lost before its answer can be gone on with. */
+  readonly resumption?: StreamResumption | undefined;
 };
 
 /** What an unwanted body may cost before the connection is given up instead of kept alive. */
@@ -67,7 +71,7 @@ export class HttpExchange implements ExchangeHandler {
   readonly #options: ExchangeOptions;
   readonly #listener: ExchangeListener;
   #controller: ExchangeController | undefined;
-  #mode: 'waiting' | 'json' | 'events' | 'dropped' = 'waiting';
+  #mode: 'waiting' | 'json' | 'events' | 'resuming' | 'dropped' = 'waiting';
   #settled = false;
   #givenUp: Error | undefined;
   /** The first piece of a message: nearly always all of it. */
@@ -94,6 +98,7 @@ export class HttpExchange implements ExchangeHandler {
     this.#settled = true;
     this.#givenUp = reason;
     this.#mode = 'dropped';
+    this.#options.resumption?.stop();
     this.#rest?.fail(reason);
     this.#controller?.abort(reason);
   }
@@ -106,6 +111,7 @@ export class HttpExchange implements ExchangeHandler {
 
   onResponseStart(_controller: ExchangeController, status: number, headers: ResponseHeaders): void {
     if (status < 200 || this.#settled) return;
+    if (this.#mode === 'resuming') return this.#onRest(status, headers);
     this.status = status;
     this.headers = headers;
     const isOk = status < 300;
@@ -136,6 +142,7 @@ export class HttpExchange implements ExchangeHandler {
 
   onResponseEnd(): void {
     this.#cancelLinger?.();
+    if (this.#goesOn()) return;
     if (this.#mode === 'json') this.#endMessage();
     else if (this.#mode === 'events' && this.#events?.finish() === true) this.#breakOff(endedEarly());
     if (!this.#settled) this.#fail(endedEarly());
@@ -143,7 +150,32 @@ export class HttpExchange implements ExchangeHandler {
 
   onResponseError(_controller: ExchangeController, error: Error): void {
     this.#cancelLinger?.();
+    if (this.#givenUp === undefined && this.#goesOn()) return;
     this.#breakOff(connectionFailure(error, this.sent));
+  }
+
+  /** The stream ended before the answer, or could not be gone on with yet: it is asked for once more. */
+  #goesOn(): boolean {
+    const { resumption } = this.#options;
+    const isOpen = this.#mode === 'events' || this.#mode === 'resuming';
+    // Of a result that is handed on already, the rest cannot be told from its beginning.
+    if (resumption === undefined || !isOpen || this.#settled || this.#rest !== undefined) return false;
+    if (!resumption.goOn(this.#events?.lastId, this)) return false;
+    this.#mode = 'resuming';
+    this.#events = undefined;
+    this.#controller = undefined;
+    this.#resetMessage();
+    return true;
+  }
+
+  /** The answer to that. The status that counts stays that of the request itself. */
+  #onRest(status: number, headers: ResponseHeaders): void {
+    if (status === 200 && mediaType(headers) === 'text/event-stream') {
+      this.#mode = 'events';
+      this.#events = this.#createEvents();
+    } else if (!NOT_NOW.has(status)) {
+      this.#failAndEnd(endedEarly());
+    }
   }
 
   /** No more will come: told to the listener, or to the reader of a rest if the answer was handed on before. */
@@ -173,6 +205,10 @@ export class HttpExchange implements ExchangeHandler {
         if (this.#mode !== 'events') return;
         if (type === 'message') this.#endMessage();
         else this.#resetMessage();
+      },
+      retry: (delayMs) => {
+        const { resumption } = this.#options;
+        if (resumption !== undefined) resumption.retryMs = delayMs;
       },
     });
   }

@@ -5,9 +5,11 @@ import type { ClientCodec, JsonRpcId, UpstreamError } from '../../protocol/codec
 import type { JsonObject } from '../../model/json.ts';
 import type { Discovery } from '../../model/outcome.ts';
 import type { LogVerbosity } from '../log-verbosity.ts';
+import { request } from './http-endpoint.ts';
 import type { HttpEndpoint } from './http-endpoint.ts';
 import type { ServerRequest } from './http-exchange.ts';
 import { httpVerbosity } from './set-level.ts';
+import type { AskForRest } from './stream-resumption.ts';
 import { createSideMessages } from './side-messages.ts';
 
 /** The error behind a status, where the body held one. */
@@ -35,6 +37,8 @@ export interface HttpSession {
   respond(text: string): Promise<boolean>;
   /** Of a legacy server that logs. A modern one hears the level with each request. */
   readonly verbosity?: LogVerbosity | undefined;
+  /** Of a legacy server: asks for the rest of a stream that was lost. A modern one has no such thing: its request is lost. */
+  readonly askForRest?: AskForRest;
   /** Ends what the server keeps for us. Settles when it has answered, or not in time. */
   end(): Promise<void>;
 }
@@ -119,6 +123,10 @@ export function legacySession(parts: LegacySessionParts): LegacySession {
       if (id !== undefined) await side.delete();
     },
     tell: (text) => side.post(text),
+    askForRest(lastEventId, handler) {
+      const own = [...headers, ...revision, 'last-event-id', lastEventId];
+      request(endpoint, { method: 'GET', headers: endpoint.headers.concat(own) }, handler);
+    },
   };
 }
 

@@ -16,6 +16,7 @@ import { post } from './http-endpoint.ts';
 import { HttpExchange } from './http-exchange.ts';
 import type { Answer, ExchangeListener, ServerNotification, ServerRequest } from './http-exchange.ts';
 import type { HttpSession, StatusError } from './http-session.ts';
+import { StreamResumption } from './stream-resumption.ts';
 
 const ALIVE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } };
 const DISCOVER: Operation = { kind: 'discover' };
@@ -134,7 +135,9 @@ class PendingCall implements ExchangeListener, AskingHost {
     this.#operation = call.intent.permit.operation;
     const { clock, maxBufferedBytes } = session.endpoint;
     const whole = this.#operation.kind === 'discover';
-    this.#exchange = new HttpExchange({ era: session.codec.era, clock, maxBufferedBytes, whole }, this);
+    const { askForRest } = session;
+    const resumption = askForRest === undefined ? undefined : new StreamResumption(clock, askForRest);
+    this.#exchange = new HttpExchange({ era: session.codec.era, clock, maxBufferedBytes, whole, resumption }, this);
     this.#abort = () => this.#leave();
   }
 
