@@ -189,7 +189,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
   },
   {
     title: 'two calls at once each get their own progress',
-    cites: 'basic/utilities/progress, progress tokens',
+    cites: 'basic/utilities/progress',
     async check({ client, name }) {
       const counted = await Promise.all(
         ['first', 'second'].map(async () => {

@@ -182,6 +182,12 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     });
   });
 
+  async function close(graceMs: number): Promise<void> {
+    await drain(server, parts, requests, graceMs);
+    parts.followedSessions.close();
+    parts.streamLogs.close();
+  }
+
   return {
     async listen(address) {
       const bound = await listen(server, address);
@@ -209,10 +215,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     }),
     close(graceMs) {
       if (closing === undefined) {
-        closing = drain(server, parts, requests, graceMs).then(() => {
-          parts.followedSessions.close();
-          parts.streamLogs.close();
-        });
+        closing = close(graceMs);
       } else requests.shorten?.(graceMs);
       return closing;
     },
