@@ -137,7 +137,7 @@ describe.each(ALL_CLIENT_KINDS)('a client of %s', (kind) => {
       expect(await asked({ kind, path, person: alice }, 'greet')).toBe('Alice of Aachen');
     });
 
-    it('the same on the endpoint for all servers', async () => {
+    it('a form, on the endpoint for all servers', async () => {
       expect(await asked({ kind, path: '/mcp', person: alice }, `${server}_greet`)).toBe('Alice of Aachen');
     });
 

@@ -3,7 +3,7 @@
  * in the process is gone, and whoever comes back to it hears to call again.
  */
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { connectAsked } from '../harness/asked-clients.ts';
 import { scriptPath, startChildServer, type ChildServer } from '../harness/child.ts';
@@ -69,18 +69,21 @@ const COUNTS = { name: 'counts', arguments: {} };
 describe('the session of a legacy client', () => {
   it.each(['sdk-v1', 'sdk-v2-legacy'] as const)('goes on after the gateway was killed: %s', async (kind) => {
     const sessions = new Set<string | null>();
-    const seen: typeof fetch = (input, init) => {
-      const session = new Headers(init?.headers).get('mcp-session-id');
-      if (init?.method === 'POST') sessions.add(session);
-      return fetch(input, init);
-    };
-    const client = await connectClient(kind, urlOf('http'), replicas.keys['alice'] ?? '', seen);
+    const { fetch } = globalThis;
+    // What the SDKs' clients fetch with.
+    vi.stubGlobal('fetch', (...of: Parameters<typeof fetch>) => {
+      const [, init] = of;
+      if (init?.method === 'POST') sessions.add(new Headers(init.headers).get('mcp-session-id'));
+      return fetch(...of);
+    });
+    const client = await connectClient(kind, urlOf('http'), replicas.keys['alice'] ?? '');
     await client.callTool(COUNTS);
     await killAndStart();
     expect(await client.callTool(COUNTS)).toMatchObject({ content: [{ type: 'text' }] });
     // Without one, to open it; then always the same.
     expect([...sessions].filter((session) => session !== null)).toHaveLength(1);
     await client.close();
+    vi.unstubAllGlobals();
   });
 
   it('stays ended when its client ended it before', async () => {

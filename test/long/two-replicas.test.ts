@@ -5,7 +5,7 @@
 
 import { Agent } from 'node:http';
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { verifyFile } from '../../packages/gateway/src/audit/verify.ts';
 import { scriptPath, startChildServer } from '../harness/child.ts';
@@ -125,13 +125,8 @@ const STEPS: readonly Step[] = [
 
 /** A caller with the client of an official SDK. */
 async function callWithSdk(kind: ClientKind, server: string, tally: Tally): Promise<void> {
-  const counted: typeof fetch = async (input, init) => {
-    const response = await fetch(input, init);
-    count(tally, response.headers.get('x-replica'));
-    return response;
-  };
   for (let made = 0; made < CALLS_OF_ONE;) {
-    const client = await connectClient(kind, `${url}/servers/${server}/mcp`, key, counted);
+    const client = await connectClient(kind, `${url}/servers/${server}/mcp`, key);
     do {
       tally.calls += 1;
       const mark = `${kind} ${server} ${made}`;
@@ -213,6 +208,13 @@ describe.runIf(NGINX !== undefined)('two replicas behind a round-robin nginx', (
   it(`answer ${CALLS} calls of every client, over every transport, and none fails`, async () => {
     const tally: Tally = { byReplica: new Map(), failed: [], calls: 0, movedSessions: 0 };
     const began = performance.now();
+    const { fetch } = globalThis;
+    // What the SDKs' clients fetch with.
+    vi.stubGlobal('fetch', async (...of: Parameters<typeof fetch>) => {
+      const response = await fetch(...of);
+      count(tally, response.headers.get('x-replica'));
+      return response;
+    });
     await Promise.all(
       SERVERS.flatMap((server) => [
         ...CLIENT_KINDS.map((kind) => callWithSdk(kind, server, tally)),
@@ -220,6 +222,7 @@ describe.runIf(NGINX !== undefined)('two replicas behind a round-robin nginx', (
         callByHand('modern', server, tally),
       ]),
     );
+    vi.unstubAllGlobals();
     expect(tally.failed).toEqual([]);
     expect(tally.calls).toBe(CALLS);
     const shares = [...tally.byReplica.values()];

@@ -41,7 +41,7 @@ export type MatrixClient = { readonly logged: Logged[] } & Pick<
 
 const INFO = { name: 'matrix-client', version: '1.0.0' };
 
-type Over = { readonly requestInit: RequestInit; readonly fetch?: typeof globalThis.fetch };
+type Over = { readonly requestInit: RequestInit };
 
 /** `url` is that of the endpoint for newer clients. */
 export const transportV1 = (kind: AnyClientKind, url: string, over: Over): Transport =>
@@ -49,14 +49,9 @@ export const transportV1 = (kind: AnyClientKind, url: string, over: Over): Trans
     ? new SseTransportV1(new URL(url.replace(/\/mcp$/u, '/sse')), over)
     : new TransportV1(new URL(url), over);
 
-export async function connectClient(
-  kind: AnyClientKind,
-  url: string,
-  key: string,
-  fetch: typeof globalThis.fetch = globalThis.fetch,
-): Promise<MatrixClient> {
+export async function connectClient(kind: AnyClientKind, url: string, key: string): Promise<MatrixClient> {
   const logged: Logged[] = [];
-  const over = { fetch, requestInit: { headers: { Authorization: `Bearer ${key}` } } };
+  const over = { requestInit: { headers: { Authorization: `Bearer ${key}` } } };
   if (kind === 'sdk-v1' || kind === 'sdk-v1-sse') {
     const client = new ClientV1(INFO);
     client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params));

@@ -22,6 +22,8 @@ export type Requirement = {
   readonly cites: string;
   /** Where the protocol itself has no such thing. */
   readonly only?: (cell: Pick<Cell, 'clientEra' | 'aggregate'>) => boolean;
+  /** Why not everywhere: a sentence for docs/compatibility.md. */
+  readonly because?: string;
   readonly check: (cell: Cell) => Promise<void>;
 };
 
@@ -42,6 +44,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     title: "discovery tells the server's name, capabilities and instructions",
     cites: 'basic/lifecycle, server/discover',
     only: ({ aggregate }) => !aggregate,
+    because: '`/mcp` speaks for all servers, and so for itself.',
     async check({ client }) {
       expect(client.getServerVersion()?.name).toMatch(/^matrix-(legacy|modern)$/u);
       expect(client.getInstructions()).toBe(offer.INSTRUCTIONS);
@@ -261,6 +264,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     title: 'lists and reads carry the caching fields',
     cites: 'server/utilities/caching',
     only: ({ clientEra }) => clientEra === 'modern',
+    because: '2025-11-25 does not have them.',
     async check({ client }) {
       const cacheable = { ttlMs: expect.any(Number), cacheScope: expect.stringMatching(/^(public|private)$/u) };
       expect(await client.listTools()).toMatchObject({ ...cacheable, cacheScope: 'private' });
@@ -271,6 +275,7 @@ export const REQUIREMENTS: readonly Requirement[] = [
     title: 'ping is answered',
     cites: 'basic/utilities/ping',
     only: ({ clientEra }) => clientEra === 'legacy',
+    because: '2026-07-28 does not have it.',
     async check({ client }) {
       await expect(client.ping()).resolves.toEqual({});
     },
