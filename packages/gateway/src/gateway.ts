@@ -33,6 +33,7 @@ import { watchServerDependencies } from './composition/server-dependencies.ts';
 import { composeServerHealth } from './composition/server-health.ts';
 import { composeStanding } from './composition/standing.ts';
 import { composeBodies, composeRedactor, shownBodies } from './composition/redaction.ts';
+import { composeReplicas } from './composition/replicas.ts';
 import { composeSessions } from './composition/sessions.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
@@ -42,6 +43,7 @@ import type { ListenAddress } from './config/config.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { createEgress } from './egress/egress.ts';
 import { createEntrypoint } from './entrypoint/entrypoint.ts';
+import { replicaId } from './entrypoint/forwarding.ts';
 import { createOperationsListener } from './entrypoint/operations.ts';
 import { createArgumentValidator } from './guard/schema-validator.ts';
 import type { JsonObject } from './model/json.ts';
@@ -117,7 +119,7 @@ async function composeGateway(
   const startedAtMs = Date.now();
   const clockMs = (): number => performance.now();
   // A gateway that is started anew is another one: what was open in the process before is not open in it.
-  const replica = randomUUID();
+  const replica = replicaId(config.replicas?.self ?? '', randomUUID());
   await loadArgumentParsers(config);
   const telemetry = await composeTelemetry({ config, env, logger });
   opened.defer(() => telemetry.close());
@@ -260,6 +262,7 @@ async function composeGateway(
     sealer: createSealer(keyRing, { now: Date.now, randomBytes, maxTokenBytes: MAX_SEALED_BYTES }),
     sessions,
     replica,
+    otherReplicas: composeReplicas(config, egress),
     dropParkedCall: (id) => upstreams.parkedCalls.drop(id),
     publicUrl,
     allowedHosts: config.allowedHosts,

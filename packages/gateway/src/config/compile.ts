@@ -11,6 +11,7 @@ import type {
   DisabledServer,
   LimitConfig,
   PolicySource,
+  ReplicasConfig,
   ServerConfig,
   StorageConfig,
   TelemetryConfig,
@@ -47,6 +48,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     operations: file.operations === 'off' ? undefined : file.operations,
     keys: { file: absolute(file.keys.file) },
     storage: locateStorage(file.storage.url, directory),
+    replicas: compileReplicas(file.replicas),
     identity: compileIdentity(file.identity, absolute, (value) => locate(value, directory)),
     servers: [...servers].map(([id, server]) => compileServer(id, server, directory)),
     disabledServers,
@@ -99,6 +101,12 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     drainMs: file.drain,
     directory,
   };
+}
+
+function compileReplicas(replicas: ParsedFile['replicas']): ReplicasConfig | undefined {
+  if (replicas === undefined) return undefined;
+  const peers = Object.entries(replicas.peers).map(([name, url]) => [name, new URL(url).origin] as const);
+  return { self: replicas.self, peers: Object.fromEntries(peers) };
 }
 
 function compileTls(tls: NonNullable<ParsedFile['tls']>, absolute: (file: string) => string): TlsConfig {

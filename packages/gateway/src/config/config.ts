@@ -19,6 +19,8 @@ export type Config = {
   /** The key ring for everything sealed. */
   readonly keys: { readonly file: string };
   readonly storage: StorageConfig;
+  /** Undefined for a gateway that knows no others. */
+  readonly replicas: ReplicasConfig | undefined;
   readonly identity: IdentityConfig;
   /** In the order of the file: of two names that collide the earlier wins. */
   readonly servers: readonly ServerConfig[];
@@ -52,6 +54,9 @@ export type Config = {
   /** The folder of the configuration file: what relative paths are relative to. */
   readonly directory: string;
 };
+
+/** The gateways behind one address: their names, and their origins by name. */
+export type ReplicasConfig = { readonly self: string; readonly peers: Readonly<Record<string, string>> };
 
 /** Where API keys and approvals are kept. A reference leads to a URL of one of the other kinds. */
 export type StorageConfig =

@@ -342,6 +342,17 @@ describe('settings', () => {
     });
   });
 
+  it('name the replicas behind one address, and which of them this is', () => {
+    const peers = 'peers: { a: "http://10.0.0.7:8080/", b: "https://b.example.org" }';
+    const origins = { a: 'http://10.0.0.7:8080', b: 'https://b.example.org' };
+    expect(accepted(`replicas: { self: a, ${peers} }`).config.replicas).toEqual({ self: 'a', peers: origins });
+    const own = { SALLYPORT_REPLICA: 'b' };
+    expect(accepted(`replicas: { ${peers} }`, own).config.replicas).toEqual({ self: 'b', peers: origins });
+    expect(accepted('').config.replicas).toBeUndefined();
+    const wrong = 'replicas: { self: a, peers: { b: "http://10.0.0.8:8080/mcp" } }';
+    expect(fatal(wrong)).toContainEqual(expect.objectContaining({ path: 'replicas.peers.b' }));
+  });
+
   it('take numbers and truth values in env, resolve relative paths, and split a command into its arguments', () => {
     const { config } = accepted(
       'servers:\n  a: { command: ./run.sh, args: [--fast], cwd: ./x, env: { PORT: 1, ON: true, F: "file:./f" } }',

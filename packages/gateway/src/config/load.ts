@@ -55,6 +55,7 @@ const VARIABLES = {
   SALLYPORT_LISTEN: ['listen'],
   SALLYPORT_PUBLIC_URL: ['publicUrl'],
   SALLYPORT_OPERATIONS: ['operations'],
+  SALLYPORT_REPLICA: ['replicas', 'self'],
   SALLYPORT_LOG_LEVEL: ['log', 'level'],
   SALLYPORT_LOG_FORMAT: ['log', 'format'],
 } as const;

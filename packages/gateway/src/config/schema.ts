@@ -10,6 +10,7 @@ import { auditSchema } from './audit-schema.ts';
 import { identitySchema } from './identity-schema.ts';
 import { questionsSchema } from './questions-schema.ts';
 import { resumptionSchema } from './resumption-schema.ts';
+import { replicasSchema } from './replicas-schema.ts';
 import { redactionSchema } from './redaction-schema.ts';
 import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
@@ -96,6 +97,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
         })
         .prefault({ url: 'sqlite:./data/sallyport.db' })
         .describe('Where API keys of `sallyport key create` and approvals are kept.'),
+      replicas: replicasSchema,
       identity: identitySchema,
       servers: z.record(z.string(), server).default({}).describe('The MCP servers behind the gateway.'),
       endpoints: z

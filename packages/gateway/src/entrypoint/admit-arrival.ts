@@ -11,6 +11,7 @@ import { readMcpHeaders } from '../protocol/mcp-headers.ts';
 import type { Arrival } from './arrival.ts';
 import { refuse } from './arrival.ts';
 import { crossOriginHeaders } from './cross-origin.ts';
+import { PASS_HEADER, type Pass } from './forward-pass.ts';
 import type { HostGuard } from './host-guard.ts';
 import type { InboundHeaders } from './inbound-headers.ts';
 import { readHeaders } from './inbound-headers.ts';
@@ -28,6 +29,7 @@ export async function admitArrival(
   const { parts } = door;
   const headers = readHeaders(request.rawHeaders);
   const stranger = strangerFault(door, headers);
+  const pass = headers.pass === undefined ? undefined : parts.forwardPasses.open(headers.pass);
   const arrival: Arrival = {
     parts,
     request,
@@ -38,6 +40,7 @@ export async function admitArrival(
     id: parts.newId(),
     receivedAtMs: parts.now(),
     startedMs: parts.clockMs(),
+    pass,
     cors: stranger === undefined ? crossOriginHeaders(headers.origin) : [],
   };
   if (request.rawHeaders.length > 2 * parts.limits.maxHeaderCount) {
@@ -48,6 +51,7 @@ export async function admitArrival(
   const fault =
     headerFault(headers) ??
     stranger ??
+    passFault(headers, pass, request.method) ??
     queryFault(request.url ?? '') ??
     (arrival.route === undefined ? failure('not-found') : undefined);
   if (fault === undefined) return arrival;
@@ -72,6 +76,16 @@ function queryFault(requestTarget: string): Failure | undefined {
   return failure('invalid-request', {
     message: 'A token in the query is not accepted. Send "Authorization: Bearer <token>", and revoke this one.',
   });
+}
+
+/** Only a replica can have made it, for a message; anybody else has no use for the header. */
+function passFault(
+  { pass: sent }: InboundHeaders,
+  pass: Pass | undefined,
+  method: string | undefined,
+): Failure | undefined {
+  if (sent === undefined || (pass !== undefined && method === 'POST')) return undefined;
+  return failure('invalid-request', { message: `The header ${PASS_HEADER} is not one of this gateway's replicas.` });
 }
 
 /** A missing Origin is no web page's request, and fine. `null` is a sandboxed page's, and is on no list. */

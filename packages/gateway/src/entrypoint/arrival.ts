@@ -15,6 +15,7 @@ import { serverCodecFor } from '../protocol/codecs.ts';
 import type { JsonRpcId } from '../protocol/json-rpc.ts';
 import type { McpHeaders } from '../protocol/mcp-headers.ts';
 import { respondProblem } from './api/respond.ts';
+import type { Pass } from './forward-pass.ts';
 import type { InboundHeaders } from './inbound-headers.ts';
 import { bearerToken } from './inbound-headers.ts';
 import type { EntrypointParts } from './parts.ts';
@@ -35,6 +36,8 @@ export type Arrival = {
   readonly id: string;
   readonly receivedAtMs: number;
   readonly startedMs: number;
+  /** Another replica passed it on. */
+  readonly pass: Pass | undefined;
   /** CORS headers of the answer, names and values in turn. */
   readonly cors: readonly string[];
 };
@@ -189,5 +192,5 @@ export function presentedBy({ headers, request }: Arrival): PresentedCredentials
   return { ...user, ...ofConnection, ...(forwardedCertificate === undefined ? {} : { forwardedCertificate }) };
 }
 
-/** The peer's own address: forwarding headers are anyone's word. */
-export const addressOf = ({ request }: Arrival): string => request.socket.remoteAddress ?? '';
+/** The peer's own address: forwarding headers are anyone's word, other than a replica's of ours. */
+export const addressOf = ({ request, pass }: Arrival): string => pass?.address ?? request.socket.remoteAddress ?? '';

@@ -25,6 +25,8 @@ import { preflightHeaders } from './cross-origin.ts';
 import type { OpenRequests } from './drain.ts';
 import { drain } from './drain.ts';
 import { createFollowedSessions } from './followed-sessions.ts';
+import { createForwardPasses } from './forward-pass.ts';
+import { ALONE, nameOfReplica, type OtherReplicas } from './forwarding.ts';
 import { createHostGuard } from './host-guard.ts';
 import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
@@ -55,6 +57,8 @@ export type EntrypointOptions = {
   readonly sessions: LegacySessions;
   /** This process: whose calls and questions are open here. */
   readonly replica: ReplicaId;
+  /** Who may have what is not open here. Default: nobody. */
+  readonly otherReplicas?: OtherReplicas;
   /** A legacy client did not answer what its server asks: the call that waits for it is given up. */
   readonly dropParkedCall: (id: string) => void;
   /** What clients type: scheme, host and port, no trailing slash. */
@@ -149,6 +153,9 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     openStreams: new Set(),
     openQuestions: new OpenQuestions(limits.maxOpenQuestions),
     questionIds: createQuestionIds(options),
+    otherReplicas: options.otherReplicas ?? ALONE,
+    forwardPasses: createForwardPasses(options.sealer, nameOfReplica(options.replica)),
+    forwards: { count: 0 },
     answering: new WeakMap(),
   };
   const door = { parts, guard, port: () => port };

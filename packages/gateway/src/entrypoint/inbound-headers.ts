@@ -4,12 +4,16 @@
  * that decides something is refused.
  */
 
+import { PASS_HEADER } from './forward-pass.ts';
+
 export type InboundHeaders = {
   readonly host: string | undefined;
   readonly origin: string | undefined;
   readonly authorization: string | undefined;
   /** `X-Forwarded-Client-Cert`; several lines are one list. `authn` decides whether its sender is believed. */
   readonly forwardedCertificate: string | undefined;
+  /** From another replica, or from somebody who would like to be one. */
+  readonly pass: string | undefined;
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
   readonly contentLength: number | undefined;
@@ -31,6 +35,7 @@ const SINGLE: ReadonlyMap<string, TextHeader> = new Map<string, TextHeader>([
   ['host', 'host'],
   ['origin', 'origin'],
   ['authorization', 'authorization'],
+  [PASS_HEADER, 'pass'],
   ['content-type', 'contentType'],
   ['content-encoding', 'contentEncoding'],
   ['last-event-id', 'lastEventId'],
@@ -43,6 +48,7 @@ export function readHeaders(raw: readonly string[]): InboundHeaders {
     host: undefined,
     origin: undefined,
     authorization: undefined,
+    pass: undefined,
     forwardedCertificate: undefined,
     contentType: undefined,
     contentEncoding: undefined,

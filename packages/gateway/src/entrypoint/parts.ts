@@ -11,6 +11,8 @@ import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { CallExchange } from './call-exchange.ts';
 import type { FollowedSessions } from './followed-sessions.ts';
+import type { ForwardPasses } from './forward-pass.ts';
+import type { OtherReplicas } from './forwarding.ts';
 import type { OpenQuestions } from './open-questions.ts';
 import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
@@ -60,6 +62,10 @@ export type EntrypointParts = {
   /** Of legacy clients. Bounded by `maxOpenQuestions`. */
   readonly openQuestions: OpenQuestions;
   readonly questionIds: QuestionIds;
+  readonly otherReplicas: OtherReplicas;
+  readonly forwardPasses: ForwardPasses;
+  /** Requests that were passed on and are not answered yet. */
+  readonly forwards: { count: number };
   /** The latest response of each connection. */
   readonly answering: WeakMap<Duplex, ServerResponse>;
 };

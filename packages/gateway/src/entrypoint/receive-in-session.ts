@@ -16,7 +16,7 @@ import { discard } from './response-body.ts';
 import type { Speaker, Within } from './run-call.ts';
 import { answerFailure, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
 import type { Session } from './session-ids.ts';
-import { takeSilently } from './take-silently.ts';
+import { answeredElsewhere, takeSilently } from './take-silently.ts';
 
 export type InSession = Extract<Classified, { kind: 'session-message' | 'session-stream' | 'session-end' }>;
 
@@ -103,6 +103,7 @@ export async function receiveSilent(
   decoded: Extract<Decoded, { kind: 'notification' | 'response' }>,
 ): Promise<void> {
   const { arrival, codec } = within;
+  if (await answeredElsewhere(within, decoded)) return;
   const handled = await runSilently(within, silentOperation(decoded));
   if (await answerFailure(arrival, codec, handled)) return;
   const fault = takeSilently(within, decoded);

@@ -5,6 +5,7 @@ import type { DecodedRequest } from '../protocol/codec.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { commonHeaders, refuse, respondEmpty } from './arrival.ts';
+import { forwardTo } from './forward.ts';
 import { Reply } from './reply.ts';
 import type { ResumableStream } from './resumable-stream.ts';
 import type { Speaker } from './run-call.ts';
@@ -18,6 +19,8 @@ export async function receiveModern(arrival: EndpointArrival, { revision, messag
   const decoded = codec.decode(message, { seals, paramHeaders: arrival.mcp.params });
   switch (decoded.kind) {
     case 'request': {
+      const asked = decoded.answers?.continuation;
+      if (asked?.kind === 'parked' && (await forwardTo(arrival, asked.owner, message))) return;
       const reply = replyTo(arrival);
       const speaker = speakerOf(revision, decoded.client);
       const { answer, headers } = await runCall({ arrival, codec, decoded, speaker, seals, reply });

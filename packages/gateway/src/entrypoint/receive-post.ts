@@ -10,6 +10,7 @@ import type { Json } from '../model/json.ts';
 import type { EndpointArrival, RefusedAs } from './arrival.ts';
 import { refuse } from './arrival.ts';
 import type { InboundHeaders } from './inbound-headers.ts';
+import { PASS_HEADER, passDigest } from './forward-pass.ts';
 import { acceptsJsonAndStream, isJsonContentType } from './inbound-headers.ts';
 import { receiveModern } from './receive-modern.ts';
 import { readBody } from './request-body.ts';
@@ -62,10 +63,15 @@ export async function readJson(arrival: EndpointArrival, asRefused: RefusedAs): 
   }
   // Node would put U+FFFD for what is no UTF-8, and policy would then judge another text than was sent.
   if (!isUtf8(body.value)) return refuseAs(failure('parse-error', NOT_UTF8));
-  const parsed = parseJson(body.value.toString('utf8'), { maxDepth: limits.maxDepth });
+  const text = body.value.toString('utf8');
+  if (arrival.pass !== undefined && arrival.pass.digest !== passDigest({ path: request.url ?? '', body: text })) {
+    return refuseAs(failure('invalid-request', ANOTHERS_PASS));
+  }
+  const parsed = parseJson(text, { maxDepth: limits.maxDepth });
   return parsed.ok ? { value: parsed.value } : refuseAs(parsed.error);
 }
 
+const ANOTHERS_PASS = { message: `The header ${PASS_HEADER} was made for another request.` };
 const NOT_UTF8 = { message: 'The body is not valid UTF-8.' };
 
 const tooLarge = (maxBytes: number): { message: string } => ({

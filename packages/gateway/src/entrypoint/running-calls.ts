@@ -18,9 +18,11 @@ export class RunningCalls {
     };
   }
 
-  /** A call that has ended, or that is another session's, is let be (the same page: such a message may be ignored). */
-  cancel(session: string, id: unknown): void {
-    if (typeof id === 'string' || typeof id === 'number') this.#running.get(keyOf(session, id))?.cancel();
+  /** False when there is none here. A call that has ended, or that is another session's, is let be (the same page: such a message may be ignored). */
+  cancel(session: string, id: unknown): boolean {
+    const found = typeof id === 'string' || typeof id === 'number' ? this.#running.get(keyOf(session, id)) : undefined;
+    found?.cancel();
+    return found !== undefined;
   }
 }
 

@@ -5,6 +5,7 @@
 
 import { failure, type Failure } from '../model/failure.ts';
 import type { Decoded } from '../protocol/codec.ts';
+import { forwardTo, tellOthers } from './forward.ts';
 import type { Within } from './run-call.ts';
 
 export type Silent = Extract<Decoded, { kind: 'notification' | 'response' }>;
@@ -14,7 +15,10 @@ export function takeSilently({ arrival, speaker: { session } }: Within, decoded:
   const { runningCalls, openQuestions, questionIds } = arrival.parts;
   if (session === undefined) return undefined;
   if (decoded.kind === 'notification') {
-    if (decoded.method === 'notifications/cancelled') runningCalls.cancel(session, decoded.params['requestId']);
+    const isHere =
+      decoded.method !== 'notifications/cancelled' || runningCalls.cancel(session, decoded.params['requestId']);
+    // A legacy client chooses its request ids: nothing in one says which replica has the call.
+    if (!isHere) tellOthers(arrival, decoded);
     return undefined;
   }
   if (openQuestions.answer(session, decoded.id, decoded.message)) return undefined;
@@ -22,6 +26,12 @@ export function takeSilently({ arrival, speaker: { session } }: Within, decoded:
   // An answer that comes late or twice, or to what was never asked, is let go.
   if (question === undefined || question.session !== session || question.owner === questionIds.self) return undefined;
   return failure('invalid-state', { message: ASKED_ELSEWHERE });
+}
+
+/** True when another replica waits for this answer, and took it or refused it. */
+export async function answeredElsewhere({ arrival, speaker }: Within, decoded: Silent): Promise<boolean> {
+  const question = decoded.kind === 'response' ? arrival.parts.questionIds.open(decoded.id) : undefined;
+  return question?.session === speaker.session && question !== undefined && forwardTo(arrival, question.owner, decoded);
 }
 
 const ASKED_ELSEWHERE =

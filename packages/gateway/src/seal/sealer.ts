@@ -11,6 +11,7 @@ export type SealPurpose =
   | 'request-state'
   | 'task'
   | 'request-id'
+  | 'forward'
   | 'event-id'
   | 'approval'
   | 'audit-body'
