@@ -44,11 +44,13 @@ describe('another replica', () => {
   it('is every peer but this one, and gets the request as it is', async () => {
     const others = known(
       await listening((incoming, response) => {
-        void text(incoming).then((body) => {
+        const echo = async (): Promise<void> => {
           const { host, authorization } = incoming.headers;
           response.writeHead(202, { 'retry-after': '3' });
+          const body = await text(incoming);
           response.end(JSON.stringify([incoming.method, incoming.url, host, authorization, body]));
-        });
+        };
+        void echo();
       }),
     );
     expect(others.names).toEqual(['b']);

@@ -232,6 +232,30 @@ describe('what a legacy client posts to another replica than the one that has it
   });
 });
 
+describe('what a legacy client says for its whole session', () => {
+  it('is said to all replicas, once, before it is answered', async () => {
+    const { a, b } = await replicas(() => asking);
+    const session = await openSession(a.port);
+    const levels = ({ seen }: Running) => seen.filter(({ operation }) => operation.kind === 'set-log-level').length;
+    expect(
+      (await send(b.port, { headers: session, body: legacyBody('logging/setLevel', { level: 'info' }) })).status,
+    ).toBe(200);
+    expect([levels(a), levels(b)]).toEqual([1, 1]);
+    expect(
+      (await send(b.port, { headers: session, body: legacyBody('logging/setLevel', { level: 'loud' }) })).status,
+    ).toBe(200);
+    expect([levels(a), levels(b)]).toEqual([1, 1]);
+  });
+
+  it('is answered though another replica is away', async () => {
+    const { b } = await replicas(() => asking, false);
+    const session = await openSession(b.port);
+    expect(
+      (await send(b.port, { headers: session, body: legacyBody('logging/setLevel', { level: 'info' }) })).status,
+    ).toBe(200);
+  });
+});
+
 describe('a pass', () => {
   const refusedWith = async (pass: string, body: unknown = modernBody('tools/call', CALL), method = 'POST') => {
     const world = await replicas(() => asking);

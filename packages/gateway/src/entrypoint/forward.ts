@@ -23,7 +23,7 @@ const PASSED_BACK = [
 ];
 /** Forwarded requests at a time; what comes beyond them is answered here, as if there were no others. */
 const MAX_AT_ONCE = 1_000;
-const TELL_MS = 5_000;
+const TELL_MS = 2_000;
 
 /** True when it was answered; false when it has to be answered here. */
 export async function forwardTo(arrival: EndpointArrival, owner: ReplicaId, message: RpcMessage): Promise<boolean> {
@@ -57,17 +57,22 @@ export async function forwardTo(arrival: EndpointArrival, owner: ReplicaId, mess
   return true;
 }
 
-/** Tells every other replica what may concern one of them, and waits for none. */
-export function tellOthers(arrival: EndpointArrival, message: RpcMessage): void {
+/** Tells every other replica what may concern one of them. Resolves when all were told, or cannot be for now. */
+export async function tellOthers(arrival: EndpointArrival, message: RpcMessage): Promise<void> {
+  await Promise.all(arrival.parts.otherReplicas.names.map((to) => tell(arrival, to, message)));
+}
+
+async function tell(arrival: EndpointArrival, to: string, message: RpcMessage): Promise<void> {
   const { otherReplicas, forwards, logger } = arrival.parts;
-  for (const to of otherReplicas.names) {
-    if (!mayForward(arrival)) return;
-    forwards.count += 1;
+  if (!mayForward(arrival)) return;
+  forwards.count += 1;
+  try {
     const signal = AbortSignal.timeout(TELL_MS);
-    const told = otherReplicas.send(to, requestFor(arrival, to, message, signal)).then((answer) => drained(answer));
-    const untold = (error: unknown): void =>
-      logger.debug({ requestId: arrival.id, to, reason: String(error) }, 'another replica could not be told');
-    void told.catch(untold).finally(() => (forwards.count -= 1));
+    await drained(await otherReplicas.send(to, requestFor(arrival, to, message, signal)));
+  } catch (error) {
+    logger.debug({ requestId: arrival.id, to, reason: String(error) }, 'another replica could not be told');
+  } finally {
+    forwards.count -= 1;
   }
 }
 

@@ -8,6 +8,7 @@ import type { Decoded, EncodedAnswer, ServerCodec } from '../protocol/codec.ts';
 import type { RpcMessage } from '../protocol/json-rpc.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { refuse, respondEmpty } from './arrival.ts';
+import { tellOthers } from './forward.ts';
 import { receiveBatch } from './receive-batch.ts';
 import { replyTo } from './receive-modern.ts';
 import { openResumable } from './receive-resumption.ts';
@@ -85,13 +86,15 @@ async function receiveMessage(within: Within, message: RpcMessage): Promise<void
   if (decoded.kind === 'refused') return refuse(arrival, decoded.failure, { era: 'legacy', id: decoded.id });
   if (decoded.kind === 'request') {
     const reply = replyTo(arrival, { resumable: () => openResumable(within, decoded.id) });
-    const { answer, headers, withheld } = await runCall({ ...within, decoded, seals, reply }).catch(
+    const { answer, headers, withheld, handled } = await runCall({ ...within, decoded, seals, reply }).catch(
       (error: unknown) => {
         // What is kept for a client that comes back ends, too.
         reply.finishStream();
         throw error;
       },
     );
+    // Before the answer: the next request of the session may come to another replica.
+    if (changesSession(message) && handled.outcome.kind !== 'failed') await tellOthers(arrival, message);
     return withheld ? withhold(arrival, reply, answer) : reply.finish(answer, headers);
   }
   return receiveSilent(within, decoded);
@@ -111,6 +114,12 @@ export async function receiveSilent(
   if (fault !== undefined) return refuse(arrival, fault, { era: 'legacy', id: null, status: 400 });
   respondEmpty(arrival, 202);
 }
+
+const CHANGE_SESSION = new Set(['logging/setLevel', 'resources/subscribe', 'resources/unsubscribe']);
+
+/** What a replica keeps of a session in its own memory. */
+const changesSession = (message: RpcMessage): boolean =>
+  message.kind === 'request' && CHANGE_SESSION.has(message.method);
 
 async function withhold(arrival: EndpointArrival, reply: Reply, answer: EncodedAnswer): Promise<void> {
   await discard(answer.body);

@@ -18,7 +18,7 @@ export function takeSilently({ arrival, speaker: { session } }: Within, decoded:
     const isHere =
       decoded.method !== 'notifications/cancelled' || runningCalls.cancel(session, decoded.params['requestId']);
     // A legacy client chooses its request ids: nothing in one says which replica has the call.
-    if (!isHere) tellOthers(arrival, decoded);
+    if (!isHere) void tellOthers(arrival, decoded);
     return undefined;
   }
   if (openQuestions.answer(session, decoded.id, decoded.message)) return undefined;
