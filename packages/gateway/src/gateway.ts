@@ -276,6 +276,7 @@ async function composeGateway(
     limits: {
       ...config.requests,
       stateLifetimeMs: Math.max(config.approvals.lifetimeMs, config.questions.answerMs),
+      taskLifetimeMs: config.tasks.lifetimeMs,
       answerTimeoutMs: config.approvals.answerMs,
     },
     resumption: config.resumption,

@@ -70,10 +70,14 @@ export function surfaceOf(client: ClientFacts): string {
 
 /** Of what is known by its method alone. */
 export const methodName = (operation: Operation): string =>
-  operation.kind === 'extension' ? operation.method : operation.kind === 'task' ? `tasks/${operation.verb}` : '';
+  operation.kind === 'extension' ? operation.method : '';
 
-/** A completion suggests values while a form is being filled in: there are no arguments yet that a policy could judge. */
-export const asksWithoutArguments = (operation: Operation): boolean => operation.kind === 'complete-argument';
+/**
+ * A completion suggests values while a form is being filled in: there are no arguments yet that a policy could judge. Those of
+ * a task were judged when its tool was called; what is asked now is whether the caller may still use the tool at all.
+ */
+export const asksWithoutArguments = (operation: Operation): boolean =>
+  operation.kind === 'complete-argument' || operation.kind === 'task';
 
 export function argumentsOf(operation: Operation): JsonObject {
   switch (operation.kind) {
@@ -81,7 +85,6 @@ export function argumentsOf(operation: Operation): JsonObject {
     case 'get-prompt':
       return operation.arguments;
     case 'extension':
-    case 'task':
       return operation.params;
     default:
       return NO_ARGUMENTS;

@@ -142,7 +142,7 @@ export const ACTION_MODEL: Readonly<Record<ActionName, ActionModel>> = {
   callTool: { on: ['Tool'], says: 'See a tool and call it.' },
   getPrompt: { on: ['Prompt'], says: 'See a prompt, complete its arguments and get it.' },
   readResource: { on: ['Resource'], says: 'See a resource or a template and read it.' },
-  callMethod: { on: ['Server'], says: 'A method that the gateway does not know, and tasks.' },
+  callMethod: { on: ['Server'], says: 'A method that the gateway does not know.' },
   askAccess: { on: ['Gateway'], says: 'Ask beforehand what oneself may call. Built in: everyone may.' },
   askAccessOfOthers: { on: ['Gateway'], says: 'Ask what somebody else may call, and which policy says so.' },
   readApprovals: {

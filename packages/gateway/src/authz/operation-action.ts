@@ -6,12 +6,13 @@ import type { ActionName } from './vocabulary.ts';
 
 type Rule = { readonly action: ActionName; readonly on: readonly EntryKind[] };
 
+const TOOL: Rule = { action: 'callTool', on: ['tool'] };
 const CONNECT: Rule = { action: 'connect', on: ['server'] };
-/** What we do not know by name, and tasks, which are known by their id only: an upstream's say alone must not open them. */
+/** What we do not know by name. */
 const METHOD: Rule = { action: 'callMethod', on: ['server'] };
 
 const RULES: Readonly<Record<Exclude<OperationKind, 'complete-argument' | 'administer'>, Rule>> = {
-  'call-tool': { action: 'callTool', on: ['tool'] },
+  'call-tool': TOOL,
   'get-prompt': { action: 'getPrompt', on: ['prompt'] },
   'read-resource': { action: 'readResource', on: ['resource'] },
   discover: CONNECT,
@@ -21,7 +22,8 @@ const RULES: Readonly<Record<Exclude<OperationKind, 'complete-argument' | 'admin
   notify: CONNECT,
   'end-session': CONNECT,
   'set-log-level': CONNECT,
-  task: METHOD,
+  // The tool that it came out of: whoever may not call that has no more of its result.
+  task: TOOL,
   extension: METHOD,
 };
 

@@ -4,9 +4,10 @@
  */
 
 import { createHash } from 'node:crypto';
-import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
+import { isJsonObject, type JsonObject } from '../model/json.ts';
 import type { ListKind } from '../model/operation.ts';
 import type { Discovery, Freshness } from '../model/outcome.ts';
+import { servesTasks, TASKS_CAPABILITY } from '../model/task.ts';
 import type { Entry, PromptEntry, ResourceEntry, TemplateEntry, ToolEntry } from '../model/target.ts';
 import type { Problem } from './catalog.ts';
 import { canonicalJson } from '../model/canonical-json.ts';
@@ -103,19 +104,19 @@ function strictest(all: readonly Freshness[]): Freshness {
   return { ttlMs: all.length === 0 ? 0 : Math.min(...all.map(({ ttlMs }) => ttlMs)), scope: 'private' };
 }
 
-/** Capabilities whose meaning survives a merge. Others (tasks, extensions, experiments) belong to one server's endpoint. */
+/** Capabilities whose meaning survives a merge, beside tasks. Others (extensions, experiments) belong to one server's endpoint. */
 const MERGED_CAPABILITIES = ['tools', 'prompts', 'resources', 'completions', 'logging'] as const;
 
 /** `tools` is always offered: a client that came while servers were starting would otherwise never list them. */
 function unionOf(all: readonly JsonObject[]): JsonObject {
-  const union: Record<string, Record<string, Json>> = { tools: {} };
+  const union: Record<string, JsonObject> = { tools: {} };
   for (const capabilities of all) {
     for (const name of MERGED_CAPABILITIES) {
       const offered = capabilities[name];
       if (!isJsonObject(offered)) continue;
-      const merged = (union[name] ??= {});
-      for (const [flag, value] of Object.entries(offered)) if (value === true) merged[flag] = true;
+      const flags = Object.entries(offered).filter(([, value]) => value === true);
+      union[name] = { ...union[name], ...Object.fromEntries(flags) };
     }
   }
-  return union;
+  return all.some(servesTasks) ? { ...union, ...TASKS_CAPABILITY } : union;
 }

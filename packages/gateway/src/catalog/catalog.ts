@@ -42,8 +42,8 @@ export interface Catalog {
   server(id: ServerId): ServerEntry | undefined;
   /**
    * What the operation is about: for `call-tool`, `get-prompt`, `read-resource` and `complete-argument` the entry of that
-   * name, for everything else the server entry behind the endpoint; on the aggregate that is an entry for the gateway itself
-   * (`GATEWAY_ID`), and undefined for tasks and unknown methods. Always one entry. Undefined when nothing has that name.
+   * name, for a task the tool that it came out of, for everything else the server entry behind the endpoint; on the aggregate that is an entry for the gateway itself
+   * (`GATEWAY_ID`), and undefined for unknown methods. Always one entry. Undefined when nothing has that name.
    */
   find(endpoint: Endpoint, operation: Operation): Target | undefined;
   /** All entries of a kind behind an endpoint, in a stable order. */

@@ -114,14 +114,13 @@ function findOnServer(
       return operation.ref.kind === 'prompt'
         ? offering?.prompts.get(operation.ref.name)
         : offering?.templates.get(operation.ref.uri);
+    case 'task':
+      return operation.ref?.server === registered.server.id ? offering?.tools.get(operation.ref.tool) : undefined;
     default:
-      return registered.readOnly === true && mayWrite(operation) ? undefined : self;
+      // Below a read-only ceiling nothing is passed on whose effect nobody knows.
+      return registered.readOnly === true && operation.kind === 'extension' ? undefined : self;
   }
 }
-
-/** Below a read-only ceiling nothing is passed on whose effect nobody knows. */
-const mayWrite = (operation: Operation): boolean =>
-  operation.kind === 'extension' || (operation.kind === 'task' && operation.verb === 'update');
 
 function withheldOf({ offering }: RegisteredServer, aggregateReadOnly: boolean): readonly Withheld[] {
   if (offering === undefined) return [];
@@ -129,7 +128,7 @@ function withheldOf({ offering }: RegisteredServer, aggregateReadOnly: boolean):
   return [...offering.withheld, ...below.map((tool): Withheld => ({ tool, why: 'aggregate-read-only' }))];
 }
 
-/** Names are the aggregate's. A task or a method that we do not know could be any server's: it is nobody's. */
+/** Names are the aggregate's. A method that we do not know could be any server's: it is nobody's. */
 function findOnAggregate(
   operation: Operation,
   aggregate: Aggregate,
@@ -148,11 +147,19 @@ function findOnAggregate(
         ? only(aggregate.prompts.get(operation.ref.name))
         : aggregate.templates.get(operation.ref.uri);
     case 'task':
+      return only(toolOfTask(operation, aggregate));
     case 'extension':
       return undefined;
     default:
       return [self];
   }
+}
+
+/** The tool that a task came out of, as long as it is still there. */
+function toolOfTask({ ref }: Extract<Operation, { kind: 'task' }>, { lists }: Aggregate): Entry | undefined {
+  return ref === undefined
+    ? undefined
+    : lists.tools.find(({ server, name }) => server.id === ref.server && name === ref.tool);
 }
 
 /** The same entry for the same URI, so that a verdict about it can be remembered. The oldest is forgotten at the bound. */

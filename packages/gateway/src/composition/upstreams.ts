@@ -24,6 +24,7 @@ import { createHttpConnector, DEFAULT_HTTP_LIMITS } from '../upstream/http/http-
 import { DEFAULT_LISTING_LIMITS, fetchListing } from '../upstream/listing.ts';
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../upstream/pool-shelf.ts';
 import { createStdioConnector, DEFAULT_STDIO_LIMITS } from '../upstream/stdio/stdio-connector.ts';
+import type { TaskLimits } from '../upstream/tasks/task-limits.ts';
 import { createUpstreams, type Route, type Upstreams } from '../upstream/upstreams.ts';
 
 type UpstreamParts = {
@@ -51,6 +52,7 @@ export function composeUpstreams(parts: UpstreamParts): Upstreams {
     logger,
     clock: systemClock,
     random: Math.random,
+    tasks: taskLimits(config),
     parking: {
       replica,
       limits: config.questions,
@@ -58,6 +60,8 @@ export function composeUpstreams(parts: UpstreamParts): Upstreams {
     },
   });
 }
+
+const taskLimits = ({ tasks: { lifetimeMs: _ofIds, ...limits } }: Config): TaskLimits => limits;
 
 function routeTo(server: ServerConfig, parts: UpstreamParts): Route {
   return {

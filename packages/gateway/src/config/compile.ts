@@ -14,6 +14,7 @@ import type {
   ReplicasConfig,
   ServerConfig,
   StorageConfig,
+  TasksConfig,
   TelemetryConfig,
   TlsConfig,
   TraitRule,
@@ -81,6 +82,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
       maxParkedPerPrincipal: file.questions.maxParkedPerPrincipal,
       maxRounds: file.questions.maxRounds,
     },
+    tasks: compileTasks(file.tasks),
     telemetry: compileTelemetry(file.telemetry, directory),
     redaction: compileRedaction(file.redaction),
     requests: {
@@ -107,6 +109,18 @@ function compileReplicas(replicas: ParsedFile['replicas']): ReplicasConfig | und
   if (replicas === undefined) return undefined;
   const peers = Object.entries(replicas.peers).map(([name, url]) => [name, new URL(url).origin] as const);
   return { self: replicas.self, peers: Object.fromEntries(peers) };
+}
+
+function compileTasks({ minPoll, maxPoll, keep, maxKept, maxKeptPerPrincipal, lifetime, ...waits }: ParsedFile['tasks']) {
+  return {
+    ...waits,
+    minPollMs: minPoll,
+    maxPollMs: maxPoll,
+    keepMs: keep,
+    maxHeld: maxKept,
+    maxHeldPerPrincipal: maxKeptPerPrincipal,
+    lifetimeMs: lifetime,
+  } satisfies TasksConfig;
 }
 
 function compileTls(tls: NonNullable<ParsedFile['tls']>, absolute: (file: string) => string): TlsConfig {

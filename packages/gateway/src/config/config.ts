@@ -32,6 +32,7 @@ export type Config = {
   readonly approvals: ApprovalsConfig;
   readonly questions: QuestionsConfig;
   readonly resumption: ResumptionConfig;
+  readonly tasks: TasksConfig;
   readonly audit: AuditConfig;
   /** Undefined when nothing is sent to a collector. */
   readonly telemetry: TelemetryConfig | undefined;
@@ -164,6 +165,17 @@ export type QuestionsConfig = {
   readonly maxParked: number;
   readonly maxParkedPerPrincipal: number;
   readonly maxRounds: number;
+};
+
+export type TasksConfig = {
+  readonly minPollMs: number;
+  readonly maxPollMs: number;
+  readonly maxWaiting: number;
+  readonly maxWaitingPerPrincipal: number;
+  readonly keepMs: number;
+  readonly maxHeld: number;
+  readonly maxHeldPerPrincipal: number;
+  readonly lifetimeMs: number;
 };
 
 export type ListenAddress = { readonly host: string; readonly port: number };

@@ -11,6 +11,7 @@ import { identitySchema } from './identity-schema.ts';
 import { questionsSchema } from './questions-schema.ts';
 import { resumptionSchema } from './resumption-schema.ts';
 import { replicasSchema } from './replicas-schema.ts';
+import { tasksSchema } from './tasks-schema.ts';
 import { redactionSchema } from './redaction-schema.ts';
 import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
@@ -130,6 +131,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
       approvals: approvalsSchema,
       questions: questionsSchema,
       resumption: resumptionSchema,
+      tasks: tasksSchema,
       limits: z.array(limit).default([]).describe('How often, and how many at a time.'),
       loopBreaker: z
         .union([z.literal('off'), rate])

@@ -114,8 +114,10 @@ const WHY: Readonly<Record<Why, string>> = {
 /** The call ends as it would have for a client that cannot be asked, and says why. */
 function unanswered({ arrival }: RunCall, handled: Handled, why: Why): Handled {
   const { outcome } = handled;
-  if (isQuestion(outcome) && outcome.continuation.kind === 'parked') {
-    arrival.parts.dropParkedCall(outcome.continuation.parkedCallId);
+  if (isQuestion(outcome)) {
+    const { continuation } = outcome;
+    if (continuation.kind === 'parked') arrival.parts.dropParkedCall(continuation.parkedCallId);
+    else if (continuation.kind === 'task') arrival.parts.dropParkedCall(continuation.waitId);
   }
   const otherwise = outcome.kind === 'input-required' ? outcome.otherwise : undefined;
   const of = otherwise ?? failure('missing-capability');

@@ -41,6 +41,8 @@ export type EntrypointLimits = {
   readonly cursorLifetimeMs: number;
   /** How long what a client carries between a question and its answer is good for. */
   readonly stateLifetimeMs: number;
+  /** How long the id of a task is good for, whatever its server says of the task. */
+  readonly taskLifetimeMs: number;
   /** For a legacy client to answer one question, within the time of its request. */
   readonly answerTimeoutMs: number;
   /** Questions that legacy clients have not answered yet; further ones are not asked. */
@@ -69,6 +71,7 @@ export const DEFAULT_LIMITS: EntrypointLimits = {
   sessionLifetimeMs: 24 * 60 * 60 * 1000,
   cursorLifetimeMs: 60 * 60 * 1000,
   stateLifetimeMs: 15 * 60 * 1000,
+  taskLifetimeMs: 24 * 60 * 60 * 1000,
   answerTimeoutMs: 2 * 60 * 1000,
   maxOpenQuestions: 10_000,
 };

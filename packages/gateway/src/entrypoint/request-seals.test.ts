@@ -16,6 +16,7 @@ const sealsAt = (path: string): RequestSeals =>
     path,
     cursorLifetimeMs: 100,
     stateLifetimeMs: 100,
+    taskLifetimeMs: 100,
     digestArguments: (args) => JSON.stringify(args),
   });
 

@@ -1,6 +1,6 @@
 /**
- * The sealed values of one request: list cursors, bound to the caller and to the endpoint that made them, and the state
- * between a question and its answer, bound to the request as well.
+ * The sealed values of one request: list cursors and task ids, bound to the caller and to the endpoint that made them, and
+ * the state between a question and its answer, bound to the request as well.
  */
 
 import { hash } from 'node:crypto';
@@ -12,13 +12,16 @@ import type { PrincipalKey } from '../model/principal.ts';
 import type { Result } from '../model/result.ts';
 import { err, ok } from '../model/result.ts';
 import type { Seals } from '../protocol/codec.ts';
+import { readTaskRef } from '../model/task.ts';
 import type { Sealer } from '../seal/sealer.ts';
+import { openTask, sealTask } from './task-seals.ts';
 
 export type SealsOptions = {
   readonly sealer: Sealer;
   readonly path: string;
   readonly cursorLifetimeMs: number;
   readonly stateLifetimeMs: number;
+  readonly taskLifetimeMs: number;
   readonly digestArguments: (args: JsonObject) => string;
 };
 
@@ -41,6 +44,15 @@ export class RequestSeals implements Seals {
     return {
       seal: (continuation, operation) => this.#sealState(continuation, operation),
       open: (text, operation) => this.#openState(text, operation),
+    };
+  }
+
+  get task(): Seals['task'] {
+    const { sealer, path, taskLifetimeMs: lifetimeMs } = this.#options;
+    const options = { sealer, path, lifetimeMs };
+    return {
+      seal: (ref) => sealTask(ref, this.#owner(), options),
+      open: (taskId) => openTask(taskId, options),
     };
   }
 
@@ -103,6 +115,7 @@ function readContinuation(value: Json | undefined): Continuation | undefined {
   if (!isJsonObject(value)) return undefined;
   if (value.kind === 'upstream') return readUpstream(value);
   if (value.kind === 'parked') return readParked(value);
+  if (value.kind === 'task') return readTask(value);
   if (value.kind !== 'approval' || typeof value.approvalId !== 'string') return undefined;
   const { approvalId } = value;
   return value.linkGiven === true
@@ -121,4 +134,11 @@ function readParked({ server, version, owner, parkedCallId, approvedBy }: JsonOb
   if (typeof owner !== 'string' || typeof parkedCallId !== 'string') return undefined;
   const parked = { kind: 'parked', server, version, owner, parkedCallId } as const;
   return typeof approvedBy === 'string' ? { ...parked, approvedBy } : parked;
+}
+
+function readTask({ ref, waitId, reached }: JsonObject): Continuation | undefined {
+  const task = readTaskRef(ref);
+  if (task === undefined || typeof waitId !== 'string') return undefined;
+  const own = { kind: 'task', ref: task, waitId } as const;
+  return typeof reached === 'number' ? { ...own, reached } : own;
 }

@@ -26,6 +26,7 @@ export const sealsFor = ({ parts, route }: EndpointArrival): RequestSeals =>
     path: route.path,
     cursorLifetimeMs: parts.limits.cursorLifetimeMs,
     stateLifetimeMs: parts.limits.stateLifetimeMs,
+    taskLifetimeMs: parts.limits.taskLifetimeMs,
     digestArguments: parts.digestArguments,
   });
 

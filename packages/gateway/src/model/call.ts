@@ -3,8 +3,10 @@
 import type { Intent } from './decision.ts';
 import type { JsonObject } from './json.ts';
 import type { Answers, ClientChannel, Outcome } from './outcome.ts';
+import type { Operation } from './operation.ts';
 import type { ClientFacts, RequestMeta } from './request.ts';
 import type { Entry } from './target.ts';
+import type { TaskStep } from './task.ts';
 import type { AttemptFact } from './trail.ts';
 
 /** The operation and the principal are the intent's: `intent.permit`. */
@@ -16,7 +18,12 @@ export type Call = {
   readonly meta: RequestMeta;
   /** HTTP headers for the server beside what the codec writes, names and values in turn: the place in the trace. */
   readonly traceHeaders?: readonly string[];
+  /** What is asked of the task that the permitted call has become, or that it is about. */
+  readonly step?: TaskStep;
 };
+
+/** What a server is asked. A step is never more than the permit is for: its task came out of a call that was permitted. */
+export const asked = ({ step, intent }: Call): Operation | TaskStep => step ?? intent.permit.operation;
 
 export type SendOptions = {
   readonly answers?: Answers;
@@ -27,6 +34,8 @@ export type SendOptions = {
   /** Where an upstream's own list goes on: only the fetching of a listing, page by page, sets it. */
   readonly upstreamCursor?: string;
   readonly watch?: CallWatch;
+  /** Somebody who waits for a task tells that its server is at work: the time for the whole begins anew. */
+  readonly alive?: () => void;
 };
 
 /** Where a server is, as far as there is something to say. */

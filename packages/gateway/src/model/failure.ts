@@ -134,6 +134,12 @@ export const FAILURES = {
   'unknown-tool': rule(200, 'caller', false, 'Unknown tool.'),
   'unknown-prompt': rule(200, 'caller', false, 'Unknown prompt.'),
   'unknown-resource': rule(200, 'caller', false, 'Resource not found.'),
+  'unknown-task': rule(
+    200,
+    'caller',
+    false,
+    'There is no such task, or not any more. Call the tool again; its server may have done a part of the first call.',
+  ),
 
   // May it, now, with these arguments.
   forbidden: rule(200, 'caller', false, 'Policy does not allow this call with these arguments.'),

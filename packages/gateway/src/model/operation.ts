@@ -4,6 +4,7 @@ import { administrativeMethod, type AdministrativeAct } from './administration.t
 import type { Json, JsonObject } from './json.ts';
 import type { LogLevel } from './log-level.ts';
 import type { Era } from './revision.ts';
+import type { TaskRef, TaskVerb } from './task.ts';
 
 export type ListKind = 'tools' | 'prompts' | 'resources' | 'templates';
 
@@ -25,8 +26,6 @@ export type SubscriptionFilter = {
   readonly taskIds?: readonly string[];
 };
 
-export type TaskVerb = 'get' | 'update' | 'cancel';
-
 /** `extra` is what a request carried beside the fields we know (never `_meta`): it travels on unchanged. */
 export type Operation =
   | { readonly kind: 'discover' }
@@ -42,7 +41,16 @@ export type Operation =
       readonly context?: Json;
     }
   | { readonly kind: 'listen'; readonly filter: SubscriptionFilter }
-  | { readonly kind: 'task'; readonly verb: TaskVerb; readonly taskId: string; readonly params: JsonObject }
+  | {
+      readonly kind: 'task';
+      readonly verb: TaskVerb;
+      /** As the client wrote it. */
+      readonly taskId: string;
+      /** What it stands for. Absent where it is none of ours: then there is no such task. */
+      readonly ref?: TaskRef;
+      /** `inputResponses` of an update. */
+      readonly params: JsonObject;
+    }
   | { readonly kind: 'notify'; readonly method: string; readonly params: JsonObject }
   | { readonly kind: 'end-session' }
   /** Of a legacy session; modern requests say it each for itself. */

@@ -6,6 +6,7 @@ import type { LogLevel } from './log-level.ts';
 import type { Cursor, ListKind } from './operation.ts';
 import type { Era } from './revision.ts';
 import type { Entry, ServerId } from './target.ts';
+import type { TaskRef } from './task.ts';
 
 export type Span = { readonly start: number; readonly end: number };
 
@@ -67,6 +68,14 @@ export type Continuation =
     }
   /** `linkGiven`: the person has the link already; what is waited for is somebody's word. */
   | { readonly kind: 'approval'; readonly approvalId: string; readonly linkGiven?: true }
+  /** The call has become a task at its server, and waits there for an answer. `waitId` names whoever waits for the client. */
+  | {
+      readonly kind: 'task';
+      readonly ref: TaskRef;
+      readonly waitId: string;
+      /** How far the call was said to be, so that its progress goes on from there. */
+      readonly reached?: number;
+    }
   | { readonly kind: 'connect'; readonly server: ServerId };
 
 /** What came back for a question. `responses` has the person's answers under the question's keys: anyone can have made them. */
@@ -96,7 +105,8 @@ export type Outcome =
   | { readonly kind: 'listed'; readonly page: ListPage }
   | { readonly kind: 'discovered'; readonly discovery: Discovery }
   | InputRequired
-  | { readonly kind: 'task'; readonly task: JsonObject }
+  /** In the words of the extension, as its server has it; `ref` says which it is, once that is known. */
+  | { readonly kind: 'task'; readonly task: JsonObject; readonly ref?: TaskRef }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 /** What a server tells the caller while the call runs. The entrypoint adds the client's own progress token. */

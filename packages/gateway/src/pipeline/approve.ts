@@ -40,10 +40,12 @@ export const isApproved = (approved: Approved): approved is ApprovedRequest =>
   approved !== 'waited' && 'permit' in approved;
 
 export function approve(request: AuthorizedRequest, approving: () => Approving): Approved | Promise<Approved> {
-  if (request.permit.obligations.length > 0) {
+  // What is asked of a task is part of the call that it came out of, which had its approval.
+  if (request.permit.obligations.length > 0 && request.permit.operation.kind !== 'task') {
     if (request.answers?.continuation?.kind === 'parked') return goesOn(request, request.answers.continuation);
     // Its state could be sent again and again, and an approval is for one call.
-    if (request.answers?.continuation?.kind === 'upstream') throw refuse('invalid-state', { reason: NOT_CARRIED });
+    const kind = request.answers?.continuation?.kind;
+    if (kind === 'upstream' || kind === 'task') throw refuse('invalid-state', { reason: NOT_CARRIED });
     return approveCall(request, approving());
   }
   return passed(request, undefined);

@@ -1,7 +1,7 @@
 /** Step 1: who is calling. Everything sealed that the request carries must have been made for the same principal. */
 
 import type { Authenticator } from '../authn/authenticator.ts';
-import { refuse } from '../model/failure.ts';
+import { refuse, type FailureCode } from '../model/failure.ts';
 import type { AuthenticatedRequest, InboundRequest } from '../model/request.ts';
 import type { Trail } from '../model/trail.ts';
 
@@ -20,9 +20,14 @@ export async function authenticate(
   trail.note({ kind: 'authenticated', principal });
   for (const key of inbound.sealedFor) {
     // The same answer as for an id that never existed: a stolen session id tells nothing.
-    if (key !== principal.key) throw refuse(inbound.client.session === undefined ? 'invalid-state' : 'unknown-session');
+    if (key !== principal.key) throw refuse(codeFor(inbound), { reason: 'what the request carries was sealed for somebody else' });
   }
   const fault = inbound.answers?.fault;
   if (fault !== undefined) throw refuse('invalid-state', { reason: fault });
   return { ...rest, principal };
+}
+
+function codeFor({ client, operation }: InboundRequest): FailureCode {
+  if (client.session !== undefined) return 'unknown-session';
+  return operation.kind === 'task' ? 'unknown-task' : 'invalid-state';
 }

@@ -64,13 +64,20 @@ export async function unknown(
         : new Refusal(failure('unknown-resource', { data: { uri: operation.ref.uri } }));
     case 'read-resource':
       return new Refusal(failure('unknown-resource', { data: { uri: operation.uri } }));
+    case 'task':
+      return new Refusal(failure('unknown-task', { reason: reasonFor(operation) }));
     default:
       return new Refusal(failure(serverLevelCode(operation)));
   }
 }
 
 const serverLevelCode = (operation: Operation): 'method-not-found' | 'unknown-server' =>
-  operation.kind === 'extension' || operation.kind === 'task' ? 'method-not-found' : 'unknown-server';
+  operation.kind === 'extension' ? 'method-not-found' : 'unknown-server';
+
+const reasonFor = ({ ref }: Extract<Operation, { kind: 'task' }>): string =>
+  ref === undefined
+    ? 'the task id is none of ours, expired, or of another endpoint'
+    : `the tool ${ref.tool} of the task is not there for this caller any more`;
 
 /** A server that never told us what it offers: "unknown tool" would be a guess. */
 function unlistedServer(server: string, catalog: Catalog): string | undefined {

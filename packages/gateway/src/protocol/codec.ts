@@ -13,6 +13,7 @@ import type { ClientFacts, RequestMeta } from '../model/request.ts';
 import type { Result } from '../model/result.ts';
 import type { Era, LegacyRevision, Revision } from '../model/revision.ts';
 import type { Entry } from '../model/target.ts';
+import type { TaskRef, TaskStep } from '../model/task.ts';
 import type { JsonRpcId, RpcMessage } from './json-rpc.ts';
 
 /** Values that the wire carries sealed. The entrypoint implements it; codecs only say where they stand. */
@@ -30,6 +31,11 @@ export interface Seals {
       text: string,
       operation: Operation,
     ): Result<{ readonly continuation: Continuation; readonly sealedFor: string }, string>;
+  };
+  readonly task: {
+    seal(ref: TaskRef): string;
+    /** Undefined when the id is not one of ours for this endpoint, expired or altered. */
+    open(taskId: string): { readonly ref: TaskRef; readonly sealedFor: string } | undefined;
   };
 }
 
@@ -112,9 +118,14 @@ export interface ServerCodec {
   encodeNotice(notice: Notice, context: NoticeContext): string | undefined;
 }
 
+/** What a server can be asked. */
+export type UpstreamOperation = Operation | TaskStep;
+
 export type UpstreamRequest = {
   readonly id: JsonRpcId;
-  readonly operation: Operation;
+  readonly operation: UpstreamOperation;
+  /** The call shall become a task. Only 2025-11-25 has clients say so. */
+  readonly asTask?: boolean;
   readonly meta: RequestMeta;
   readonly client: ClientFacts;
   /** Our own token for this call, when the caller wants progress. */
@@ -152,9 +163,9 @@ export interface ClientCodec {
   readonly revision: Revision;
   /** @throws Refusal `method-not-found` for an operation that this revision has no request for. */
   encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest;
-  /** The outcome of an answer with a result. `input_required` and tasks are recognised here (modern only). */
-  decodeResult(operation: Operation, message: UpstreamMessage): Outcome;
-  decodeError(operation: Operation, error: UpstreamError): Failure;
+  /** The outcome of an answer with a result. `input_required` (modern only) and tasks are recognised here. */
+  decodeResult(operation: UpstreamOperation, message: UpstreamMessage, asTask?: boolean): Outcome;
+  decodeError(operation: UpstreamOperation, error: UpstreamError): Failure;
   decodeNotice(method: string, params: JsonObject): Notice;
   /** A parsed `DiscoverResult` or `InitializeResult` in the modern vocabulary. */
   decodeDiscovery(result: JsonObject): Discovery;

@@ -55,6 +55,15 @@ export const seals: Seals = {
         : { cursor: { offset: Number(parts[1]), generation: parts[2] ?? '' }, sealedFor: 'alice' };
     },
   },
+  task: {
+    seal: ({ server, id }) => `task:${server}:${id}`,
+    open(text) {
+      const parts = /^task:([^:]*):(.*)$/.exec(text);
+      if (parts === null) return undefined;
+      const ref = { server: parts[1] ?? '', version: 'v1', tool: 'compute', id: parts[2] ?? '', era: 'modern' } as const;
+      return { ref, sealedFor: 'alice' };
+    },
+  },
   state: {
     seal: (continuation) => `state:${continuation.kind === 'approval' ? continuation.approvalId : ''}`,
     open(text) {

@@ -1,6 +1,7 @@
 /** What we offer to clients of what a server can do: the features that we carry, and nothing that we do not. */
 
 import type { JsonObject } from '../model/json.ts';
+import { servesTasks, TASKS_CAPABILITY } from '../model/task.ts';
 
 const CARRIED = ['tools', 'prompts', 'resources', 'completions', 'logging'] as const;
 
@@ -15,3 +16,9 @@ export function offeredCapabilities(upstream: JsonObject): JsonObject {
   }
   return offered;
 }
+
+const NONE: JsonObject = Object.freeze({});
+
+/** To clients of 2026-07-28. The tasks of an older server become those of the extension. */
+export const offeredExtensions = (upstream: JsonObject): JsonObject =>
+  servesTasks(upstream) ? TASKS_CAPABILITY : NONE;

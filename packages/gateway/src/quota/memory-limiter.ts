@@ -33,6 +33,8 @@ type Common = {
   readonly per: LimitSubject;
   readonly text: string;
   readonly counts: (entry: Entry) => boolean;
+  /** What is counted are calls of tools. */
+  readonly toolsOnly: boolean;
 };
 type RateLimit = Common & { readonly gcra: Gcra; readonly buckets: Buckets };
 type PlaceLimit = Common & { readonly places: Places };
@@ -61,14 +63,22 @@ export function createLimiter(options: LimiterOptions): Limiter {
   const countedBy = new WeakMap<Entry, Countings>();
   const buckets: Bucket[] = [];
 
+  const countingFor = ({ entry, operation }: Counted): Countings => {
+    // Asking after a task is no call of its tool, and is done again and again.
+    if (operation.kind === 'task') {
+      return { rates: countingOf(rates.filter(notOfTools), entry), places: countingOf(places.filter(notOfTools), entry) };
+    }
+    let counting = countedBy.get(entry);
+    if (counting === undefined) {
+      counting = { rates: countingOf(rates, entry), places: countingOf(places, entry) };
+      countedBy.set(entry, counting);
+    }
+    return counting;
+  };
+
   return {
     consume(counted) {
-      const { entry } = counted;
-      let counting = countedBy.get(entry);
-      if (counting === undefined) {
-        counting = { rates: countingOf(rates, entry), places: countingOf(places, entry) };
-        countedBy.set(entry, counting);
-      }
+      const counting = countingFor(counted);
       // Places first: they can be given back, and what was taken from a bucket is gone.
       const held = counting.places.length === 0 ? ALLOWED : takePlaces(counting.places, counted);
       if (!held.allowed || counting.rates.length === 0) return held;
@@ -79,6 +89,8 @@ export function createLimiter(options: LimiterOptions): Limiter {
     },
   };
 }
+
+const notOfTools = ({ toolsOnly }: Common): boolean => !toolsOnly;
 
 const countingOf = <L extends Common>(limits: readonly L[], entry: Entry): readonly Counting<L>[] =>
   limits.filter((limit) => limit.counts(entry)).map((limit) => ({ limit, keyOf: KEYS[limit.per](entry) }));
@@ -141,6 +153,7 @@ function common({ per, text, server, tool, risk }: LimitRule): Common {
   return {
     per,
     text,
+    toolsOnly,
     counts: (entry) =>
       (server === undefined || entry.server.id === server) &&
       (!toolsOnly || entry.kind === 'tool') &&

@@ -9,6 +9,7 @@ import { failure, failureMessage } from '../model/failure.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { InputRequests, Outcome } from '../model/outcome.ts';
 import type { SendOptions } from '../model/call.ts';
+import { withoutRelatedTask } from '../model/task.ts';
 import type { JsonRpcId } from '../protocol/codec.ts';
 import { errorText, resultText } from '../protocol/json-rpc.ts';
 import type { Clock } from './clock.ts';
@@ -164,8 +165,9 @@ export class AskingCall implements OpenCall {
   }
 }
 
-/** Without what belongs to the conversation with us: the server's progress token, the id of a link (2025-11-25 alone has one). */
-function bare({ _meta, elicitationId: _id, ...params }: JsonObject): JsonObject {
+/** Without what belongs to the conversation with us: the server's progress token, the id of its task, the id of a link (2025-11-25 alone has one). */
+function bare(asked: JsonObject): JsonObject {
+  const { _meta, elicitationId: _id, ...params } = withoutRelatedTask(asked);
   if (!isJsonObject(_meta)) return params;
   const { progressToken: _token, ...others } = _meta;
   return Object.keys(others).length === 0 ? params : { ...params, _meta: others };

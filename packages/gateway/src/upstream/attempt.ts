@@ -7,23 +7,27 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 import type { Credential, CredentialBroker } from '../credential/broker.ts';
 import type { AttemptWatch, Call, Send, SendOptions } from '../model/call.ts';
-import { failure, Refusal } from '../model/failure.ts';
+import { failure, refuse, Refusal } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ServerId } from '../model/target.ts';
 import type { AttemptFact, CredentialKind, ReachedUpstream } from '../model/trail.ts';
 import { Asked } from './asking-call.ts';
-import { capabilityProfile, NO_PROFILE } from './capability-profile.ts';
+import { capabilityProfile, NO_PROFILE, profileWith, type CapabilityProfile } from './capability-profile.ts';
 import type { Connector, SpokenTo, Upstream } from './connector.ts';
 import type { Hold, ParkedCalls, ParkedContinuation } from './parking.ts';
 import type { UpstreamPool } from './pool.ts';
 import type { Member, PoolLimits } from './pool-shelf.ts';
 import { tiedToServer } from './questions.ts';
 import { untilRead } from './streamed-result.ts';
+import { beginTask, isStep } from './tasks/begin-task.ts';
+import type { HeldTasks } from './tasks/held-tasks.ts';
+import type { StepCall } from './tasks/legacy-task.ts';
 
 type AttemptParts = {
   readonly pool: UpstreamPool;
+  readonly heldTasks: HeldTasks;
   readonly broker: CredentialBroker;
   readonly parkedCalls: ParkedCalls;
   readonly routeTo: (server: ServerId) => { readonly connector: Connector; readonly limits: PoolLimits } | undefined;
@@ -32,7 +36,7 @@ type AttemptParts = {
 };
 
 /** Throws a Refusal for what went wrong before an upstream was there. */
-export function createAttempt({ pool, broker, parkedCalls, routeTo, stateOf }: AttemptParts): Send {
+export function createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, stateOf }: AttemptParts): Send {
   const acquire = (call: Call, credential: Credential, signal: AbortSignal): Member | Promise<Member> => {
     const { server } = call.entry;
     const route = routeTo(server.id);
@@ -40,7 +44,7 @@ export function createAttempt({ pool, broker, parkedCalls, routeTo, stateOf }: A
     const { principal } = call.intent.permit;
     const { session } = call.client;
     // A modern server hears with each request what it may ask; a legacy one once, when its session is opened.
-    const profile = stateOf(server.id).spokenTo?.era === 'modern' ? NO_PROFILE : capabilityProfile(call.client);
+    const profile = stateOf(server.id).spokenTo?.era === 'modern' ? NO_PROFILE : profileOf(call);
     const { connector, limits } = route;
     const request = { server, connector, limits, credential, principal, profile, signal };
     return pool.acquire(session === undefined ? request : { ...request, session });
@@ -52,10 +56,13 @@ export function createAttempt({ pool, broker, parkedCalls, routeTo, stateOf }: A
     const found: AttemptParties = {};
     try {
       const parked = parkedWith(sendOptions);
+      const task = isStep(call) ? heldTasks.find(call) : undefined;
       const attempted =
-        parked === undefined
-          ? await reach(watched(call, watch), sendOptions, found)
-          : { outcome: await goOn(call, sendOptions, { parked, found }), again: false };
+        parked !== undefined
+          ? { outcome: await goOn(call, sendOptions, { parked, found }), again: false }
+          : task !== undefined && isStep(call)
+            ? { outcome: await askTask(call, sendOptions, { task, found }), again: false }
+            : await reach(watched(call, watch), sendOptions, found);
       const { outcome } = attempted;
       watch?.ended({ ...found, outcome: attemptOutcome(outcome), ...errorOf(outcome) });
       return attempted;
@@ -89,12 +96,27 @@ export function createAttempt({ pool, broker, parkedCalls, routeTo, stateOf }: A
       release: once(() => pool.release(id, member)),
     };
     const heard = listenTo(member.upstream);
+    // It was held once, and is not any more: perhaps the server knows it all the same.
+    if (isStep(call) && call.step.ref.held !== undefined) {
+      if (call.entry.server.sharing === 'call') throw refuseEnded(hold);
+      const task = { upstream: member.upstream, id: heldTasks.adopt(call, hold) };
+      return { outcome: await askTask(call, sendOptions, { task, found }), again: false };
+    }
     const outcome = await settled(call, hold, { signal, answer: member.upstream.send(call, sendOptions) });
     if (isError(outcome)) await heard(found);
     return { outcome, again: endedBefore(outcome) };
   };
 
-  /** The outcome of a call that holds an upstream: let go when it has ended, and kept while a person is asked. */
+  /** The session or the process that has the task is asked, whatever new one its caller's calls go to by now. */
+  const askTask = async (call: StepCall, sendOptions: SendOptions, { task, found }: AskingTask): Promise<Outcome> => {
+    found.upstream = task.upstream.reached;
+    const heard = listenTo(task.upstream);
+    const outcome = await heldTasks.step(task.id, call, sendOptions);
+    if (isError(outcome)) await heard(found);
+    return outcome;
+  };
+
+  /** The outcome of a call that holds an upstream: let go when it has ended, kept while a person is asked or a task lives in it. */
   const settled = async (call: Call, hold: Hold, { signal, answer }: Answering): Promise<Outcome> => {
     let outcome: Outcome;
     try {
@@ -104,6 +126,7 @@ export function createAttempt({ pool, broker, parkedCalls, routeTo, stateOf }: A
       throw error;
     }
     if (outcome instanceof Asked) return parkedCalls.park(call, outcome, hold);
+    if (outcome.kind === 'task' && !isStep(call)) return beginTask(call, outcome.task, hold, heldTasks);
     if (endedBefore(outcome)) hold.discard();
     return untilRead(tiedToServer(call, outcome), signal, hold.release);
   };
@@ -125,6 +148,21 @@ export function createAttempt({ pool, broker, parkedCalls, routeTo, stateOf }: A
     return first.again && !sendOptions.signal.aborted ? (await attemptOnce(call, sendOptions)).outcome : first.outcome;
   };
 }
+
+type AskingTask = {
+  readonly task: { readonly upstream: Upstream; readonly id: string };
+  readonly found: AttemptParties;
+};
+
+/** The process that had the task was for one call alone. */
+function refuseEnded({ release }: Hold): Refusal {
+  release();
+  return refuse('unknown-task', { reason: 'the process that had the task has ended' });
+}
+
+/** A task is found in a session that was told the same. */
+const profileOf = ({ client, step }: Call): CapabilityProfile =>
+  step?.ref.profile === undefined ? capabilityProfile(client) : profileWith(step.ref.profile);
 
 type Answering = { readonly signal: AbortSignal; readonly answer: Promise<Outcome> };
 

@@ -28,8 +28,12 @@ export function capabilityProfile(client: ClientFacts): CapabilityProfile {
     ...(sampling === undefined ? {} : { sampling: knownWords(sampling) }),
     ...(roots === undefined ? {} : { roots }),
   };
-  return { key: JSON.stringify(capabilities), capabilities };
+  return profileWith(capabilities);
 }
+
+/** Of what a session was told. */
+export const profileWith = (capabilities: JsonObject): CapabilityProfile =>
+  Object.keys(capabilities).length === 0 ? NO_PROFILE : { key: JSON.stringify(capabilities), capabilities };
 
 const knownWords = (sampling: Json): JsonObject =>
   Object.fromEntries(

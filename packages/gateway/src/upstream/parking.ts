@@ -32,7 +32,7 @@ export const DEFAULT_PARKING: ParkingLimits = {
 
 /** The upstream that a call goes on holding. `release` may be called more than once. */
 export type Hold = {
-  readonly upstream: Pick<Upstream, 'reached' | 'stderr'>;
+  readonly upstream: Upstream;
   /** Rounds of questions before. */
   readonly rounds: number;
   /** It turned out to have ended: nobody gets it again. */

@@ -9,6 +9,7 @@ import { failure, refuse, type Failure } from '../model/failure.ts';
 import { isJsonObject, type Json, type JsonObject } from '../model/json.ts';
 import type { OperationKind } from '../model/operation.ts';
 import type { InputRequests, InputRequired, Outcome } from '../model/outcome.ts';
+import { relatedTask } from '../model/task.ts';
 
 /** In one round; a form can hold as many fields as it likes. */
 const MAX_REQUESTS = 16;
@@ -51,15 +52,19 @@ export function answersFor({ entry, intent }: Call, { answers }: SendOptions): U
 }
 
 /** Answers to the gateway's own questions are no server's to read. */
-const ofTheServer = (responses: JsonObject): JsonObject =>
+export const ofTheServer = (responses: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(responses).filter(([key]) => !key.startsWith(OWN_KEY_PREFIX)));
 
 /**
  * May a legacy server's question in the middle of this call be asked? Also where the call was approved: it stays the same
  * call, and goes on once.
  */
-export function mayAskDuring({ intent, client }: Call, declared: JsonObject, { method, params }: Question): boolean {
-  if (!MAY_ASK.has(intent.permit.operation.kind)) return false;
+export function mayAskDuring(call: Call, declared: JsonObject, { method, params }: Question): boolean {
+  const { intent, client, step } = call;
+  if (!MAY_ASK.has(intent.permit.operation.kind) && step?.verb !== 'result') return false;
+  // Of a task, whoever's stream it comes on: nobody but its own client is asked.
+  const task = relatedTask(params);
+  if (task !== undefined && task !== step?.ref.id) return false;
   return mayBeAsked(declared, method, params) && mayBeAsked(askableCapabilities(client), method, params);
 }
 
@@ -111,16 +116,21 @@ function linksOf(data: Json | undefined): InputRequests | undefined {
 }
 
 function faultOf(call: Call, { requests, state }: InputRequired): Failure | undefined {
-  const broken = (message: string): Failure => failure('upstream-invalid', { sent: 'yes', message });
+  if (state !== undefined && Buffer.byteLength(JSON.stringify(state)) > MAX_STATE_BYTES) {
+    return broken(`The server's requestState has more than ${MAX_STATE_BYTES} bytes.`);
+  }
+  return questionsFault(requests, capabilitiesOf(call));
+}
+
+const broken = (message: string): Failure => failure('upstream-invalid', { sent: 'yes', message });
+
+/** Why a server's questions go no further: too many, under a name of ours, or beyond what it was told it may ask. */
+export function questionsFault(requests: InputRequests, capabilities: JsonObject): Failure | undefined {
   const asked = Object.entries(requests);
   if (asked.length > MAX_REQUESTS) return broken(`The server asked ${asked.length} questions at once.`);
   if (asked.some(([key]) => key.startsWith(OWN_KEY_PREFIX))) {
     return broken("The server's question bears a name that is the gateway's own.");
   }
-  if (state !== undefined && Buffer.byteLength(JSON.stringify(state)) > MAX_STATE_BYTES) {
-    return broken(`The server's requestState has more than ${MAX_STATE_BYTES} bytes.`);
-  }
-  const capabilities = capabilitiesOf(call);
   const beyond = asked.find(([, { method, params }]) => !mayBeAsked(capabilities, method, params));
   return beyond && broken(`The server asked ${beyond[1].method}, which it was not told that the client can answer.`);
 }

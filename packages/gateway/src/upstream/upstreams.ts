@@ -10,6 +10,7 @@ import type { Failure } from '../model/failure.ts';
 import { methodOf } from '../model/operation.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ServerId } from '../model/target.ts';
+import type { TaskRef } from '../model/task.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createAttempt, errorOf, failureOf, notConfigured } from './attempt.ts';
@@ -32,6 +33,10 @@ import type { ParkedCalls, ParkingOptions } from './parking.ts';
 import { UpstreamPool } from './pool.ts';
 import type { PoolStatus } from './pool.ts';
 import type { PoolLimits } from './pool-shelf.ts';
+import { HeldTasks } from './tasks/held-tasks.ts';
+import { DEFAULT_TASKS, type TaskLimits } from './tasks/task-limits.ts';
+import { TaskWaits } from './tasks/task-waits.ts';
+import { tasks } from './tasks/tasks.ts';
 
 /** How one server is reached, from the configuration. */
 export type Route = {
@@ -57,6 +62,8 @@ export type UpstreamsOptions = {
   readonly random: () => number;
   /** Calls that wait for a person. */
   readonly parking: Pick<ParkingOptions, 'replica' | 'limits' | 'newId'>;
+  /** Calls that servers answer with tasks. */
+  readonly tasks?: TaskLimits;
   readonly backoff?: BackoffOptions;
   readonly sweepIntervalMs?: number;
 };
@@ -113,7 +120,10 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   // Time counts for the whole, retries for what the breaker let through, and the breaker for each attempt.
   const { broker, logger, parking } = options;
   const parkedCalls = createParkedCalls({ ...parking, clock, logger });
-  const attempt = createAttempt({ pool, broker, parkedCalls, routeTo, stateOf });
+  const limits = options.tasks ?? DEFAULT_TASKS;
+  const heldTasks = new HeldTasks({ limits, clock, newId: parking.newId });
+  const waits = new TaskWaits({ ...limits, answerMs: parking.limits.answerMs }, clock, parking.newId);
+  const attempt = createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, stateOf });
   const guarded = breaker({ breakerOf: (server) => breakerOf(server, stateOf(server), options) })(attempt);
   const tried = retry({
     clock,
@@ -122,7 +132,9 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
     budgetOf: (server) => stateOf(server).budget,
     onRetry: ({ entry }, { code }) => options.instruments.retried(entry.server.id, code),
   })(guarded);
-  const inTime = timeout({ clock, timeoutsFor: (call) => timeoutsFor(call, routeTo(call.entry.server.id)) })(tried);
+  const drop = ({ held }: TaskRef): void => heldTasks.drop(held ?? '');
+  const ended = tasks({ clock, poll: limits, waits, drop })(tried);
+  const inTime = timeout({ clock, timeoutsFor: (call) => timeoutsFor(call, routeTo(call.entry.server.id)) })(ended);
 
   const made: Send = async (call, sendOptions) => {
     const server = call.entry.server.id;
@@ -153,7 +165,15 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
 
   return {
     send: staleAnswer(new LastAnswers(clock), Date.now)(made),
-    parkedCalls,
+    parkedCalls: {
+      drop(id) {
+        parkedCalls.drop(id);
+        waits.drop(id);
+      },
+      get size() {
+        return parkedCalls.size;
+      },
+    },
     status(server) {
       const status = pool.status(server);
       const state = states.get(server);
@@ -170,6 +190,8 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
     close() {
       // Before their upstreams end: servers are told.
       parkedCalls.close();
+      waits.close();
+      heldTasks.close();
       return pool.close();
     },
   };

@@ -11,6 +11,7 @@ import { SALLYPORT } from '../identity.ts';
 import { notificationText, requestText } from '../json-rpc.ts';
 import { decodeNotice } from '../notices.ts';
 import { decodeUpstreamError } from '../upstream-failure.ts';
+import { asTask, decodeCreated, decodeStep, stepOf } from './tasks.ts';
 
 const PING: CoreRequest = { method: 'ping', params: {} };
 
@@ -33,9 +34,10 @@ function coreOf(request: UpstreamRequest): CoreRequest {
   const { operation } = request;
   if (operation.kind === 'ping') return PING;
   if (operation.kind === 'discover') return INITIALIZE;
-  const core = encodeCoreOperation(operation, request.upstreamCursor);
+  const core =
+    operation.kind === 'task-step' ? stepOf(operation) : encodeCoreOperation(operation, request.upstreamCursor);
   if (core === undefined) throw refuse('method-not-found');
-  return core;
+  return request.asTask === true ? asTask(core) : core;
 }
 
 /** `context` of a completion came with 2025-06-18; a stricter server would refuse it. */
@@ -80,7 +82,11 @@ export function createClientCodec(revision: LegacyRevision): ClientCodec {
     era: 'legacy',
     revision,
     encodeRequest,
-    decodeResult: (_operation, message) => ({ kind: 'complete', result: { kind: 'message', message } }),
+    decodeResult(operation, message, isTask = false) {
+      if (operation.kind === 'task-step') return decodeStep(operation, message);
+      const created = isTask ? decodeCreated(message) : undefined;
+      return created ?? { kind: 'complete', result: { kind: 'message', message } };
+    },
     decodeError,
     decodeNotice,
     decodeDiscovery,

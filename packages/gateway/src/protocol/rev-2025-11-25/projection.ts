@@ -30,6 +30,9 @@ function unreadable(entry: Entry, revision: SpokenRevision): readonly string[] {
   const { definition } = entry;
   const names: string[] = [];
   if (isBeforeStructure(revision) && definition.title !== undefined) names.push('title');
+  // It only tells whether a call may become a task, and legacy clients are offered none (docs/tasks.md): one that read
+  // `required` there would not call the tool at all.
+  if (definition.execution !== undefined) names.push('execution');
   const { outputSchema } = definition;
   if (outputSchema !== undefined && (isBeforeStructure(revision) || !isObjectSchema(outputSchema))) {
     names.push('outputSchema');

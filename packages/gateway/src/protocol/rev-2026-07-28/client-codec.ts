@@ -2,10 +2,10 @@
 
 import { failure, refuse, type Failure } from '../../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
-import type { Operation } from '../../model/operation.ts';
 import type { Discovery, Freshness, InputRequests, Outcome, UpstreamMessage } from '../../model/outcome.ts';
 import { NEWEST_MODERN } from '../../model/revision.ts';
-import type { ClientCodec, EncodedUpstreamRequest, UpstreamRequest } from '../codec.ts';
+import type { TaskStep } from '../../model/task.ts';
+import type { ClientCodec, EncodedUpstreamRequest, UpstreamOperation, UpstreamRequest } from '../codec.ts';
 import { encodeCoreOperation, type CoreRequest } from '../core-methods.ts';
 import { encodeHeaderValue } from '../header-value.ts';
 import { SALLYPORT } from '../identity.ts';
@@ -21,8 +21,8 @@ const DISCOVER: CoreRequest = { method: 'server/discover', params: {} };
 const NO_CAPABILITIES: JsonObject = {};
 
 function encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest {
-  const { operation, meta, progressToken } = request;
-  const core = operation.kind === 'discover' ? DISCOVER : encodeCoreOperation(operation, request.upstreamCursor);
+  const { meta, progressToken } = request;
+  const core = coreOf(request);
   if (core === undefined) throw refuse('method-not-found');
   const { method, params } = core;
   const _meta = {
@@ -35,6 +35,17 @@ function encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest {
   };
   const body = requestText(request.id, method, { ...params, ...answersOf(request), _meta });
   return { method, body, headers: headersOf(request, method) };
+}
+
+function coreOf({ operation, upstreamCursor }: UpstreamRequest): CoreRequest | undefined {
+  if (operation.kind === 'discover') return DISCOVER;
+  return operation.kind === 'task-step' ? stepOf(operation) : encodeCoreOperation(operation, upstreamCursor);
+}
+
+function stepOf({ verb, ref, responses }: TaskStep): CoreRequest | undefined {
+  if (verb === 'result') return undefined;
+  const params = { taskId: ref.id, ...(verb === 'update' ? { inputResponses: responses ?? {} } : undefined) };
+  return { method: `tasks/${verb}`, params };
 }
 
 function answersOf({ answers }: UpstreamRequest): JsonObject {
@@ -59,6 +70,9 @@ function headersOf(request: UpstreamRequest, method: string): Readonly<Record<st
       return { ...standard, 'mcp-name': encodeHeaderValue(operation.name) };
     case 'read-resource':
       return { ...standard, 'mcp-name': encodeHeaderValue(operation.uri) };
+    // So that whatever stands before the server finds the instance that has the task (tasks extension, Routing Headers).
+    case 'task-step':
+      return { ...standard, 'mcp-name': encodeHeaderValue(operation.ref.id) };
     default:
       return standard;
   }
@@ -69,7 +83,20 @@ const broken = (message: string): Outcome => ({
   failure: failure('upstream-invalid', { sent: 'yes', message }),
 });
 
-function decodeResult(operation: Operation, message: UpstreamMessage): Outcome {
+/** What the extension calls an empty acknowledgement. */
+const ACKNOWLEDGED: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } };
+
+/** `resultType` of a task that is asked for should be `complete`; the extension's own examples say `task`. */
+function decodeStep({ verb }: TaskStep, message: UpstreamMessage): Outcome {
+  if (verb !== 'get') return ACKNOWLEDGED;
+  const task = parseWhole(message);
+  return task === undefined
+    ? broken('The server answered tasks/get with something that is no task.')
+    : { kind: 'task', task };
+}
+
+function decodeResult(operation: UpstreamOperation, message: UpstreamMessage): Outcome {
+  if (operation.kind === 'task-step') return decodeStep(operation, message);
   if (operation.kind === 'discover') {
     const about = parseWhole(message);
     return about === undefined
@@ -83,7 +110,7 @@ function decodeResult(operation: Operation, message: UpstreamMessage): Outcome {
   }
   const result = parseWhole(message);
   if (result === undefined) return broken("The server's result does not say early enough what it is.");
-  if (result.resultType === 'task') return { kind: 'task', task: result };
+  if (result.resultType === 'task' && operation.kind === 'call-tool') return { kind: 'task', task: result };
   if (result.resultType !== 'input_required') return broken("The server's result is of a type that is not known.");
   const requests = readInputRequests(result.inputRequests);
   if (requests === undefined) return broken("The server's questions are not valid input requests.");
@@ -105,7 +132,7 @@ function readInputRequests(value: JsonObject[string]): InputRequests | undefined
   return Object.fromEntries(requests);
 }
 
-function decodeError(_operation: Operation, error: Parameters<ClientCodec['decodeError']>[1]): Failure {
+function decodeError(_operation: UpstreamOperation, error: Parameters<ClientCodec['decodeError']>[1]): Failure {
   return decodeUpstreamError(error);
 }
 

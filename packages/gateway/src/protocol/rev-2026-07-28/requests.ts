@@ -1,11 +1,13 @@
 /** Requests of 2026-07-28 clients: every one describes itself in `params._meta`, which `classify` has checked. */
 
-import { failure } from '../../model/failure.ts';
+import { failure, type Failure } from '../../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
 import { isLogLevel } from '../../model/log-level.ts';
 import type { Operation, OperationKind } from '../../model/operation.ts';
 import type { Answers } from '../../model/outcome.ts';
 import type { ClientFacts, RequestMeta } from '../../model/request.ts';
+import { err, ok, type Result } from '../../model/result.ts';
+import { takesTasks, TASKS_CAPABILITY, TASKS_EXTENSION, type TaskVerb } from '../../model/task.ts';
 import type { DecodeContext, Decoded } from '../codec.ts';
 import { decodeCoreOperation, extensionOperation, type CoreOperation } from '../core-methods.ts';
 import type { RpcMessage, RpcRequest } from '../json-rpc.ts';
@@ -22,9 +24,6 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
   'resources/subscribe',
   'resources/unsubscribe',
   'subscriptions/listen',
-  'tasks/get',
-  'tasks/update',
-  'tasks/cancel',
   'tasks/list',
   'tasks/result',
   'sampling/createMessage',
@@ -32,8 +31,17 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
   'roots/list',
 ]);
 
-/** The client's side of a multi-round-trip request. Answers to questions that we never asked are not passed on. */
-const OWN_PARAMS: ReadonlySet<string> = new Set(['inputResponses', 'requestState']);
+/**
+ * The client's side of a multi-round-trip request. Answers to questions that we never asked are not passed on; nor is `task`,
+ * by which clients of 2025-11-25 asked for one: a server of that revision would take it for our word.
+ */
+const OWN_PARAMS: ReadonlySet<string> = new Set(['inputResponses', 'requestState', 'task']);
+
+const TASK_VERBS: ReadonlyMap<string, TaskVerb> = new Map([
+  ['tasks/get', 'get'],
+  ['tasks/update', 'update'],
+  ['tasks/cancel', 'cancel'],
+]);
 
 /** The methods that may be answered with a question (basic/patterns/mrtr, Supported Requests). */
 const MAY_ASK: ReadonlySet<OperationKind> = new Set(['call-tool', 'get-prompt', 'read-resource'] as const);
@@ -53,7 +61,11 @@ export function decode(message: RpcMessage, context: DecodeContext): Decoded {
 function decodeRequest(message: RpcRequest, context: DecodeContext): Decoded {
   const { id, method, params } = message;
   if (NOT_OFFERED.has(method)) return { kind: 'refused', id, failure: failure('method-not-found') };
-  const core = decodeCoreOperation(method, params, { seals: context.seals, ownParams: OWN_PARAMS });
+  const verb = TASK_VERBS.get(method);
+  const core =
+    verb === undefined
+      ? decodeCoreOperation(method, params, { seals: context.seals, ownParams: OWN_PARAMS })
+      : decodeTask(verb, params, context);
   if (core !== undefined && !core.ok) return { kind: 'refused', id, failure: core.error };
   const { operation, sealedFor } = core?.value ?? otherOperation(method, params);
   const meta = isJsonObject(params._meta) ? params._meta : {};
@@ -90,6 +102,23 @@ function answersOf(params: JsonObject, operation: Operation, { seals }: DecodeCo
   const { continuation, sealedFor } = opened.value;
   const responses = isJsonObject(inputResponses) ? inputResponses : NO_RESPONSES;
   return { answers: { continuation, responses }, sealedFor: [sealedFor] };
+}
+
+/** An id that is none of ours is told apart only once it is known who sent it (basic, tasks extension, Auth binding). */
+function decodeTask(verb: TaskVerb, params: JsonObject, { seals }: DecodeContext): Result<CoreOperation, Failure> {
+  const { taskId, inputResponses, _meta } = params;
+  if (!takesTasks({ era: 'modern', capabilities: clientOf(isJsonObject(_meta) ? _meta : {}).capabilities ?? {} })) {
+    const message = `This method needs the client to declare the extension ${TASKS_EXTENSION}.`;
+    return err(failure('missing-capability', { message, data: { requiredCapabilities: TASKS_CAPABILITY } }));
+  }
+  if (typeof taskId !== 'string') return err(failure('invalid-params', { message: 'params.taskId must be a string.' }));
+  if (verb === 'update' && !isJsonObject(inputResponses)) {
+    return err(failure('invalid-params', { message: 'params.inputResponses must be an object.' }));
+  }
+  const opened = seals.task.open(taskId);
+  const own = { kind: 'task', verb, taskId, params: isJsonObject(inputResponses) ? { inputResponses } : {} } as const;
+  if (opened === undefined) return ok({ operation: own, sealedFor: NOBODY });
+  return ok({ operation: { ...own, ref: opened.ref }, sealedFor: [opened.sealedFor] });
 }
 
 const otherOperation = (method: string, params: JsonObject): CoreOperation => ({

@@ -12,12 +12,12 @@ import { answer, nameOn, textAnswer, valueAnswer } from '../answers.ts';
 import type { EncodeContext, EncodedAnswer } from '../codec.ts';
 import { LIST_MEMBERS } from '../core-methods.ts';
 import { SALLYPORT } from '../identity.ts';
-import { offeredCapabilities } from '../offered.ts';
+import { offeredCapabilities, offeredExtensions } from '../offered.ts';
 import { insertMembers, memberIs, memberText, withEdits, withId, type Edit } from '../splice.ts';
 import { encodeFailure } from './wire-failures.ts';
 
 const SERVER_INFO_KEY = 'io.modelcontextprotocol/serverInfo';
-const OUR_META: JsonObject = { [SERVER_INFO_KEY]: SALLYPORT };
+export const OUR_META: JsonObject = { [SERVER_INFO_KEY]: SALLYPORT };
 const OUR_META_MEMBER = `"_meta":${JSON.stringify(OUR_META)}`;
 
 const RESULT_TYPE = '"resultType":"complete"';
@@ -127,7 +127,7 @@ export function encodeDiscovered(discovery: Discovery, context: EncodeContext): 
   return valueAnswer(context.id, {
     resultType: 'complete',
     supportedVersions: MODERN_REVISIONS,
-    capabilities: offeredCapabilities(discovery.capabilities),
+    capabilities: { ...offeredCapabilities(discovery.capabilities), ...offeredExtensions(discovery.capabilities) },
     ...(instructions === undefined ? {} : { instructions }),
     ttlMs: freshness.ttlMs,
     cacheScope: freshness.scope,

@@ -8,6 +8,7 @@ import type { EncodeContext, EncodedAnswer, ServerCodec } from '../codec.ts';
 import { encodeNotice } from '../notices.ts';
 import { decode } from './requests.ts';
 import { encodeComplete, encodeDiscovered, encodeListed, encodeQuestion } from './results.ts';
+import { encodeTask } from './tasks.ts';
 import { encodeFailure } from './wire-failures.ts';
 
 function encode(outcome: Outcome, context: EncodeContext): EncodedAnswer {
@@ -21,7 +22,7 @@ function encode(outcome: Outcome, context: EncodeContext): EncodedAnswer {
     case 'input-required':
       return isQuestion(outcome) ? encodeQuestion(outcome, context) : encodeFailure(notCarried(outcome), context);
     case 'task':
-      return encodeFailure(notCarried(outcome), context);
+      return encodeTask(outcome, context) ?? encodeFailure(notCarried(outcome), context);
     case 'failed': {
       const { failure } = outcome;
       const asResult = failure.code === 'invalid-arguments' || isAboutApproval(failure);

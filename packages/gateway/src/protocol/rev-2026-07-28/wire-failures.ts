@@ -58,6 +58,7 @@ const WIRE = {
   'invalid-state': wire(INVALID_PARAMS),
   'unknown-server': own(404),
   'unknown-tool': wire(INVALID_PARAMS),
+  'unknown-task': wire(INVALID_PARAMS),
   'unknown-prompt': wire(INVALID_PARAMS),
   'unknown-resource': wire(INVALID_PARAMS),
   forbidden: own(403, 200),

@@ -1,16 +1,17 @@
 /** A server over HTTP as an `Upstream`: every call one POST, and what its answer becomes. */
 
-import type { Call, SendOptions } from '../../model/call.ts';
+import { asked, type Call, type SendOptions } from '../../model/call.ts';
 import { failure, Refusal } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { Operation } from '../../model/operation.ts';
 import type { Outcome } from '../../model/outcome.ts';
-import type { ClientCodec, EncodedUpstreamRequest } from '../../protocol/codec.ts';
+import type { EncodedUpstreamRequest, UpstreamOperation } from '../../protocol/codec.ts';
 import type { Upstream } from '../connector.ts';
 import { AskingCall, type Asked, type AskingHost } from '../asking-call.ts';
 import { atVerbosity, goOnAtVerbosity } from '../log-verbosity.ts';
-import { answersFor, capabilitiesOf, mayAskDuring } from '../questions.ts';
+import { answersFor, mayAskDuring } from '../questions.ts';
 import { reachedAs } from '../reached.ts';
+import { capabilitiesFor, isCalledAsTask } from '../tasks/server-task.ts';
 import { abortFailure, GIVEN_UP, invalid } from './exchange-failures.ts';
 import { post } from './http-endpoint.ts';
 import { HttpExchange } from './http-exchange.ts';
@@ -47,13 +48,13 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
     end();
   };
 
-  const exchange = (operation: Operation, call: Call, options: SendOptions): Promise<Outcome> => {
+  const exchange = (operation: UpstreamOperation, call: Call, options: SendOptions): Promise<Outcome> => {
     if (isLost) return Promise.resolve(failed(LOST));
     if (options.signal.aborted) return Promise.resolve(failed(abortFailure(options.signal, 'no')));
     lastId += 1;
     let encoded: EncodedUpstreamRequest;
     try {
-      encoded = encode(codec, call, { id: lastId, operation, options });
+      encoded = encode(session, call, { id: lastId, operation, options });
     } catch (error) {
       if (error instanceof Refusal) return Promise.resolve(failed(error.failure));
       throw error;
@@ -69,7 +70,7 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
     ended,
     // Not async: on the hot path a promise around a promise costs as much as the scan of the answer.
     send(call, options) {
-      const { operation } = call.intent.permit;
+      const operation = asked(call);
       if (operation.kind === 'discover' && codec.era === 'legacy') {
         return Promise.resolve({ kind: 'discovered', discovery: session.discovery });
       }
@@ -89,9 +90,10 @@ async function isAlive(discovering: Promise<Outcome>): Promise<Outcome> {
   return outcome.kind === 'failed' ? outcome : ALIVE;
 }
 
-type RequestParts = { readonly id: number; readonly operation: Operation; readonly options: SendOptions };
+type RequestParts = { readonly id: number; readonly operation: UpstreamOperation; readonly options: SendOptions };
 
-function encode(codec: ClientCodec, call: Call, { id, operation, options }: RequestParts): EncodedUpstreamRequest {
+function encode(session: HttpSession, call: Call, { id, operation, options }: RequestParts): EncodedUpstreamRequest {
+  const { codec, discovery } = session;
   const { entry } = call;
   const { upstreamCursor, channel } = options;
   const answers = answersFor(call, options);
@@ -103,7 +105,9 @@ function encode(codec: ClientCodec, call: Call, { id, operation, options }: Requ
     ...(channel.wantsProgress ? { progressToken: id } : undefined),
     ...(entry.kind === 'tool' ? { inputSchema: entry.inputSchema } : undefined),
     ...(upstreamCursor === undefined ? undefined : { upstreamCursor }),
-    ...(codec.era === 'modern' ? { capabilities: capabilitiesOf(call) } : undefined),
+    ...(codec.era === 'modern'
+      ? { capabilities: capabilitiesFor(call, discovery.capabilities) }
+      : { asTask: isCalledAsTask(call, codec.revision, discovery.capabilities) }),
     ...(answers === undefined ? undefined : { answers }),
   });
 }
@@ -120,7 +124,7 @@ const NOBODY: Pick<SendOptions, 'channel'> = { channel: { wantsProgress: false, 
 /** One call while its answer is awaited, and while the rest of its result arrives. */
 class PendingCall implements ExchangeListener, AskingHost {
   readonly #parts: PendingParts;
-  readonly #operation: Operation;
+  readonly #operation: UpstreamOperation;
   readonly #exchange: HttpExchange;
   readonly #abort: () => void;
   #hasRest = false;
@@ -132,9 +136,9 @@ class PendingCall implements ExchangeListener, AskingHost {
   constructor(parts: PendingParts) {
     this.#parts = parts;
     const { session, call } = parts;
-    this.#operation = call.intent.permit.operation;
+    this.#operation = asked(call);
     const { clock, maxBufferedBytes } = session.endpoint;
-    const whole = this.#operation.kind === 'discover';
+    const whole = this.#operation.kind === 'discover' || this.#operation.kind === 'task-step';
     const { askForRest } = session;
     const resumption = askForRest === undefined ? undefined : new StreamResumption(clock, askForRest);
     this.#exchange = new HttpExchange({ era: session.codec.era, clock, maxBufferedBytes, whole, resumption }, this);
@@ -186,7 +190,8 @@ class PendingCall implements ExchangeListener, AskingHost {
     } else if (answer.id === id) {
       const { rest } = answer.message;
       this.#hasRest = rest !== undefined;
-      this.#finish(session.codec.decodeResult(this.#operation, answer.message));
+      const isTask = isCalledAsTask(this.#parts.call, session.codec.revision, session.discovery.capabilities);
+      this.#finish(session.codec.decodeResult(this.#operation, answer.message, isTask));
     } else {
       this.#finish(failed(invalid('The server answered a request that it was not asked.')));
       this.#exchange.abandon(GIVEN_UP);

@@ -60,6 +60,10 @@ function within(options: SendOptions, timers: CallTimers, { firstByteMs }: CallT
     ...(answers === undefined ? undefined : { answers }),
     ...(upstreamCursor === undefined ? undefined : { upstreamCursor }),
     ...(watch === undefined ? undefined : { watch }),
+    alive: () => {
+      timers.heard();
+      timers.progressed();
+    },
   };
 }
 

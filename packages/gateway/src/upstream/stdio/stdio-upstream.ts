@@ -3,14 +3,14 @@
  * is such a pipe as well, whose two directions are two things.
  */
 
-import type { Call, SendOptions } from '../../model/call.ts';
+import { asked, type Call, type SendOptions } from '../../model/call.ts';
 import { failure, Refusal } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
-import type { Operation } from '../../model/operation.ts';
 import type { ClientChannel, Discovery, Outcome } from '../../model/outcome.ts';
 import type { ClientCodec } from '../../protocol/codec.ts';
 import type { PrincipalKey } from '../../model/principal.ts';
+import type { TaskStep } from '../../model/task.ts';
 import type { LogLevel } from '../../model/log-level.ts';
 import type { Transport } from '../../model/trail.ts';
 import { errorText, requestText } from '../../protocol/json-rpc.ts';
@@ -18,8 +18,9 @@ import { AskingCall, type Asked, type AskingHost, type ServerQuestion } from '..
 import type { Clock } from '../clock.ts';
 import type { Upstream } from '../connector.ts';
 import { atVerbosity, goOnAtVerbosity, LogVerbosity, SET_LEVEL_TIMEOUT_MS } from '../log-verbosity.ts';
-import { answersFor, capabilitiesOf, mayAskDuring } from '../questions.ts';
+import { answersFor, mayAskDuring } from '../questions.ts';
 import { reachedAs } from '../reached.ts';
+import { capabilitiesFor, isCalledAsTask } from '../tasks/server-task.ts';
 import { LogMessages, type LogTaker } from './log-messages.ts';
 import { ask, processGone } from './stdio-session.ts';
 import type { Conversation } from './stdio-session.ts';
@@ -64,7 +65,7 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
     close: () => session.close(),
     isDoubtful: () => turns?.isDoubtful === true,
     send(call, options) {
-      const { operation } = call.intent.permit;
+      const operation = asked(call);
       if (operation.kind === 'discover' && codec.era === 'legacy') {
         return Promise.resolve({ kind: 'discovered', discovery: parts.discovery });
       }
@@ -72,6 +73,9 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
       if (operation.kind === 'ping' && codec.era === 'modern') return Promise.resolve(ALIVE);
       if (options.signal.aborted) return Promise.resolve(failed(abortFailure(options.signal, 'no')));
       const shared = { ...parts, turns, logs, verbosity };
+      if (operation.kind === 'task-step') {
+        return stepOf(operation, new PendingCall({ ...shared, turns: undefined }, call), options, turns);
+      }
       return atVerbosity(verbosity, options, () => exchange(new PendingCall(shared, call), options, turns));
     },
   };
@@ -88,6 +92,17 @@ function createVerbosity({ session, codec, discovery, isShared, clock }: StdioUp
     cancel();
   };
   return new LogVerbosity({ clock, setLevel });
+}
+
+/** What is asked of a task takes no turn: its questions say whose they are. */
+async function stepOf(
+  { verb, ref }: TaskStep,
+  pending: PendingCall,
+  options: SendOptions,
+  turns: Turns | undefined,
+): Promise<Outcome> {
+  if (verb === 'result') pending.whenDone(turns?.follow(ref.id, pending));
+  return pending.start(options);
 }
 
 function exchange(pending: PendingCall, options: SendOptions, turns: Turns | undefined): Promise<Outcome> {
@@ -121,6 +136,7 @@ class PendingCall implements Waiting, AskingHost, TurnTaker, LogTaker {
   #waiting: { readonly options: SendOptions; readonly resolve: (outcome: Outcome) => void } | undefined;
   /** Once its server has asked something. */
   #asking: AskingCall | undefined;
+  #done: (() => void) | undefined;
 
   constructor(parts: SharedParts, call: Call) {
     this.#parts = parts;
@@ -132,7 +148,7 @@ class PendingCall implements Waiting, AskingHost, TurnTaker, LogTaker {
   start(options: SendOptions): Promise<Outcome> {
     let text: string;
     try {
-      text = encode(this.#parts.codec, this.#call, { id: this.#id, options });
+      text = encode(this.#parts, this.#call, { id: this.#id, options });
     } catch (error) {
       this.#parts.turns?.leave(this, true);
       return error instanceof Refusal ? Promise.resolve(failed(error.failure)) : Promise.reject(error);
@@ -156,8 +172,12 @@ class PendingCall implements Waiting, AskingHost, TurnTaker, LogTaker {
     });
   }
 
+  whenDone(done: (() => void) | undefined): void {
+    this.#done = done;
+  }
+
   answered(answer: Answer): void {
-    this.#finish(decode(this.#parts.codec, this.#call.intent.permit.operation, answer), true);
+    this.#finish(decode(this.#parts, this.#call, answer), true);
   }
 
   tooLarge(bytes: number): void {
@@ -217,6 +237,7 @@ class PendingCall implements Waiting, AskingHost, TurnTaker, LogTaker {
   #finish(outcome: Outcome, isDone: boolean): void {
     this.#parts.turns?.leave(this, isDone);
     this.#parts.logs.leave(this, isDone);
+    this.#done?.();
     if (this.#asking?.ended(outcome) !== true) this.#detach()?.(outcome);
   }
 
@@ -246,26 +267,29 @@ function createTurns({ session: { multiplexer }, clock, isShared, habit }: Stdio
 
 type RequestParts = { readonly id: number; readonly options: SendOptions };
 
-function encode(codec: ClientCodec, call: Call, { id, options }: RequestParts): string {
+function encode({ codec, discovery }: StdioUpstreamParts, call: Call, { id, options }: RequestParts): string {
   const { entry } = call;
   const { upstreamCursor, channel } = options;
   const answers = answersFor(call, options);
   return codec.encodeRequest({
     id,
-    operation: call.intent.permit.operation,
+    operation: asked(call),
     meta: call.meta,
     client: call.client,
     ...(channel.wantsProgress ? { progressToken: id } : {}),
     ...(entry.kind === 'tool' ? { inputSchema: entry.inputSchema } : {}),
     ...(upstreamCursor === undefined ? {} : { upstreamCursor }),
-    ...(codec.era === 'modern' ? { capabilities: capabilitiesOf(call) } : {}),
+    ...(codec.era === 'modern'
+      ? { capabilities: capabilitiesFor(call, discovery.capabilities) }
+      : { asTask: isCalledAsTask(call, codec.revision, discovery.capabilities) }),
     ...(answers === undefined ? {} : { answers }),
   }).body;
 }
 
-function decode(codec: ClientCodec, operation: Operation, answer: Answer): Outcome {
-  if (answer.kind === 'error') return failed(codec.decodeError(operation, answer.error));
-  return codec.decodeResult(operation, answer.message);
+function decode({ codec, discovery }: StdioUpstreamParts, call: Call, answer: Answer): Outcome {
+  if (answer.kind === 'error') return failed(codec.decodeError(asked(call), answer.error));
+  const isTask = isCalledAsTask(call, codec.revision, discovery.capabilities);
+  return codec.decodeResult(asked(call), answer.message, isTask);
 }
 
 /** While the client has not taken the last notice, newer ones are dropped: the pipe is everyone's and must not wait. */

@@ -8,6 +8,7 @@
 
 import { failure, type Failure } from '../../model/failure.ts';
 import type { PrincipalKey } from '../../model/principal.ts';
+import { relatedTask } from '../../model/task.ts';
 import type { ServerQuestion } from '../asking-call.ts';
 import type { Clock } from '../clock.ts';
 
@@ -53,6 +54,8 @@ export class Turns {
   readonly #waiting: Waiting[] = [];
   /** Whose call was cancelled and may be at work all the same. */
   readonly #left = new Set<PrincipalKey>();
+  /** Calls that follow a task, by its server's id: they have no turn. */
+  readonly #following = new Map<string, TurnTaker>();
   #held: ServerQuestion[] = [];
   #cancelHeld: (() => void) | undefined;
 
@@ -102,7 +105,21 @@ export class Turns {
     this.#next();
   }
 
+  /** Questions that bear the mark of the task are this call's, whoever is at work (2025-11-25, tasks). The result ends it. */
+  follow(taskId: string, taker: TurnTaker): () => void {
+    this.#following.set(taskId, taker);
+    return () => {
+      if (this.#following.get(taskId) === taker) this.#following.delete(taskId);
+    };
+  }
+
   asked(question: ServerQuestion): void {
+    const task = relatedTask(question.params);
+    if (task !== undefined) {
+      // Never a guess: it is that task's, or nobody's.
+      if (this.#following.get(task)?.ask(question) !== true) this.#options.refuse(question, NOT_ASKED);
+      return;
+    }
     this.#options.habit.asks = true;
     if (this.#working.size > 1 && this.#held.length < MAX_HELD) {
       this.#held.push(question);
@@ -116,6 +133,7 @@ export class Turns {
     this.#held = this.#held.filter((question) => question.id !== id);
     for (const taker of this.#working) taker.withdrawn(id);
     for (const taker of this.#parked) taker.withdrawn(id);
+    for (const taker of this.#following.values()) taker.withdrawn(id);
   }
 
   #give(question: ServerQuestion): void {
