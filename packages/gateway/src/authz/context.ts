@@ -69,8 +69,7 @@ export function surfaceOf(client: ClientFacts): string {
 }
 
 /** Of what is known by its method alone. */
-export const methodName = (operation: Operation): string =>
-  operation.kind === 'extension' ? operation.method : '';
+export const methodName = (operation: Operation): string => (operation.kind === 'extension' ? operation.method : '');
 
 /**
  * A completion suggests values while a form is being filled in: there are no arguments yet that a policy could judge. Those of

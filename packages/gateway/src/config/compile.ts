@@ -111,7 +111,15 @@ function compileReplicas(replicas: ParsedFile['replicas']): ReplicasConfig | und
   return { self: replicas.self, peers: Object.fromEntries(peers) };
 }
 
-function compileTasks({ minPoll, maxPoll, keep, maxKept, maxKeptPerPrincipal, lifetime, ...waits }: ParsedFile['tasks']) {
+function compileTasks({
+  minPoll,
+  maxPoll,
+  keep,
+  maxKept,
+  maxKeptPerPrincipal,
+  lifetime,
+  ...waits
+}: ParsedFile['tasks']) {
   return {
     ...waits,
     minPollMs: minPoll,

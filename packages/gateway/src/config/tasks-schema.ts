@@ -16,7 +16,9 @@ export const tasksSchema = z
     maxWaitingPerPrincipal: count.default(20).describe('Such calls of one caller at a time.'),
     keep: duration
       .prefault('10m')
-      .describe('How long a session or a process is kept for a task in it, after the last time anybody asked after it.'),
+      .describe(
+        'How long a session or a process is kept for a task in it, after the last time anybody asked after it.',
+      ),
     maxKept: count.default(2000).describe('Such tasks at a time; the task of a call beyond them is cancelled.'),
     maxKeptPerPrincipal: count.default(20).describe('Such tasks of one caller at a time.'),
     lifetime: duration

@@ -20,7 +20,8 @@ export async function authenticate(
   trail.note({ kind: 'authenticated', principal });
   for (const key of inbound.sealedFor) {
     // The same answer as for an id that never existed: a stolen session id tells nothing.
-    if (key !== principal.key) throw refuse(codeFor(inbound), { reason: 'what the request carries was sealed for somebody else' });
+    if (key !== principal.key)
+      throw refuse(codeFor(inbound), { reason: 'what the request carries was sealed for somebody else' });
   }
   const fault = inbound.answers?.fault;
   if (fault !== undefined) throw refuse('invalid-state', { reason: fault });

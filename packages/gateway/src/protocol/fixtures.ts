@@ -60,7 +60,13 @@ export const seals: Seals = {
     open(text) {
       const parts = /^task:([^:]*):(.*)$/.exec(text);
       if (parts === null) return undefined;
-      const ref = { server: parts[1] ?? '', version: 'v1', tool: 'compute', id: parts[2] ?? '', era: 'modern' } as const;
+      const ref = {
+        server: parts[1] ?? '',
+        version: 'v1',
+        tool: 'compute',
+        id: parts[2] ?? '',
+        era: 'modern',
+      } as const;
       return { ref, sealedFor: 'alice' };
     },
   },

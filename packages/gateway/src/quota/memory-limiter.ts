@@ -66,7 +66,10 @@ export function createLimiter(options: LimiterOptions): Limiter {
   const countingFor = ({ entry, operation }: Counted): Countings => {
     // Asking after a task is no call of its tool, and is done again and again.
     if (operation.kind === 'task') {
-      return { rates: countingOf(rates.filter(notOfTools), entry), places: countingOf(places.filter(notOfTools), entry) };
+      return {
+        rates: countingOf(rates.filter(notOfTools), entry),
+        places: countingOf(places.filter(notOfTools), entry),
+      };
     }
     let counting = countedBy.get(entry);
     if (counting === undefined) {

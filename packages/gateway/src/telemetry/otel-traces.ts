@@ -217,6 +217,7 @@ export const CALLERS_FAILURES = [
   'unknown-tool',
   'unknown-prompt',
   'unknown-resource',
+  'unknown-task',
   'invalid-arguments',
 ] as const satisfies readonly FailureCode[];
 

@@ -35,7 +35,10 @@ export function decodeCreated(message: UpstreamMessage): Outcome | undefined {
 
 const outcomeOf = (task: JsonObject | undefined): Outcome =>
   task === undefined
-    ? { kind: 'failed', failure: failure('upstream-invalid', { sent: 'yes', message: 'The server answered with no task.' }) }
+    ? {
+        kind: 'failed',
+        failure: failure('upstream-invalid', { sent: 'yes', message: 'The server answered with no task.' }),
+      }
     : { kind: 'task', task: flat(task) };
 
 function flat({ ttl, pollInterval, _meta: _theirs, ...task }: JsonObject): JsonObject {

@@ -32,9 +32,10 @@ type HeldTask = UpstreamHold & {
   readonly keeper: TaskKeeper;
   readonly principal: PrincipalKey;
   cancelDeadline: () => void;
+  /** Its client has been told how it ended: it makes room for another one. */
+  isFinished: boolean;
 };
 
-/** Its client may ask once more for a result that it has been told. */
 const KEEP_FINISHED_MS = 60_000;
 
 export class HeldTasks {
@@ -87,8 +88,11 @@ export class HeldTasks {
     const held = this.#held.get(id);
     if (held === undefined) throw refuse('unknown-task', { reason: 'the task is not held any more' });
     const outcome = await held.keeper.step(call, options);
-    const finished = outcome.kind === 'task' && isTerminal(outcome.task);
-    this.#keep(id, held, finished ? Math.min(KEEP_FINISHED_MS, this.#options.limits.keepMs) : undefined);
+    held.isFinished = outcome.kind === 'task' && isTerminal(outcome.task);
+    if (!held.isFinished) this.#keep(id, held);
+    // Its client may ask once more: where the upstream stays, it is found there; a process for one call ends with this.
+    else if (call.entry.server.sharing === 'call') this.#keep(id, held, KEEP_FINISHED_MS);
+    else this.drop(id);
     return outcome;
   }
 
@@ -112,6 +116,7 @@ export class HeldTasks {
 
   #hold(id: string, { intent }: Call, hold: UpstreamHold): Failure | undefined {
     const principal = intent.permit.principal.key;
+    if (this.#boundMet(principal) !== undefined) this.#forgetFinished();
     const fault = this.#boundMet(principal);
     if (fault !== undefined) {
       hold.release();
@@ -120,7 +125,7 @@ export class HeldTasks {
     const { clock } = this.#options;
     const { upstream } = hold;
     const keeper = upstream.era === 'legacy' ? new LegacyTask(upstream, clock) : plainTask(upstream);
-    const held: HeldTask = { ...hold, keeper, principal, cancelDeadline: () => undefined };
+    const held: HeldTask = { ...hold, keeper, principal, cancelDeadline: () => undefined, isFinished: false };
     this.#held.set(id, held);
     this.#countOf.set(principal, (this.#countOf.get(principal) ?? 0) + 1);
     this.#keep(id, held);
@@ -134,6 +139,10 @@ export class HeldTasks {
     if (this.#held.get(id) !== held) return;
     held.cancelDeadline();
     held.cancelDeadline = this.#options.clock.after(ms, () => this.drop(id));
+  }
+
+  #forgetFinished(): void {
+    for (const [id, { isFinished }] of [...this.#held]) if (isFinished) this.drop(id);
   }
 
   #boundMet(principal: PrincipalKey): Failure | undefined {
@@ -152,4 +161,7 @@ const plainTask = (upstream: Upstream): TaskKeeper => ({
 });
 
 const tooMany = (what: string): Failure =>
-  failure('overloaded', { sent: 'yes', message: `${what}. Wait for one of them to end, or cancel it, then call again.` });
+  failure('overloaded', {
+    sent: 'yes',
+    message: `${what}. Wait for one of them to end, or cancel it, then call again.`,
+  });

@@ -75,7 +75,10 @@ export class LegacyTask implements TaskKeeper {
     if (!this.#isOpen) this.#open(call);
     const requests = await this.#questions(options.signal);
     // Answered already, or not asked yet: nothing that a client could answer.
-    return { kind: 'task', task: requests === undefined ? { ...task, status: 'working' } : { ...task, inputRequests: requests } };
+    return {
+      kind: 'task',
+      task: requests === undefined ? { ...task, status: 'working' } : { ...task, inputRequests: requests },
+    };
   }
 
   async #cancel(call: StepCall, options: SendOptions): Promise<Outcome> {

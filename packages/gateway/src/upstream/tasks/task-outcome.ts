@@ -12,7 +12,8 @@ import { broken, type ServerTask } from './server-task.ts';
 
 /** A tool that ran and failed stays a result; an error of the protocol becomes one. */
 export function outcomeOf({ status, fields, statusMessage }: ServerTask, era: Era): Outcome {
-  if (status === 'completed') return isJsonObject(fields.result) ? complete(fields.result, era) : failed(broken(NO_RESULT));
+  if (status === 'completed')
+    return isJsonObject(fields.result) ? complete(fields.result, era) : failed(broken(NO_RESULT));
   const { error } = fields;
   if (status === 'failed' && isJsonObject(error) && typeof error.code === 'number') {
     const { code, data } = error;

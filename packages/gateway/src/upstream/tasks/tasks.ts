@@ -81,7 +81,12 @@ async function askedFor(
   const fault = strangeness(call, ref);
   if (fault !== undefined) return fault;
   const { inputResponses } = params;
-  const step = { kind: 'task-step', verb, ref, responses: ofTheServer(isJsonObject(inputResponses) ? inputResponses : {}) } as const;
+  const step = {
+    kind: 'task-step',
+    verb,
+    ref,
+    responses: ofTheServer(isJsonObject(inputResponses) ? inputResponses : {}),
+  } as const;
   const stepped: Call = { ...call, step };
   const outcome = await next(stepped, options);
   if (isUnknownTask(outcome)) {
@@ -110,4 +115,3 @@ function strangeness({ entry }: Call, { server, version, tool }: TaskRef): Outco
 }
 
 const GONE: Outcome = { kind: 'failed', failure: unknownTask('its server does not know it, or not any more') };
-

@@ -72,7 +72,7 @@ export class TaskWait {
   async #follow(first: ServerTask | undefined, leave: () => void): Promise<Outcome> {
     const { signal, alive } = this.#waiting.options;
     let task = first;
-    for (let failed = 0; ; ) {
+    for (let failed = 0; ;) {
       if (task !== undefined) this.#progress?.tell(task);
       if (!(await this.#pause(task))) return this.#giveUp(reasonOf(signal));
       const outcome = await this.#ask('get');
@@ -80,7 +80,9 @@ export class TaskWait {
       if (outcome.kind === 'failed') {
         failed += 1;
         if (failed <= MAX_FAILED_POLLS && mayPass(outcome.failure)) continue;
-        return this.#giveUp(isUnknownTask(outcome) ? unknownTask('its server does not know it any more') : outcome.failure);
+        return this.#giveUp(
+          isUnknownTask(outcome) ? unknownTask('its server does not know it any more') : outcome.failure,
+        );
       }
       failed = 0;
       const read = outcome.kind === 'task' ? readTask(outcome.task) : undefined;
@@ -122,7 +124,10 @@ export class TaskWait {
   #ask(verb: TaskStep['verb']): Promise<Outcome> {
     const { call, options, ref } = this.#waiting;
     const { signal, timeoutMs } = options;
-    return this.#parts.next({ ...call, step: { kind: 'task-step', verb, ref } }, { channel: SILENT, signal, timeoutMs });
+    return this.#parts.next(
+      { ...call, step: { kind: 'task-step', verb, ref } },
+      { channel: SILENT, signal, timeoutMs },
+    );
   }
 
   /** False when nobody waits any more. */

@@ -1,0 +1,353 @@
+/** Calls that their servers answer with tasks, of either era: for clients that take them, and for all others. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { startChildServer, scriptPath, type ChildServer } from './harness/child.ts';
+import { connectAsked, type AskedClient, type Person } from './harness/asked-clients.ts';
+import { startTestGateway, type TestGateway } from './harness/gateway.ts';
+import { taskClient, type TaskClient } from './harness/task-client.ts';
+import { until } from './harness/until.ts';
+import { CLIENT_KINDS, type ClientKind } from './matrix/clients.ts';
+
+const SERVERS = ['modern-http', 'modern-stdio', 'legacy-http', 'legacy-stdio'] as const;
+
+let modern: ChildServer;
+let legacy: ChildServer;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  modern = await startChildServer('fixtures/tasks-server.ts', 'http');
+  legacy = await startChildServer('fixtures/legacy-tasks-server.ts', 'http');
+  const command = (script: string): string =>
+    `command: ["${process.execPath}", "${scriptPath(`fixtures/${script}`)}", stdio]`;
+  gateway = await startTestGateway({
+    users: { alice: ['staff'], bob: ['staff'], carol: ['careful'] },
+    policies: [
+      'permit (principal in Group::"staff", action, resource);',
+      '@approval("group:nobody") permit (principal in Group::"careful", action, resource);',
+    ].join('\n'),
+    yaml: [
+      'tasks: { minPoll: 20ms, maxWaitingPerPrincipal: 4, maxKeptPerPrincipal: 8 }',
+      'servers:',
+      `  modern-http: { url: "${modern.url}" }`,
+      `  modern-stdio: { ${command('tasks-server.ts')}, sharing: shared }`,
+      `  legacy-http: { url: "${legacy.url}" }`,
+      `  legacy-stdio: { ${command('legacy-tasks-server.ts')}, sharing: principal }`,
+      `  legacy-once: { ${command('legacy-tasks-server.ts')}, sharing: call }`,
+    ].join('\n'),
+  });
+});
+
+afterAll(async () => {
+  await gateway?.close();
+  await modern?.close();
+  await legacy?.close();
+});
+
+const urlOf = (server: string): string => `${gateway.url}/servers/${server}/mcp`;
+
+const client = (server: string, who = 'alice', capabilities?: Record<string, unknown>): TaskClient =>
+  taskClient({
+    url: server === '' ? `${gateway.url}/mcp` : urlOf(server),
+    key: gateway.keys[who] ?? '',
+    ...(capabilities === undefined ? {} : { capabilities }),
+  });
+
+const isModern = (server: string): boolean => server.startsWith('modern');
+/** What computes for so long, in both servers' words. */
+const compute = (server: string, label: string, ms = 0): readonly [string, Record<string, unknown>] =>
+  isModern(server) ? ['slow_compute', { seconds: ms / 1000, label }] : ['compute', { ms, label }];
+
+const textOf = (result: unknown): string | undefined =>
+  (result as { content?: readonly { text?: string }[] } | undefined)?.content?.[0]?.text;
+
+describe.each(SERVERS)('a client that takes tasks, and the server %s', (server) => {
+  it('is told that there are tasks', async () => {
+    const { result } = await client(server).request('server/discover');
+    expect(result.capabilities).toMatchObject({ extensions: { 'io.modelcontextprotocol/tasks': {} } });
+    expect(result.capabilities).not.toHaveProperty('tasks');
+    const { result: listed } = await client(server).request('tools/list');
+    expect(JSON.stringify(listed)).not.toContain('taskSupport');
+  });
+
+  it('is given the task under an id of ours, and its result in it', async () => {
+    const own = client(server);
+    const [tool, args] = compute(server, 'one');
+    const { result } = await own.call(tool, args);
+    expect(result).toMatchObject({ resultType: 'task', ttlMs: expect.any(Number), pollIntervalMs: 50 });
+    expect(result).not.toHaveProperty('ttl');
+    const taskId = String(result.taskId);
+    expect(taskId).not.toMatch(/^[0-9a-f-]{32,36}$/);
+    const finished = await own.whenIt('completed', taskId);
+    expect(finished).toMatchObject({ resultType: 'complete', taskId });
+    expect(textOf(finished.result)).toBe('computed one');
+    expect(JSON.stringify(finished)).not.toContain('related-task');
+    // Once more: a client may have lost the answer.
+    expect((await own.get(taskId)).result.status).toBe('completed');
+  });
+
+  it('has it on the endpoint for all servers, too, and only there', async () => {
+    const own = client('');
+    const [tool, args] = compute(server, 'all');
+    const taskId = await own.begin(`${server}_${tool}`, args);
+    expect(textOf((await own.whenIt('completed', taskId)).result)).toBe('computed all');
+    expect((await client(server).get(taskId)).error?.code).toBe(-32_602);
+  });
+
+  it('is told of a tool that ran and failed as of a task that has completed', async () => {
+    const own = client(server);
+    const finished = await own.whenIt('completed', await own.begin(isModern(server) ? 'failing_job' : 'fail'));
+    expect(finished.result).toMatchObject({ isError: true });
+  });
+
+  it('answers what the task asks, in as many rounds as it takes', async () => {
+    const own = client(server);
+    const taskId = await own.begin(isModern(server) ? 'multi_input' : 'greet');
+    const said: Record<string, string> = { name: 'Ada', confirm: 'yes', city: 'Aachen' };
+    const finished = await until('the task to have ended', async () => {
+      const { result, error } = await own.get(taskId);
+      if (error !== undefined) throw new Error(JSON.stringify(error));
+      for (const [key, request] of Object.entries((result.inputRequests ?? {}) as Record<string, AskedForm>)) {
+        const [field = ''] = Object.keys(request.params.requestedSchema.properties);
+        const answer = { action: 'accept', content: { [field]: said[field] } };
+        const told = await own.request('tasks/update', { taskId, inputResponses: { [key]: answer } });
+        expect(told.result).toMatchObject({ resultType: 'complete' });
+      }
+      return result.status === 'completed' ? result : undefined;
+    });
+    expect(textOf(finished.result)).toBe(isModern(server) ? 'Ada, yes' : 'Ada of Aachen');
+  });
+
+  it('can cancel it, as often as it likes', async () => {
+    const own = client(server);
+    const taskId = await own.begin(...compute(server, 'never', 60_000));
+    for (let time = 0; time < 2; time += 1) {
+      const { result, error } = await own.request('tasks/cancel', { taskId });
+      expect(error).toBeUndefined();
+      expect(result).toMatchObject({ resultType: 'complete' });
+      expect(result).not.toHaveProperty('taskId');
+    }
+    await own.whenIt('cancelled', taskId);
+  });
+});
+
+type AskedForm = { readonly params: { readonly requestedSchema: { readonly properties: Record<string, unknown> } } };
+
+describe('a task id', () => {
+  const begun = (): Promise<string> => client('modern-http').begin('slow_compute', { seconds: 60 });
+
+  it.each<[string, string, (taskId: string) => Promise<{ error: unknown }>]>([
+    ['of somebody else', 'sealed for somebody else', (taskId) => client('modern-http', 'bob').get(taskId)],
+    ['of another endpoint', 'none of ours', (taskId) => client('modern-stdio').get(taskId)],
+    ['that was altered', 'none of ours', (taskId) => client('modern-http').get(`${taskId.slice(0, -2)}xx`)],
+    ['that is none', 'none of ours', () => client('modern-http').get('786512e2-9e0d-44bd-8f29-789f320fe840')],
+    [
+      'of somebody else, to be answered',
+      'sealed for somebody else',
+      (taskId) => client('modern-http', 'bob').request('tasks/update', { taskId, inputResponses: {} }),
+    ],
+    [
+      'of somebody else, to be cancelled',
+      'sealed for somebody else',
+      (taskId) => client('modern-http', 'bob').request('tasks/cancel', { taskId }),
+    ],
+  ])('%s is refused, recorded, and said no more about', async (_, reason, use) => {
+    const taskId = await begun();
+    const before = gateway.records().length;
+    const { error } = await use(taskId);
+    expect(error).toMatchObject({ code: -32_602 });
+    expect((error as { message: string }).message).toMatch(/^There is no such task, or not any more\./);
+    await until('the record to say so', () =>
+      gateway
+        .records()
+        .slice(before)
+        .some((record) => record.status_code === 'unknown-task' && JSON.stringify(record).includes(reason)),
+    );
+  });
+
+  it('must be the one in the header, which is checked before', async () => {
+    const { status, error } = await client('modern-http').request('tasks/get', { taskId: await begun() }, 'another');
+    expect([status, error?.code]).toEqual([400, -32_020]);
+  });
+
+  it('is of no use to a client that did not declare the extension', async () => {
+    const { status, error } = await client('modern-http', 'alice', {}).get(await begun());
+    expect([status, error?.code]).toEqual([400, -32_021]);
+    expect(error?.data).toMatchObject({
+      requiredCapabilities: { extensions: { 'io.modelcontextprotocol/tasks': {} } },
+    });
+  });
+
+  it('never leaves us: the server sees its own, in the body and in the header', async () => {
+    const own = client('modern-http');
+    const taskId = await own.begin('slow_compute', { seconds: 60 });
+    await own.get(taskId);
+    const seen = JSON.parse(textOf((await own.call('seen')).result) ?? '') as Record<string, string>;
+    expect(seen).toMatchObject({ method: 'tasks/get', taskId: seen['name'] });
+    expect(seen['taskId']).not.toBe(taskId);
+    await own.request('tasks/cancel', { taskId });
+  });
+
+  it('is recorded with the name of the tool that it came out of', async () => {
+    const own = client('modern-http', 'bob');
+    const taskId = await own.begin('slow_compute', { label: 'recorded' });
+    await own.whenIt('completed', taskId);
+    await until('the record of it', () =>
+      gateway.records().some((record) => {
+        const text = JSON.stringify(record);
+        return text.includes('"tasks/get"') && text.includes('slow_compute') && text.includes('bob');
+      }),
+    );
+  });
+});
+
+describe('a task that is gone at its server', () => {
+  it('is said to be gone, and that the call has to be made again', async () => {
+    const own = client('modern-stdio');
+    const taskId = await own.begin('slow_compute', { seconds: 60 });
+    await own.call('forget');
+    const { error } = await own.get(taskId);
+    expect(error).toMatchObject({ code: -32_602, message: expect.stringContaining('Call the tool again') });
+  });
+
+  it('is gone with its process', async () => {
+    const own = client('legacy-stdio', 'bob');
+    const taskId = await own.begin('compute', { ms: 60_000 });
+    await own.call('leave');
+    const { error } = await until('the process to be gone', async () => {
+      const answer = await own.get(taskId);
+      return answer.error === undefined ? undefined : answer;
+    });
+    expect(error?.message).toMatch(/Call the tool again|ended|exited/);
+    expect((await own.get(taskId)).error).toMatchObject({ code: -32_602 });
+  });
+
+  it('keeps the process that was made for its call alone', async () => {
+    const own = client('legacy-once');
+    const taskId = await own.begin('compute', { ms: 200, label: 'once' });
+    expect(textOf((await own.whenIt('completed', taskId)).result)).toBe('computed once');
+  });
+});
+
+const anna: Person = ({ message }) =>
+  ({
+    action: 'accept',
+    content: message.includes('city') ? { city: 'Aachen' } : { name: 'Anna', confirm: 'yes' },
+  }) as never;
+
+type Whoever = { readonly kind: ClientKind; readonly server: string; readonly person?: Person; readonly who?: string };
+
+async function as<T>(
+  { kind, server, person, who = 'alice' }: Whoever,
+  act: (own: AskedClient) => Promise<T>,
+): Promise<T> {
+  const url = server === '' ? `${gateway.url}/mcp` : urlOf(server);
+  const options = { kind, url, key: gateway.keys[who] ?? '' };
+  const own = await connectAsked(person === undefined ? options : { ...options, person });
+  try {
+    return await act(own);
+  } finally {
+    await own.close();
+  }
+}
+
+describe.each(CLIENT_KINDS)('a client of %s, which takes no tasks', (kind) => {
+  describe.each(SERVERS)('and the server %s', (server) => {
+    it('gets the result of the call', async () => {
+      const [tool, args] = compute(server, 'waited', 100);
+      expect(await as({ kind, server }, (own) => own.call(tool, args))).toMatchObject({ text: 'computed waited' });
+      const everywhere = await as({ kind, server: '' }, (own) => own.call(`${server}_${tool}`, args));
+      expect(everywhere).toEqual({ text: 'computed waited', isError: false });
+    });
+
+    it('gets the result of a tool that ran and failed', async () => {
+      const tool = isModern(server) ? 'failing_job' : 'fail';
+      const failed = await as({ kind, server }, (own) => own.call(tool, {}));
+      expect(failed).toEqual({ text: 'It did not work.', isError: true });
+    });
+
+    it('is asked what the task asks', async () => {
+      const [tool, said] = isModern(server) ? ['multi_input', 'Anna, yes'] : ['greet', 'Anna of Aachen'];
+      expect(await as({ kind, server, person: anna }, (own) => own.call(tool, {}))).toMatchObject({ text: said });
+    });
+  });
+
+  it('gets the error of a task that failed', async () => {
+    await expect(
+      as({ kind, server: 'modern-http' }, (own) => own.call('protocol_error_job', {})),
+    ).rejects.toMatchObject({
+      code: 4242,
+      message: expect.stringContaining('The job broke.'),
+    });
+  });
+
+  it('of one that it cannot be asked about, says what is missing', async () => {
+    const call = as({ kind, server: 'modern-http' }, (own) => own.call('multi_input', {}));
+    await expect(call).rejects.toThrow(/elicitation\/create/);
+  });
+});
+
+describe('a call that waits for a task', () => {
+  const counts = async (own: TaskClient): Promise<Record<string, number>> =>
+    JSON.parse(textOf((await own.call('counts')).result) ?? '') as Record<string, number>;
+
+  it('is done once, whatever is asked meanwhile', async () => {
+    const own = client('modern-http', 'alice', { elicitation: { form: {} } });
+    const before = await counts(own);
+    await own.call('slow_compute', { label: 'once' });
+    expect(await counts(own)).toMatchObject({ computed: (before['computed'] ?? 0) + 1 });
+  });
+
+  it('tells of the task as progress', async () => {
+    const { modern: request, send, bearer } = await import('./harness/http.ts');
+    const _meta = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': {},
+      progressToken: 'p',
+    };
+    const params = { name: 'slow_compute', arguments: { seconds: 1, label: 'told' }, _meta };
+    const { headers, body } = request('tools/call', params);
+    const { text } = await send(urlOf('modern-http'), {
+      headers: { ...headers, ...bearer(gateway.keys['alice'] ?? '') },
+      body,
+    });
+    const told = [...text.matchAll(/"message":"([^"]+)"/gu)].map(([, message]) => message);
+    expect(told).toEqual(['begun', 'half way']);
+    expect([...text.matchAll(/"progress":(\d+)/gu)].map(([, progress]) => Number(progress))).toEqual([1, 2]);
+    expect(text).toContain('computed told');
+  });
+
+  it('is cancelled at its server when its client goes away', async () => {
+    const { abandonable } = await import('./harness/exchange.ts');
+    const { modern: request, bearer } = await import('./harness/http.ts');
+    const own = client('modern-http');
+    const before = await counts(own);
+    const { headers, body } = request('tools/call', { name: 'slow_compute', arguments: { seconds: 600 } });
+    const left = abandonable(urlOf('modern-http'), {
+      headers: { ...headers, ...bearer(gateway.keys['alice'] ?? '') },
+      body,
+    });
+    await until(
+      'the task to be asked after',
+      async () => ((await counts(own))['polled'] ?? 0) > (before['polled'] ?? 0),
+    );
+    left.leave();
+    await until(
+      'the task to be cancelled',
+      async () => ((await counts(own))['cancelled'] ?? 0) > (before['cancelled'] ?? 0),
+    );
+  });
+
+  it('is refused beyond what one caller may have, and its task cancelled', async () => {
+    const own = client('modern-http', 'bob', {});
+    const waiting = Array.from({ length: 5 }, () => own.call('slow_compute', { seconds: 1, label: 'many' }));
+    const refused = (await Promise.all(waiting)).filter(({ error }) => error !== undefined);
+    expect(refused).toHaveLength(1);
+    expect(refused[0]?.error?.message).toMatch(/4 of your calls wait for tasks, as many as may/);
+  });
+
+  it('that had to be approved is not made before', async () => {
+    const { error, result } = await client('modern-http', 'carol').call('slow_compute', {});
+    expect(JSON.stringify(error ?? result)).toMatch(/approv/);
+  });
+});
