@@ -23,7 +23,7 @@ export type Call = {
 };
 
 /** What a server is asked. A step is never more than the permit is for: its task came out of a call that was permitted. */
-export const asked = ({ step, intent }: Call): Operation | TaskStep => step ?? intent.permit.operation;
+export const operationOf = ({ step, intent }: Call): Operation | TaskStep => step ?? intent.permit.operation;
 
 export type SendOptions = {
   readonly answers?: Answers;

@@ -116,9 +116,10 @@ function decodeTask(verb: TaskVerb, params: JsonObject, { seals }: DecodeContext
     return err(failure('invalid-params', { message: 'params.inputResponses must be an object.' }));
   }
   const opened = seals.task.open(taskId);
-  const own = { kind: 'task', verb, taskId, params: isJsonObject(inputResponses) ? { inputResponses } : {} } as const;
-  if (opened === undefined) return ok({ operation: own, sealedFor: NOBODY });
-  return ok({ operation: { ...own, ref: opened.ref }, sealedFor: [opened.sealedFor] });
+  const own = { kind: 'task', verb, taskId } as const;
+  const operation: Operation = { ...own, params: isJsonObject(inputResponses) ? { inputResponses } : {} };
+  if (opened === undefined) return ok({ operation, sealedFor: NOBODY });
+  return ok({ operation: { ...operation, ref: opened.ref }, sealedFor: [opened.sealedFor] });
 }
 
 const otherOperation = (method: string, params: JsonObject): CoreOperation => ({

@@ -1,6 +1,6 @@
 /** A server over HTTP as an `Upstream`: every call one POST, and what its answer becomes. */
 
-import { asked, type Call, type SendOptions } from '../../model/call.ts';
+import { operationOf, type Call, type SendOptions } from '../../model/call.ts';
 import { failure, Refusal } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { Operation } from '../../model/operation.ts';
@@ -70,7 +70,7 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
     ended,
     // Not async: on the hot path a promise around a promise costs as much as the scan of the answer.
     send(call, options) {
-      const operation = asked(call);
+      const operation = operationOf(call);
       if (operation.kind === 'discover' && codec.era === 'legacy') {
         return Promise.resolve({ kind: 'discovered', discovery: session.discovery });
       }
@@ -136,7 +136,7 @@ class PendingCall implements ExchangeListener, AskingHost {
   constructor(parts: PendingParts) {
     this.#parts = parts;
     const { session, call } = parts;
-    this.#operation = asked(call);
+    this.#operation = operationOf(call);
     const { clock, maxBufferedBytes } = session.endpoint;
     const whole = this.#operation.kind === 'discover' || this.#operation.kind === 'task-step';
     const { askForRest } = session;

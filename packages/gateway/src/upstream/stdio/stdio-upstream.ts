@@ -3,7 +3,7 @@
  * is such a pipe as well, whose two directions are two things.
  */
 
-import { asked, type Call, type SendOptions } from '../../model/call.ts';
+import { operationOf, type Call, type SendOptions } from '../../model/call.ts';
 import { failure, Refusal } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
@@ -65,7 +65,7 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
     close: () => session.close(),
     isDoubtful: () => turns?.isDoubtful === true,
     send(call, options) {
-      const operation = asked(call);
+      const operation = operationOf(call);
       if (operation.kind === 'discover' && codec.era === 'legacy') {
         return Promise.resolve({ kind: 'discovered', discovery: parts.discovery });
       }
@@ -273,7 +273,7 @@ function encode({ codec, discovery }: StdioUpstreamParts, call: Call, { id, opti
   const answers = answersFor(call, options);
   return codec.encodeRequest({
     id,
-    operation: asked(call),
+    operation: operationOf(call),
     meta: call.meta,
     client: call.client,
     ...(channel.wantsProgress ? { progressToken: id } : {}),
@@ -287,9 +287,9 @@ function encode({ codec, discovery }: StdioUpstreamParts, call: Call, { id, opti
 }
 
 function decode({ codec, discovery }: StdioUpstreamParts, call: Call, answer: Answer): Outcome {
-  if (answer.kind === 'error') return failed(codec.decodeError(asked(call), answer.error));
+  if (answer.kind === 'error') return failed(codec.decodeError(operationOf(call), answer.error));
   const isTask = isCalledAsTask(call, codec.revision, discovery.capabilities);
-  return codec.decodeResult(asked(call), answer.message, isTask);
+  return codec.decodeResult(operationOf(call), answer.message, isTask);
 }
 
 /** While the client has not taken the last notice, newer ones are dropped: the pipe is everyone's and must not wait. */

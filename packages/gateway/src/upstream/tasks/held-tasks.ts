@@ -111,7 +111,7 @@ export class HeldTasks {
 
   close(): void {
     this.#closed = true;
-    for (const id of [...this.#held.keys()]) this.drop(id);
+    for (const id of this.#held.keys()) this.drop(id);
   }
 
   #hold(id: string, { intent }: Call, hold: UpstreamHold): Failure | undefined {
@@ -129,10 +129,13 @@ export class HeldTasks {
     this.#held.set(id, held);
     this.#countOf.set(principal, (this.#countOf.get(principal) ?? 0) + 1);
     this.#keep(id, held);
-    void upstream.ended.then(() => {
-      if (this.#held.get(id) === held) this.drop(id);
-    });
+    void this.#dropWhenEnded(id, held);
     return undefined;
+  }
+
+  async #dropWhenEnded(id: string, held: HeldTask): Promise<void> {
+    await held.upstream.ended;
+    if (this.#held.get(id) === held) this.drop(id);
   }
 
   #keep(id: string, held: HeldTask, ms = this.#options.limits.keepMs): void {
@@ -142,7 +145,7 @@ export class HeldTasks {
   }
 
   #forgetFinished(): void {
-    for (const [id, { isFinished }] of [...this.#held]) if (isFinished) this.drop(id);
+    for (const [id, { isFinished }] of this.#held) if (isFinished) this.drop(id);
   }
 
   #boundMet(principal: PrincipalKey): Failure | undefined {

@@ -1,6 +1,6 @@
 /** A task as its server tells it: checked, because ids travel in headers and questions reach people. */
 
-import type { Call } from '../../model/call.ts';
+import { operationOf, type Call } from '../../model/call.ts';
 import { askableCapabilities } from '../../model/elicitation.ts';
 import { failure, type Failure } from '../../model/failure.ts';
 import { isJsonObject, type JsonObject } from '../../model/json.ts';
@@ -9,7 +9,6 @@ import type { Result } from '../../model/result.ts';
 import { err, ok } from '../../model/result.ts';
 import type { Revision } from '../../model/revision.ts';
 import { hasExtension, TASKS_CAPABILITY, takesTaskCalls, takesTasks } from '../../model/task.ts';
-import { asked } from '../../model/call.ts';
 import { capabilitiesOf, questionsFault } from '../questions.ts';
 
 export type ServerTask = {
@@ -59,7 +58,7 @@ export function questionsOf({ client }: Call, { fields }: ServerTask): Result<In
 /** What a modern server is told with this request. Whoever of our clients takes no tasks is waited for. */
 export function capabilitiesFor(call: Call, serves: JsonObject): JsonObject {
   const askable = capabilitiesOf(call);
-  const { kind } = asked(call);
+  const { kind } = operationOf(call);
   const mayBeTask = kind === 'task-step' || (kind === 'call-tool' && hasExtension(serves));
   return mayBeTask ? { ...askable, ...TASKS_CAPABILITY } : askable;
 }
@@ -70,7 +69,7 @@ export function capabilitiesFor(call: Call, serves: JsonObject): JsonObject {
  */
 export function isCalledAsTask(call: Call, revision: Revision, serves: JsonObject): boolean {
   const { entry } = call;
-  if (revision !== '2025-11-25' || entry.kind !== 'tool' || asked(call).kind !== 'call-tool') return false;
+  if (revision !== '2025-11-25' || entry.kind !== 'tool' || operationOf(call).kind !== 'call-tool') return false;
   const { execution } = entry.definition;
   const support = isJsonObject(execution) ? execution.taskSupport : undefined;
   if (support !== 'required' && !(support === 'optional' && takesTasks(call.client))) return false;

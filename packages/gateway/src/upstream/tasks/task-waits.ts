@@ -79,7 +79,7 @@ export class TaskWaits {
   }
 
   close(): void {
-    for (const id of [...this.#asking.keys()]) this.drop(id);
+    for (const id of this.#asking.keys()) this.drop(id);
   }
 }
 
