@@ -2,9 +2,12 @@
  * The official MCP conformance suite against the built product: fixture server, gateway with a key and a policy, and the
  * suite pointed at `/servers/fixture/mcp`.
  *
+ * Its scenarios of the tasks extension run one by one against `/servers/tasks/mcp`: the official server has no tasks.
+ *
  *     npm run conformance              through the gateway
  *     npm run conformance -- --direct  the fixture alone, to see what could be reached
  *     npm run conformance -- --verbose with the suite's own output
+ *     npm run conformance -- --only tasks-lifecycle  what has this in its title
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,6 +16,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+import { startChildServer } from '../test/harness/child.ts';
 import { startTestGateway } from '../test/harness/gateway.ts';
 import { startCredentialProxy } from './credential-proxy.ts';
 import { startFixture } from './fixture/server.ts';
@@ -21,7 +25,28 @@ import { runSuite, type SuiteResult, type SuiteRun } from './suite.ts';
 const here = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
 /** `legacy`: behind the gateway stands the same server, as one that knows no revision after 2025-11-25. */
-type Run = SuiteRun & { readonly reachable: string; readonly server: 'fixture' | 'legacy' };
+type Run = SuiteRun & { readonly reachable: string; readonly server: 'fixture' | 'legacy' | 'tasks' };
+
+/** Of an extension, so on no revision's list; with what the fixture reaches directly. */
+const TASK_SCENARIOS = {
+  'tasks-lifecycle': '9/0',
+  'tasks-capability-negotiation': '5/0',
+  'tasks-wire-fields': '4/0',
+  'tasks-request-state-removal': '3/0',
+  'tasks-mrtr-input': '4/0',
+  'tasks-request-headers': '5/0',
+  'tasks-required-task-error': '3/0',
+  'tasks-mrtr-composition': '2/0',
+  'tasks-dispatch-and-envelope': '9/0',
+} as const;
+
+const TASKS = Object.entries(TASK_SCENARIOS).map(([scenario, reachable]): Run => ({
+  title: scenario,
+  selection: ['--scenario', scenario, '--force', '--spec-version', '2026-07-28'],
+  ...(scenario === 'tasks-required-task-error' ? { expectedFailures: here('expected-failures.tasks.yaml') } : {}),
+  reachable,
+  server: 'tasks',
+}));
 
 const RUNS: readonly Run[] = [
   {
@@ -45,21 +70,29 @@ const RUNS: readonly Run[] = [
     reachable: '152/0',
     server: 'fixture',
   },
+  ...TASKS,
 ];
 
 const { values: flags } = parseArgs({
-  options: { direct: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false } },
+  options: {
+    direct: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+  },
 });
 
 const output = mkdtempSync(path.join(tmpdir(), 'sallyport-conformance-'));
 const fixture = await startFixture(0);
+const tasks = await startChildServer('fixtures/tasks-server.ts', 'http');
 const target = flags.direct
-  ? { urls: { fixture: fixture.url, legacy: legacyOf(fixture.url) }, close: async () => undefined }
-  : await startGateway(fixture.url);
+  ? { urls: { fixture: fixture.url, legacy: legacyOf(fixture.url), tasks: tasks.url }, close: async () => undefined }
+  : await startGateway(fixture.url, tasks.url);
 
 const results: SuiteResult[] = [];
 try {
-  for (const { expectedFailures, reachable, server, ...run } of RUNS) {
+  for (const { expectedFailures, reachable, server, ...run } of RUNS.filter(({ title }) =>
+    title.includes(flags.only),
+  )) {
     const url = target.urls[server];
     process.stdout.write(`${run.title}  running the official suite against ${url}\n`);
     const expected = flags.direct || expectedFailures === undefined ? {} : { expectedFailures };
@@ -70,6 +103,7 @@ try {
 } finally {
   await target.close();
   await fixture.close();
+  await tasks.close();
   rmSync(output, { recursive: true, force: true });
 }
 
@@ -94,7 +128,7 @@ function report(result: SuiteResult, reachable: string): void {
 type Target = { readonly urls: Readonly<Record<Run['server'], string>>; close: () => Promise<unknown> };
 
 /** The suite cannot send a credential, so a proxy that only adds one stands before the gateway. */
-async function startGateway(fixtureUrl: string): Promise<Target> {
+async function startGateway(fixtureUrl: string, tasksUrl: string): Promise<Target> {
   const proxy = await startCredentialProxy();
   const allow = '[{ anyone: true, tools: ["*"], prompts: ["*"], resources: ["*"] }]';
   const gateway = await startTestGateway({
@@ -105,6 +139,7 @@ async function startGateway(fixtureUrl: string): Promise<Target> {
       'servers:',
       `  fixture: { url: "${fixtureUrl}", allow: ${allow} }`,
       `  legacy: { url: "${legacyOf(fixtureUrl)}", allow: ${allow} }`,
+      `  tasks: { url: "${tasksUrl}", allow: ${allow} }`,
     ].join('\n'),
   });
   proxy.forwardTo(Number(new URL(gateway.url).port), `Bearer ${gateway.keys.suite ?? ''}`);
@@ -112,6 +147,7 @@ async function startGateway(fixtureUrl: string): Promise<Target> {
     urls: {
       fixture: `http://localhost:${proxy.port}/servers/fixture/mcp`,
       legacy: `http://localhost:${proxy.port}/servers/legacy/mcp`,
+      tasks: `http://localhost:${proxy.port}/servers/tasks/mcp`,
     },
     async close() {
       await proxy.close();

@@ -42,11 +42,14 @@ export async function runSuite(url: string, run: SuiteRun, outputDirectory: stri
   const scenarios = [...output.matchAll(/^[✓✗] (\S+): (\d+) passed, (\d+) failed$/gmu)].map(
     ([, name, passed, failed]) => ({ name: name ?? '', passed: Number(passed), failed: Number(failed) }),
   );
-  const total = /^Total: (\d+) passed, (\d+) failed$/mu.exec(output);
+  // A scenario that is run alone is summed up in other words.
+  const total =
+    /^Total: (?<passed>\d+) passed, (?<failed>\d+) failed$/mu.exec(output) ??
+    /^Passed: (?<passed>\d+)\/\d+, (?<failed>\d+) failed/mu.exec(output);
   return {
     title: run.title,
-    passed: Number(total?.[1] ?? 0),
-    failed: Number(total?.[2] ?? 0),
+    passed: Number(total?.groups?.['passed'] ?? 0),
+    failed: Number(total?.groups?.['failed'] ?? 0),
     scenarios,
     ok: exitCode === 0 && total !== null,
     output,
