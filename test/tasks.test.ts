@@ -1,10 +1,15 @@
 /** Calls that their servers answer with tasks, of either era: for clients that take them, and for all others. */
 
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { startChildServer, scriptPath, type ChildServer } from './harness/child.ts';
 import { connectAsked, type AskedClient, type Person } from './harness/asked-clients.ts';
+import { abandonable } from './harness/exchange.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
+import { bearer, modern as modernRequest, send } from './harness/http.ts';
 import { taskClient, type TaskClient } from './harness/task-client.ts';
 import { until } from './harness/until.ts';
 import { CLIENT_KINDS, type ClientKind } from './matrix/clients.ts';
@@ -21,7 +26,7 @@ beforeAll(async () => {
   const command = (script: string): string =>
     `command: ["${process.execPath}", "${scriptPath(`fixtures/${script}`)}", stdio]`;
   gateway = await startTestGateway({
-    users: { alice: ['staff'], bob: ['staff'], carol: ['careful'] },
+    users: { alice: ['staff'], bob: ['staff'], carol: ['careful'], dave: ['staff', 'leaving'] },
     policies: [
       'permit (principal in Group::"staff", action, resource);',
       '@approval("group:nobody") permit (principal in Group::"careful", action, resource);',
@@ -188,6 +193,25 @@ describe('a task id', () => {
     await own.request('tasks/cancel', { taskId });
   });
 
+  it('opens nothing for somebody who may not call the tool any more', async () => {
+    const own = client('modern-http', 'dave');
+    const taskId = await own.begin('slow_compute', { label: 'private' });
+    const file = path.join(gateway.directory, 'policy.cedar');
+    const before = readFileSync(file, 'utf8');
+    const leaves = 'forbid (principal in Group::"leaving", action, resource == Tool::"modern-http/slow_compute");';
+    try {
+      writeFileSync(file, `${before}\n${leaves}`);
+      await gateway.gateway.reloadPolicies();
+      const refused = await own.get(taskId);
+      expect(refused.error).toMatchObject({ code: -32_602, message: expect.stringContaining('There is no such task') });
+      expect(JSON.stringify(refused)).not.toContain('computed');
+    } finally {
+      writeFileSync(file, before);
+      await gateway.gateway.reloadPolicies();
+    }
+    expect(textOf((await own.whenIt('completed', taskId)).result)).toBe('computed private');
+  });
+
   it('is recorded with the name of the tool that it came out of', async () => {
     const own = client('modern-http', 'bob');
     const taskId = await own.begin('slow_compute', { label: 'recorded' });
@@ -299,14 +323,13 @@ describe('a call that waits for a task', () => {
   });
 
   it('tells of the task as progress', async () => {
-    const { modern: request, send, bearer } = await import('./harness/http.ts');
     const _meta = {
       'io.modelcontextprotocol/protocolVersion': '2026-07-28',
       'io.modelcontextprotocol/clientCapabilities': {},
       progressToken: 'p',
     };
     const params = { name: 'slow_compute', arguments: { seconds: 1, label: 'told' }, _meta };
-    const { headers, body } = request('tools/call', params);
+    const { headers, body } = modernRequest('tools/call', params);
     const { text } = await send(urlOf('modern-http'), {
       headers: { ...headers, ...bearer(gateway.keys['alice'] ?? '') },
       body,
@@ -318,11 +341,9 @@ describe('a call that waits for a task', () => {
   });
 
   it('is cancelled at its server when its client goes away', async () => {
-    const { abandonable } = await import('./harness/exchange.ts');
-    const { modern: request, bearer } = await import('./harness/http.ts');
     const own = client('modern-http');
     const before = await counts(own);
-    const { headers, body } = request('tools/call', { name: 'slow_compute', arguments: { seconds: 600 } });
+    const { headers, body } = modernRequest('tools/call', { name: 'slow_compute', arguments: { seconds: 600 } });
     const left = abandonable(urlOf('modern-http'), {
       headers: { ...headers, ...bearer(gateway.keys['alice'] ?? '') },
       body,
