@@ -13,6 +13,14 @@ import { bearer, modern as modernRequest, send } from './harness/http.ts';
 import { taskClient, type TaskClient } from './harness/task-client.ts';
 import { until } from './harness/until.ts';
 import { CLIENT_KINDS, type ClientKind } from './matrix/clients.ts';
+import {
+  computing,
+  FOR_ALL_OTHERS,
+  FOR_WHO_TAKES_TASKS,
+  SAID,
+  textOf,
+  type TaskServer,
+} from './matrix/task-requirements.ts';
 
 const SERVERS = ['modern-http', 'modern-stdio', 'legacy-http', 'legacy-stdio'] as const;
 
@@ -58,85 +66,28 @@ const client = (server: string, who = 'alice', capabilities?: Record<string, unk
     ...(capabilities === undefined ? {} : { capabilities }),
   });
 
-const isModern = (server: string): boolean => server.startsWith('modern');
-/** What computes for so long, in both servers' words. */
-const compute = (server: string, label: string, ms = 0): readonly [string, Record<string, unknown>] =>
-  isModern(server) ? ['slow_compute', { seconds: ms / 1000, label }] : ['compute', { ms, label }];
+const PATHS = ['/servers/', '/mcp'] as const;
 
-const textOf = (result: unknown): string | undefined =>
-  (result as { content?: readonly { text?: string }[] } | undefined)?.content?.[0]?.text;
-
-describe.each(SERVERS)('a client that takes tasks, and the server %s', (server) => {
-  it('is told that there are tasks', async () => {
-    const { result } = await client(server).request('server/discover');
-    expect(result.capabilities).toMatchObject({ extensions: { 'io.modelcontextprotocol/tasks': {} } });
-    expect(result.capabilities).not.toHaveProperty('tasks');
-    const { result: listed } = await client(server).request('tools/list');
-    expect(JSON.stringify(listed)).not.toContain('taskSupport');
-  });
-
-  it('is given the task under an id of ours, and its result in it', async () => {
-    const own = client(server);
-    const [tool, args] = compute(server, 'one');
-    const { result } = await own.call(tool, args);
-    expect(result).toMatchObject({ resultType: 'task', ttlMs: expect.any(Number), pollIntervalMs: 50 });
-    expect(result).not.toHaveProperty('ttl');
-    const taskId = String(result.taskId);
-    expect(taskId).not.toMatch(/^[0-9a-f-]{32,36}$/);
-    const finished = await own.whenIt('completed', taskId);
-    expect(finished).toMatchObject({ resultType: 'complete', taskId });
-    expect(textOf(finished.result)).toBe('computed one');
-    expect(JSON.stringify(finished)).not.toContain('related-task');
-    // Once more: a client may have lost the answer.
-    expect((await own.get(taskId)).result.status).toBe('completed');
-  });
-
-  it('has it on the endpoint for all servers, too, and only there', async () => {
-    const own = client('');
-    const [tool, args] = compute(server, 'all');
-    const taskId = await own.begin(`${server}_${tool}`, args);
-    expect(textOf((await own.whenIt('completed', taskId)).result)).toBe('computed all');
-    expect((await client(server).get(taskId)).error?.code).toBe(-32_602);
-  });
-
-  it('is told of a tool that ran and failed as of a task that has completed', async () => {
-    const own = client(server);
-    const finished = await own.whenIt('completed', await own.begin(isModern(server) ? 'failing_job' : 'fail'));
-    expect(finished.result).toMatchObject({ isError: true });
-  });
-
-  it('answers what the task asks, in as many rounds as it takes', async () => {
-    const own = client(server);
-    const taskId = await own.begin(isModern(server) ? 'multi_input' : 'greet');
-    const said: Record<string, string> = { name: 'Ada', confirm: 'yes', city: 'Aachen' };
-    const finished = await until('the task to have ended', async () => {
-      const { result, error } = await own.get(taskId);
-      if (error !== undefined) throw new Error(JSON.stringify(error));
-      for (const [key, request] of Object.entries((result.inputRequests ?? {}) as Record<string, AskedForm>)) {
-        const [field = ''] = Object.keys(request.params.requestedSchema.properties);
-        const answer = { action: 'accept', content: { [field]: said[field] } };
-        const told = await own.request('tasks/update', { taskId, inputResponses: { [key]: answer } });
-        expect(told.result).toMatchObject({ resultType: 'complete' });
-      }
-      return result.status === 'completed' ? result : undefined;
-    });
-    expect(textOf(finished.result)).toBe(isModern(server) ? 'Ada, yes' : 'Ada of Aachen');
-  });
-
-  it('can cancel it, as often as it likes', async () => {
-    const own = client(server);
-    const taskId = await own.begin(...compute(server, 'never', 60_000));
-    for (let time = 0; time < 2; time += 1) {
-      const { result, error } = await own.request('tasks/cancel', { taskId });
-      expect(error).toBeUndefined();
-      expect(result).toMatchObject({ resultType: 'complete' });
-      expect(result).not.toHaveProperty('taskId');
-    }
-    await own.whenIt('cancelled', taskId);
-  });
+/** The server as the clients of an endpoint see it. */
+const on = (server: string, path: (typeof PATHS)[number]): TaskServer => ({
+  era: server.startsWith('modern') ? 'modern' : 'legacy',
+  name: (tool) => (path === '/mcp' ? `${server}_${tool}` : tool),
 });
 
-type AskedForm = { readonly params: { readonly requestedSchema: { readonly properties: Record<string, unknown> } } };
+describe.each(SERVERS)('a client that takes tasks, and the server %s', (server) => {
+  describe.each(PATHS)('on %s', (path) => {
+    it.each(FOR_WHO_TAKES_TASKS)('$title [$cites]', async ({ check }) => {
+      await check(client(path === '/mcp' ? '' : server), on(server, path));
+    });
+  });
+
+  it('has a task on the endpoint where it was made, and nowhere else', async () => {
+    const [tool, args] = computing(on(server, '/mcp'), 'all');
+    const taskId = await client('').begin(tool, args);
+    expect((await client(server).get(taskId)).error?.code).toBe(-32_602);
+    await client('').whenIt('completed', taskId);
+  });
+});
 
 describe('a task id', () => {
   const begun = (): Promise<string> => client('modern-http').begin('slow_compute', { seconds: 60 });
@@ -253,11 +204,11 @@ describe('a task that is gone at its server', () => {
   });
 });
 
-const anna: Person = ({ message }) =>
-  ({
-    action: 'accept',
-    content: message.includes('city') ? { city: 'Aachen' } : { name: 'Anna', confirm: 'yes' },
-  }) as never;
+/** Says what is known of every field that she is asked for. */
+const ada: Person = ({ message }) => {
+  const field = Object.keys(SAID).find((name) => message.toLowerCase().includes(name)) ?? 'confirm';
+  return { action: 'accept', content: { [field]: SAID[field] } } as never;
+};
 
 type Whoever = { readonly kind: ClientKind; readonly server: string; readonly person?: Person; readonly who?: string };
 
@@ -277,22 +228,11 @@ async function as<T>(
 
 describe.each(CLIENT_KINDS)('a client of %s, which takes no tasks', (kind) => {
   describe.each(SERVERS)('and the server %s', (server) => {
-    it('gets the result of the call', async () => {
-      const [tool, args] = compute(server, 'waited', 100);
-      expect(await as({ kind, server }, (own) => own.call(tool, args))).toMatchObject({ text: 'computed waited' });
-      const everywhere = await as({ kind, server: '' }, (own) => own.call(`${server}_${tool}`, args));
-      expect(everywhere).toEqual({ text: 'computed waited', isError: false });
-    });
-
-    it('gets the result of a tool that ran and failed', async () => {
-      const tool = isModern(server) ? 'failing_job' : 'fail';
-      const failed = await as({ kind, server }, (own) => own.call(tool, {}));
-      expect(failed).toEqual({ text: 'It did not work.', isError: true });
-    });
-
-    it('is asked what the task asks', async () => {
-      const [tool, said] = isModern(server) ? ['multi_input', 'Anna, yes'] : ['greet', 'Anna of Aachen'];
-      expect(await as({ kind, server, person: anna }, (own) => own.call(tool, {}))).toMatchObject({ text: said });
+    describe.each(PATHS)('on %s', (path) => {
+      it.each(FOR_ALL_OTHERS)('$title [$cites]', async ({ check }) => {
+        const whoever = { kind, server: path === '/mcp' ? '' : server, person: ada };
+        await as(whoever, (own) => check(own, on(server, path)));
+      });
     });
   });
 

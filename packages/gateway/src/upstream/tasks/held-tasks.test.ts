@@ -28,11 +28,15 @@ function world(status = 'working') {
   return { clock, held, upstream, begin, stepOf, released: () => released };
 }
 
+function nameOf(held: ReturnType<HeldTasks['begin']>): string {
+  if (typeof held !== 'string') throw new Error(`not held: ${held.code}`);
+  return held;
+}
+
 describe('a task that is held', () => {
   it('keeps its upstream until nobody has asked for a while', async () => {
     const { clock, held, begin, stepOf, released } = world();
-    const id = begin();
-    if (typeof id !== 'string') throw new Error('not held');
+    const id = nameOf(begin());
     await clock.advance(9_000);
     await held.step(id, stepOf(id), sendOptions());
     await clock.advance(9_000);
@@ -43,7 +47,7 @@ describe('a task that is held', () => {
 
   it('is found by its caller alone', () => {
     const { held, begin, stepOf, upstream } = world();
-    const id = String(begin());
+    const id = nameOf(begin());
     expect(held.find(stepOf(id))).toEqual({ upstream, id });
     expect(held.find(stepOf(id, 'bob'))).toBeUndefined();
     expect(held.find(stepOf('h9'))).toBeUndefined();
@@ -51,10 +55,10 @@ describe('a task that is held', () => {
 
   it('lets go once it has ended, but for a process that would end with it', async () => {
     const { clock, held, begin, stepOf, released } = world('completed');
-    const id = String(begin());
+    const id = nameOf(begin());
     await held.step(id, stepOf(id), sendOptions());
     expect([held.size, released()]).toEqual([0, 1]);
-    const once = String(begin());
+    const once = nameOf(begin());
     await held.step(once, stepOf(once, 'alice', 'call'), sendOptions());
     expect(held.size).toBe(1);
     await clock.advance(60_000);
@@ -71,7 +75,7 @@ describe('a task that is held', () => {
 
   it('is refused beyond the bounds, of one caller and of all; what has ended makes room', async () => {
     const { held, begin, stepOf, released } = world('completed');
-    const first = String(begin());
+    const first = nameOf(begin());
     begin();
     expect(begin()).toMatchObject({ code: 'overloaded', message: expect.stringContaining('You have 2 tasks') });
     expect(released()).toBe(1);

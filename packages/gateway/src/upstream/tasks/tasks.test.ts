@@ -7,7 +7,15 @@ import { failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import type { TaskRef } from '../../model/task.ts';
-import { callTool, collectNotices, manualClock, resultText, sendOptions, settle } from '../testing/test-kit.ts';
+import {
+  callTool,
+  collectNotices,
+  manualClock,
+  resultText,
+  sendOptions,
+  settle,
+  testCall,
+} from '../testing/test-kit.ts';
 import { timeout } from '../interceptors/timeout.ts';
 import { TaskWaits } from './task-waits.ts';
 import { tasks } from './tasks.ts';
@@ -206,8 +214,48 @@ describe('what a task asks of somebody who waits', () => {
   });
 });
 
-it('a client that takes tasks is not waited for', async () => {
-  const told = world([DONE]);
-  expect(await waited(told, withTasks)).toEqual({ kind: 'task', task: WORKING, ref: REF });
-  expect(told.asked).toEqual(['call 0']);
+describe('a client that takes tasks', () => {
+  const ask = (verb: 'get' | 'update', params: JsonObject = {}): Call =>
+    asking(testCall({ kind: 'task', verb, taskId: 'sealed', ref: { ...REF, tool: '' }, params }));
+
+  it('is not waited for', async () => {
+    const told = world([DONE]);
+    expect(await waited(told, withTasks)).toEqual({ kind: 'task', task: WORKING, ref: REF });
+    expect(told.asked).toEqual(['call 0']);
+  });
+
+  it.each<[string, JsonObject, object]>([
+    ['what it asks', ASKS, { kind: 'task', task: { inputRequests: { name: FORM } } }],
+    [
+      'no question of one that asks nothing',
+      { ...ASKS, status: 'working' },
+      { task: expect.not.objectContaining({ inputRequests: expect.anything() }) },
+    ],
+    ['nothing that it cannot answer', { ...ASKS, inputRequests: { q: { method: 'roots/list' } } }, { kind: 'failed' }],
+    [
+      'nothing under a name of the gateway',
+      { ...ASKS, inputRequests: { 'com.sallyport/q': FORM } },
+      { kind: 'failed' },
+    ],
+  ])('is shown of a task %s', async (_, task, expected) => {
+    expect(await world([task]).send(ask('get'), sendOptions())).toMatchObject(expected);
+  });
+
+  it('hears that a task is gone, and the task is let go', async () => {
+    const told = world(['unknown']);
+    expect(failed(await told.send(ask('get'), sendOptions()))?.code).toBe('unknown-task');
+    expect(told.dropped).toEqual(['h1']);
+  });
+
+  it('sends no server what it said to the gateway', async () => {
+    const steps: unknown[] = [];
+    const next: Send = ({ step }) => {
+      steps.push(step?.responses);
+      return Promise.resolve<Outcome>({ kind: 'complete', result: { kind: 'value', value: {} } });
+    };
+    const { clock, waits } = world([]);
+    const send = tasks({ clock, poll: { minPollMs: 1, maxPollMs: 1 }, waits, drop: () => undefined })(next);
+    await send(ask('update', { inputResponses: { name: 1, 'com.sallyport/confirm': 2 } }), sendOptions());
+    expect(steps).toEqual([{ name: 1 }]);
+  });
 });

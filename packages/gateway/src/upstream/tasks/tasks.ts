@@ -100,7 +100,11 @@ async function askedFor(
 function asShown(call: Call, outcome: Extract<Outcome, { kind: 'task' }>): Outcome {
   const task = readTask(outcome.task);
   if (!task.ok) return { kind: 'failed', failure: task.error };
-  if (task.value.status !== 'input_required') return outcome;
+  if (task.value.status !== 'input_required') {
+    // Questions of a task that asks nothing would be looked at by nobody but a careless client.
+    const { inputRequests: _unasked, ...shown } = outcome.task;
+    return { ...outcome, task: shown };
+  }
   const questions = questionsOf(call, task.value);
   if (!questions.ok) return { kind: 'failed', failure: questions.error };
   return { ...outcome, task: { ...outcome.task, inputRequests: questions.value } };
