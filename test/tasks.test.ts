@@ -69,15 +69,15 @@ const client = (server: string, who = 'alice', capabilities?: Record<string, unk
 const PATHS = ['/servers/', '/mcp'] as const;
 
 /** The server as the clients of an endpoint see it. */
-const on = (server: string, path: (typeof PATHS)[number]): TaskServer => ({
+const on = (server: string, where: (typeof PATHS)[number]): TaskServer => ({
   era: server.startsWith('modern') ? 'modern' : 'legacy',
-  name: (tool) => (path === '/mcp' ? `${server}_${tool}` : tool),
+  name: (tool) => (where === '/mcp' ? `${server}_${tool}` : tool),
 });
 
 describe.each(SERVERS)('a client that takes tasks, and the server %s', (server) => {
-  describe.each(PATHS)('on %s', (path) => {
+  describe.each(PATHS)('on %s', (where) => {
     it.each(FOR_WHO_TAKES_TASKS)('$title [$cites]', async ({ check }) => {
-      await check(client(path === '/mcp' ? '' : server), on(server, path));
+      await check(client(where === '/mcp' ? '' : server), on(server, where));
     });
   });
 
@@ -228,10 +228,10 @@ async function as<T>(
 
 describe.each(CLIENT_KINDS)('a client of %s, which takes no tasks', (kind) => {
   describe.each(SERVERS)('and the server %s', (server) => {
-    describe.each(PATHS)('on %s', (path) => {
+    describe.each(PATHS)('on %s', (where) => {
       it.each(FOR_ALL_OTHERS)('$title [$cites]', async ({ check }) => {
-        const whoever = { kind, server: path === '/mcp' ? '' : server, person: ada };
-        await as(whoever, (own) => check(own, on(server, path)));
+        const whoever = { kind, server: where === '/mcp' ? '' : server, person: ada };
+        await as(whoever, (own) => check(own, on(server, where)));
       });
     });
   });
