@@ -18,8 +18,10 @@ import { clientCodecFor, legacyHandshake } from '../protocol/codecs.ts';
 import { SALLYPORT } from '../protocol/identity.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { confinementOf, findConfiningTools, tellMissingTools } from './confinement.ts';
 import { systemClock } from '../upstream/clock.ts';
 import type { Connector } from '../upstream/connector.ts';
+import type { ConfiningTools } from '../upstream/stdio/confine.ts';
 import { createHttpConnector, DEFAULT_HTTP_LIMITS } from '../upstream/http/http-connector.ts';
 import { DEFAULT_LISTING_LIMITS, fetchListing } from '../upstream/listing.ts';
 import { DEFAULT_POOL_LIMITS, type PoolLimits } from '../upstream/pool-shelf.ts';
@@ -41,7 +43,9 @@ const PARKED_ID_BYTES = 16;
 
 export function composeUpstreams(parts: UpstreamParts): Upstreams {
   const { config, env, logger, instruments, replica } = parts;
-  const routes = new Map(config.servers.map((server) => [server.id, routeTo(server, parts)]));
+  const tools = findConfiningTools(env);
+  tellMissingTools(config, tools, logger);
+  const routes = new Map(config.servers.map((server) => [server.id, routeTo(server, { ...parts, tools })]));
   const clockMs = (): number => systemClock.nowMs();
   const resolver = createSecretResolver({ env, logger, clockMs });
   const servers = Object.fromEntries(config.servers.map((server) => [server.id, credentialSources(server)]));
@@ -63,7 +67,9 @@ export function composeUpstreams(parts: UpstreamParts): Upstreams {
 
 const taskLimits = ({ tasks: { lifetimeMs: _ofIds, ...limits } }: Config): TaskLimits => limits;
 
-function routeTo(server: ServerConfig, parts: UpstreamParts): Route {
+type RouteParts = UpstreamParts & { readonly tools: ConfiningTools };
+
+function routeTo(server: ServerConfig, parts: RouteParts): Route {
   return {
     connector: connectorTo(server, parts),
     limits: poolLimits(server),
@@ -86,7 +92,7 @@ function poolLimits({ pool, connectTimeoutMs }: ServerConfig): PoolLimits {
   };
 }
 
-function connectorTo(server: ServerConfig, { config, env, egress, logger, instruments }: UpstreamParts): Connector {
+function connectorTo(server: ServerConfig, { config, env, egress, logger, instruments, tools }: RouteParts): Connector {
   const { transport } = server;
   const common = { codecs: { clientCodecFor, legacyHandshake }, clock: systemClock, logger, instruments };
   const { maxBufferedResultBytes } = config.requests;
@@ -113,6 +119,7 @@ function connectorTo(server: ServerConfig, { config, env, egress, logger, instru
     ownEnvironment: env,
     client: SALLYPORT,
     limits,
+    ...confinementOf(transport, config, tools),
   });
 }
 

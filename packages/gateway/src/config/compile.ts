@@ -22,6 +22,7 @@ import type {
 } from './config.ts';
 import { compileIdentity } from './compile-identity.ts';
 import { compileDependency } from './depends-on-schema.ts';
+import { compileProcess } from './process-schema.ts';
 import { compileBodies, compileRedaction } from './redaction-schema.ts';
 import { compileIndex, compileSinks } from './compile-sinks.ts';
 import type { ParsedFile } from './schema.ts';
@@ -225,6 +226,7 @@ function compileTransport(server: ParsedServer, directory: string): ServerConfig
     command: command.startsWith('.') ? path.resolve(directory, command) : command,
     args: [...args, ...server.args],
     cwd: path.resolve(directory, server.cwd ?? '.'),
+    process: compileProcess(server.process, server.sandbox, directory),
     env: locateAll(server.env, directory),
   };
 }

@@ -293,6 +293,15 @@ export type ServerConfig = {
   readonly readOnly: boolean;
 };
 
+/** What a process that the gateway starts may do. Paths are absolute. */
+export type ProcessConfig = {
+  readonly group: { readonly memoryBytes?: number; readonly processes?: number };
+  readonly limits: { readonly openFiles?: number; readonly fileBytes?: number; readonly cpuSeconds?: number };
+  readonly sandbox:
+    | { readonly network: boolean; readonly write: readonly string[]; readonly hide: readonly string[] }
+    | undefined;
+};
+
 /** How to see whether something that a server depends on is there. */
 export type DependencyProbe = {
   readonly name: string;
@@ -333,6 +342,7 @@ export type StdioTransport = {
   readonly command: string;
   readonly args: readonly string[];
   readonly cwd: string;
+  readonly process: ProcessConfig;
   readonly env: Readonly<Record<string, ValueConfig>>;
 };
 

@@ -106,6 +106,7 @@ describe('the file of the guide', () => {
           command: 'npx',
           args: ['-y', '@modelcontextprotocol/server-filesystem@2026.8.31', './examples/files'],
           cwd: directory,
+          process: { group: {}, limits: {} },
           env: {
             LOG_LEVEL: { kind: 'literal', value: 'info' },
             TOKEN: { kind: 'env', name: 'FILES_TOKEN', prefix: '' },
@@ -362,6 +363,7 @@ describe('settings', () => {
       command: path.join(folder, 'run.sh'),
       args: ['--fast'],
       cwd: path.join(folder, 'x'),
+      process: { group: {}, limits: {} },
       env: {
         PORT: { kind: 'literal', value: '1' },
         ON: { kind: 'literal', value: 'true' },

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { CLASSIFICATIONS } from '../model/target.ts';
 import { declaredArguments } from './argument-schema.ts';
 import { dependsOnSchema } from './depends-on-schema.ts';
+import { processSchema, sandboxSchema } from './process-schema.ts';
 import { count, duration, filePath, glob, name, namePattern, period, scope, value, VARIABLE } from './schema-words.ts';
 
 /** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
@@ -106,6 +107,8 @@ export const serverSchema = z
       .record(z.string().regex(VARIABLE), value)
       .default({})
       .describe('Its environment, beside PATH, HOME and the like. Secrets as env:NAME or file:/path.'),
+    process: processSchema,
+    sandbox: sandboxSchema,
     url: z
       .url({ protocol: /^https?$/ })
       .optional()
@@ -221,6 +224,8 @@ export const serverSchema = z
       if (isStdio) problem('belongs to command; this server has a url.', ['transport']);
       if (server.args.length > 0) problem('belongs to command; this server has a url.', ['args']);
       if (server.cwd !== undefined) problem('belongs to command; this server has a url.', ['cwd']);
+      if (server.sandbox !== undefined) problem('belongs to command; this server has a url.', ['sandbox']);
+      if (Object.keys(server.process).length > 0) problem('belongs to command; this server has a url.', ['process']);
       if (Object.keys(server.env).length > 0) problem('belongs to command. A url takes headers.', ['env']);
     } else if (Object.keys(server.headers).length > 0) {
       problem('belongs to url. A command takes env.', ['headers']);

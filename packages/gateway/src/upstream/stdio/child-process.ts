@@ -42,6 +42,8 @@ export type Child = {
   readonly stdin: Writable;
   /** Settles when the process has ended and its output was read. */
   readonly ended: Promise<ChildEnd>;
+  /** Ends the whole group at once. */
+  kill(): void;
   /** Ends the whole group. Idempotent; settles when nobody is left, or when the last grace is over. */
   end(): Promise<void>;
 };
@@ -79,7 +81,8 @@ export function startChild(options: ChildOptions): Child {
   const end = (): Promise<void> => (ending ??= endGroup({ spawned, group, exited, graces: options.graces }));
   // A leader that died may leave others behind: they end with it.
   void exited.then(end);
-  return { pid, stdin: spawned.stdin, ended, end };
+  const kill = (): void => void group.signal('SIGKILL');
+  return { pid, stdin: spawned.stdin, ended, kill, end };
 }
 
 type Group = {

@@ -56,6 +56,26 @@ export function createUsageWatch({ groups, folder = '/proc' }: UsageWatchOptions
   };
 }
 
+/** Of a process and all that it started; undefined where there is no /proc, and when it has ended. */
+export async function usageOfTree(
+  leader: number,
+  folder = '/proc',
+): Promise<{ readonly residentBytes: number; readonly processes: number } | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const waiting = [leader];
+  const seen = new Set<number>();
+  let residentBytes = 0;
+  for (let pid = waiting.pop(); pid !== undefined && seen.size < MAX_PROCESSES; pid = waiting.pop()) {
+    if (seen.has(pid)) continue;
+    const found = await look(folder, pid);
+    if (found === undefined) continue;
+    seen.add(pid);
+    residentBytes += found.residentBytes;
+    waiting.push(...found.children);
+  }
+  return seen.size === 0 ? undefined : { residentBytes, processes: seen.size };
+}
+
 type Found = Seen & { readonly residentBytes: number; readonly children: readonly number[] };
 
 /** Undefined for one that has ended. */

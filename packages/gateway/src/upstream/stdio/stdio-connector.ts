@@ -12,7 +12,9 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { ClientCodec, LegacyHandshake } from '../../protocol/codec.ts';
 import type { Clock } from '../clock.ts';
 import type { Connector, Upstream } from '../connector.ts';
+import { confined, type Confinement, type ConfiningTools, type Program } from './confine.ts';
 import { childEnvironment, INHERITED_VARIABLES } from './environment.ts';
+import type { GroupLimits } from './group-limits.ts';
 import { openAs, probe } from './handshake.ts';
 import type { HandshakeParts, Shaken } from './handshake.ts';
 import { openSession } from './stdio-session.ts';
@@ -42,7 +44,9 @@ export const DEFAULT_STDIO_LIMITS: StdioLimits = {
 export type StdioConnectorOptions = {
   readonly command: string;
   readonly args: readonly string[];
-  readonly cwd?: string;
+  readonly cwd: string;
+  /** Undefined: it may do what the gateway's user may. */
+  readonly confinement?: Confinement & { readonly group: GroupLimits; readonly tools: ConfiningTools };
   /** Variables the operator gave as plain text. Secrets come with the credential. */
   readonly env: Readonly<Record<string, string>>;
   /** The gateway's own environment, of which only `inherit` is handed on. */
@@ -78,6 +82,11 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
   let verdict: Verdict | undefined;
   const habit: AskingHabit = { asks: false };
   const client = ownFacts(options.client);
+  const program = (): Program => {
+    const { command, args, cwd, confinement } = options;
+    const own = { command, args, cwd };
+    return confinement === undefined ? own : confined(own, confinement, confinement.tools);
+  };
   const partsFor = ({ capabilities }: Attempt): HandshakeParts => ({
     clock,
     codecFor: clientCodecFor,
@@ -89,10 +98,10 @@ export function createStdioConnector(options: StdioConnectorOptions): Connector 
   const start = ({ server, credential }: Attempt): StdioSession =>
     openSession({
       ...limits,
+      ...program(),
       server: server.id,
-      command: options.command,
-      args: options.args,
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      groupLimits: options.confinement?.group ?? {},
+      clock,
       env: childEnvironment({
         own: options.ownEnvironment,
         inherit: options.inherit ?? INHERITED_VARIABLES,

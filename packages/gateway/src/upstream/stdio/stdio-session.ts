@@ -4,8 +4,10 @@ import { failure } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { ErrorOutput } from '../connector.ts';
+import type { Clock } from '../clock.ts';
 import { startChild } from './child-process.ts';
 import type { ChildEnd, EndGraces } from './child-process.ts';
+import { watchGroup, type GroupLimits } from './group-limits.ts';
 import { createLineSplitter } from './line-splitter.ts';
 import { Multiplexer } from './multiplexer.ts';
 import type { Answer } from './multiplexer.ts';
@@ -28,6 +30,9 @@ export type SessionOptions = SessionBounds & {
   readonly args: readonly string[];
   readonly cwd?: string;
   readonly env: Readonly<Record<string, string>>;
+  /** Of the process and what it starts, together. */
+  readonly groupLimits: GroupLimits;
+  readonly clock: Clock;
   /** Values of the credential: never shown, should the process print them. */
   readonly secrets: readonly string[];
   readonly logger: Logger;
@@ -89,9 +94,21 @@ export function openSession(options: SessionOptions): StdioSession {
   const multiplexer = new Multiplexer(outbox, { strayLine });
 
   let reason: string | undefined;
+  let excess: string | undefined;
   let closing = false;
+  const stopWatching = watchGroup({
+    clock: options.clock,
+    pid: child.pid ?? 0,
+    limits: child.pid === undefined ? {} : options.groupLimits,
+    exceeded(why) {
+      excess = why;
+      child.kill();
+    },
+  });
   const watch = async (): Promise<void> => {
-    reason = describeEnd(await child.ended, options.command);
+    const end = await child.ended;
+    stopWatching();
+    reason = excess ?? describeEnd(end, options.command);
     stderr.end();
     if (!closing) logger.warn({ server, pid: child.pid, stderr: stderr.lines() }, reason);
     multiplexer.lose();

@@ -26,6 +26,7 @@ export function connectorFor(args: readonly string[], over: Setup = {}) {
   const connector = createStdioConnector({
     command: process.execPath,
     args,
+    cwd: process.cwd(),
     env: {},
     ownEnvironment: { PATH: process.env['PATH'], SECRET_OF_THE_GATEWAY: 'x' },
     client: { name: 'sallyport', version: '0' },
