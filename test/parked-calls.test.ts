@@ -253,6 +253,33 @@ describe.each(['http', 'stdio'])('a call that its server over %s keeps open', (s
   );
 });
 
+describe('as many open calls as the gateway keeps', () => {
+  it.each(['http', 'stdio'])(
+    'are refused to everyone beyond the bound, over %s, until one is answered',
+    async (server) => {
+      const yaml = ['questions: { maxParked: 2, maxParkedPerPrincipal: 2 }', ...servers(upstream.url)].join('\n');
+      const small = await startTestGateway({ users: USERS, policies: POLICIES, yaml });
+      try {
+        const [alice, bob] = [client(server, 'alice', small), client(server, 'bob', small)];
+        const { cancelled = 0 } = await alice.counts();
+        const open = [await alice.call('greet'), await bob.call('greet')].map(questionsOf);
+        const { error } = (await bob.call('greet')).json ?? {};
+        expect(error?.message).toMatch(
+          /2 calls wait for an answer, as many as the gateway keeps.*cancelled at the server/,
+        );
+        await until('the server to hear it', async () => ((await alice.counts())['cancelled'] ?? 0) > cancelled);
+        const [first] = open;
+        if (first === undefined) throw new Error('nothing is open');
+        expect(textOf(await alice.call('greet', first.responding({ action: 'cancel' })))).toBe('name: cancel');
+        const another = questionsOf(await bob.call('greet'));
+        expect(textOf(await bob.call('greet', another.responding({ action: 'decline' })))).toBe('name: decline');
+      } finally {
+        await small.close();
+      }
+    },
+  );
+});
+
 describe('a call that nobody answers', () => {
   it.each(['http', 'stdio'])(
     'is cancelled at its server over %s after its time, and its state has expired',
