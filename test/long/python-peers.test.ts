@@ -23,12 +23,24 @@ for (const reason of absent) console.warn(`SKIPPED, the Python peers: ${reason}`
 const one = first.ok ? first.interpreter : '';
 const two = second.ok ? second.interpreter : '';
 const SERVER = scriptPath('long/python/server.py');
-const SERVERS = ['python-1-http', 'python-1-stdio', 'python-2-http', 'python-2-stdio'] as const;
+const SERVERS = ['python-1-http', 'python-1-sse', 'python-1-stdio', 'python-2-http', 'python-2-stdio'] as const;
 
-type PythonClient = { readonly name: string; readonly command: readonly string[]; readonly version: string };
+type PythonClient = {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly version: string;
+  /** The end of the path, where it is not `/mcp`. */
+  readonly at?: string;
+};
 
 const PYTHON_CLIENTS: readonly PythonClient[] = [
   { name: 'mcp 1.x', command: [one, scriptPath('long/python/client_1.py')], version: '2025-11-25' },
+  {
+    name: 'mcp 1.x over HTTP+SSE',
+    command: [one, scriptPath('long/python/client_1.py')],
+    version: '2025-11-25',
+    at: '/sse',
+  },
   { name: 'mcp 2.x', command: [two, scriptPath('long/python/client_2.py'), 'auto'], version: '2026-07-28' },
   { name: 'mcp 2.x as legacy', command: [two, scriptPath('long/python/client_2.py'), 'legacy'], version: '2025-11-25' },
 ];
@@ -40,15 +52,23 @@ describe.skipIf(absent.length > 0)(`Python peers${absent.map((reason) => ` (${re
   const children: ChildServer[] = [];
 
   beforeAll(async () => {
-    children.push(await startCommand(one, [SERVER, 'http']), await startCommand(two, [SERVER, 'http']));
-    const [httpOne, httpTwo] = children.map(({ url }) => url);
+    for (const [interpreter, transport] of [
+      [one, 'http'],
+      [two, 'http'],
+      [one, 'sse'],
+    ] as const) {
+      children.push(await startCommand(interpreter, [SERVER, transport]));
+    }
+    const [httpOne, httpTwo, sseOne] = children.map(({ url }) => url);
     const allow = (id: string): string => `allow: [{ group: ${id}, tools: ["*"], prompts: ["*"], resources: ["*"] }]`;
     const stdio = (interpreter: string): string => `command: ["${interpreter}", "${SERVER}", stdio], sharing: shared`;
     gateway = await startTestGateway({
       // Each user sees one server, so that the names of resources are one server's on the aggregate endpoint, too.
       users: Object.fromEntries(SERVERS.map((id) => [id, [id]])),
       yaml: [
+        'endpoints: { legacySse: true }',
         'servers:',
+        `  python-1-sse: { url: "${sseOne}", ${allow('python-1-sse')} }`,
         `  python-1-http: { url: "${httpOne}", ${allow('python-1-http')} }`,
         `  python-1-stdio: { ${stdio(one)}, ${allow('python-1-stdio')} }`,
         `  python-2-http: { url: "${httpTwo}", ${allow('python-2-http')} }`,
@@ -66,6 +86,7 @@ describe.skipIf(absent.length > 0)(`Python peers${absent.map((reason) => ` (${re
     const eras = Object.fromEntries(gateway.gateway.status().servers.map(({ id, state, era }) => [id, [state, era]]));
     expect(eras).toEqual({
       'python-1-http': ['healthy', 'legacy'],
+      'python-1-sse': ['healthy', 'legacy'],
       'python-1-stdio': ['healthy', 'legacy'],
       'python-2-http': ['healthy', 'modern'],
       'python-2-stdio': ['healthy', 'modern'],
@@ -98,24 +119,27 @@ describe.skipIf(absent.length > 0)(`Python peers${absent.map((reason) => ` (${re
       }
     });
 
-    it.each(PYTHON_CLIENTS)('serves a client on $name, on both endpoints', async ({ command, version }) => {
-      for (const prefix of ['', `${server}_`]) {
-        const path = prefix === '' ? `/servers/${server}/mcp` : '/mcp';
-        const report = await runClient(command, `${gateway.url}${path}`, prefix);
-        expect(report).toEqual({
-          version,
-          tools: TOOLS.map((name) => `${prefix}${name}`),
-          added: { result: 42 },
-          counted: 'counted to 3',
-          progress: [1, 2, 3],
-          failed: [true, expect.stringContaining('Error executing tool fail')],
-          invalid: expect.stringMatching(/"?a"?.*(integer|number)/u),
-          unknown: expect.stringContaining(`Unknown tool "${prefix}none"`),
-          resource: 'Note 7.',
-          prompt: 'Please greet Ada.',
-        });
-      }
-    });
+    it.each(PYTHON_CLIENTS)(
+      'serves a client on $name, on both endpoints',
+      async ({ command, version, at = '/mcp' }) => {
+        for (const prefix of ['', `${server}_`]) {
+          const path = `${prefix === '' ? `/servers/${server}` : ''}${at}`;
+          const report = await runClient(command, `${gateway.url}${path}`, prefix);
+          expect(report).toEqual({
+            version,
+            tools: TOOLS.map((name) => `${prefix}${name}`),
+            added: { result: 42 },
+            counted: 'counted to 3',
+            progress: [1, 2, 3],
+            failed: [true, expect.stringContaining('Error executing tool fail')],
+            invalid: expect.stringMatching(/"?a"?.*(integer|number)/u),
+            unknown: expect.stringContaining(`Unknown tool "${prefix}none"`),
+            resource: 'Note 7.',
+            prompt: 'Please greet Ada.',
+          });
+        }
+      },
+    );
 
     async function runClient(command: readonly string[], url: string, prefix: string): Promise<unknown> {
       const [interpreter = '', script = '', ...mode] = command;

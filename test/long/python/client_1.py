@@ -8,6 +8,7 @@ import json
 import sys
 
 from mcp import ClientSession, McpError
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
 
 url, key, prefix = sys.argv[1:4]
@@ -19,7 +20,10 @@ async def main() -> dict:
     async def on_progress(done: float, total: float | None, message: str | None) -> None:
         progress.append(done)
 
-    async with streamablehttp_client(url, headers={"Authorization": f"Bearer {key}"}) as (read, write, _):
+    headers = {"Authorization": f"Bearer {key}"}
+    # HTTP+SSE, the transport of 2024-11-05, where the URL says so.
+    connect = sse_client if url.endswith("/sse") else streamablehttp_client
+    async with connect(url, headers=headers) as (read, write, *_):
         async with ClientSession(read, write) as session:
             opened = await session.initialize()
             tools = await session.list_tools()

@@ -1,6 +1,7 @@
-"""A server on the official Python SDK, 1.x (FastMCP) or 2.x (MCPServer), over stdio or Streamable HTTP.
+"""A server on the official Python SDK, 1.x (FastMCP) or 2.x (MCPServer), over stdio, Streamable HTTP or
+HTTP+SSE.
 
-    python server.py stdio | http
+    python server.py stdio | http | sse
 
 Over HTTP it prints its URL on the first line, and ends when its standard input does.
 """
@@ -65,7 +66,7 @@ def greet(name: str) -> str:
     return f"Please greet {name}."
 
 
-def serve_http() -> None:
+def serve_http(app, path: str) -> None:
     import uvicorn
 
     listening = socket.create_server(("127.0.0.1", 0))
@@ -76,12 +77,14 @@ def serve_http() -> None:
         os._exit(0)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    config = uvicorn.Config(server.streamable_http_app(), log_level="error")
-    print(f"http://127.0.0.1:{port}/mcp", flush=True)
+    config = uvicorn.Config(app, log_level="error")
+    print(f"http://127.0.0.1:{port}{path}", flush=True)
     uvicorn.Server(config).run(sockets=[listening])
 
 
 if sys.argv[1] == "http":
-    serve_http()
+    serve_http(server.streamable_http_app(), "/mcp")
+elif sys.argv[1] == "sse":
+    serve_http(server.sse_app(), "/sse")
 else:
     server.run("stdio")
