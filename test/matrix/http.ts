@@ -1,4 +1,7 @@
-/** The HTTP around the matrix's servers: any free loopback port, told on standard output; ends with standard input. */
+/**
+ * The HTTP around the matrix's servers: any free loopback port, or `TEST_PORT` for one that comes back, told on standard
+ * output; ends with standard input.
+ */
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,7 +18,7 @@ export async function serveHttp(serve: Serve): Promise<void> {
       }
     })();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(Number(process.env['TEST_PORT'] ?? 0), '127.0.0.1', resolve));
   process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp\n`);
   // Whoever started this ends it by closing the pipe, or by dying.
   process.stdin.resume().on('end', () => process.exit(0));
