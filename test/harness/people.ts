@@ -158,7 +158,8 @@ function postTo({ url, key }: At, { headers, body }: Sent, { hear, closed, open 
       const isStream = response.headers['content-type'] === 'text/event-stream';
       response.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk;
-        for (let end = text.indexOf('\n\n'); isStream && end >= 0; end = text.indexOf('\n\n')) {
+        if (!isStream) return;
+        for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
           const data = /^data: (.*)$/mu.exec(text.slice(0, end))?.[1];
           text = text.slice(end + 2);
           if (data !== undefined) take(data);
