@@ -7,11 +7,12 @@ import type { ServerCodec } from '../../protocol/codec.ts';
 import { oldestServerCodec, serverCodecFor } from '../../protocol/codecs.ts';
 import type { RpcMessage } from '../../protocol/json-rpc.ts';
 import type { EndpointArrival } from '../arrival.ts';
-import { noteRefusal, refuse, respond, sourceOf } from '../arrival.ts';
+import { noteRefusal, respond, sourceOf } from '../arrival.ts';
 import { TOO_MUCH_SAID } from '../receive-initialize.ts';
 import type { Speaker } from '../run-call.ts';
 import type { NewSession } from '../session-ids.ts';
 import { runCall, sealsFor } from '../run-call.ts';
+import { answerRefused } from './answer-refused.ts';
 import type { SseConversation } from './sse-conversation.ts';
 import type { SseReply } from './sse-reply.ts';
 
@@ -22,18 +23,28 @@ type Introduction = {
 };
 
 const ALREADY = { message: 'The session is open already. A second one needs an event stream of its own.' };
-const LEGACY = { era: 'legacy' } as const;
+
+const strangerAt = ({ principal }: SseConversation): Speaker => ({
+  era: 'legacy',
+  revision: NEWEST_LEGACY,
+  capabilities: {},
+  sealedFor: [principal],
+});
 
 export async function initializeConversation(introduction: Introduction, message: RpcMessage): Promise<void> {
   const { arrival, conversation, reply } = introduction;
   const { parts } = arrival;
   const seals = sealsFor(arrival);
   const decoded = serverCodecFor(NEWEST_LEGACY).decode(message, { seals });
-  if (decoded.kind === 'refused' || decoded.kind !== 'request') {
+  if (decoded.kind === 'refused') {
     reply.cancel();
-    const refused = decoded.kind === 'refused' ? decoded : { failure: failure('invalid-request'), id: null };
-    return refuse(arrival, refused.failure, { ...LEGACY, id: refused.id });
+    return answerRefused(
+      { arrival, codec: serverCodecFor(NEWEST_LEGACY), speaker: strangerAt(conversation) },
+      conversation,
+      decoded,
+    );
   }
+  if (decoded.kind !== 'request') throw new Error('initialize was decoded as something other than a request.');
   const isOldest = message.kind === 'request' && message.params['protocolVersion'] === '2024-11-05';
   const revision = isOldest ? '2025-03-26' : (decoded.negotiated ?? NEWEST_LEGACY);
   const codec = isOldest ? oldestServerCodec : serverCodecFor(revision);

@@ -2,11 +2,11 @@
 
 import { failure } from '../../model/failure.ts';
 import type { Principal } from '../../model/principal.ts';
-import type { Decoded, DecodedRequest } from '../../protocol/codec.ts';
+import type { DecodedRequest } from '../../protocol/codec.ts';
 import { serverCodecFor } from '../../protocol/codecs.ts';
 import { readMessage } from '../../protocol/json-rpc.ts';
 import type { Arrival, EndpointArrival } from '../arrival.ts';
-import { commonHeaders, noteRefusal, refuse, respond, respondEmpty, sourceOf } from '../arrival.ts';
+import { commonHeaders, refuse, respond, sourceOf } from '../arrival.ts';
 import { EventStream } from '../event-stream.ts';
 import { acceptsStream } from '../inbound-headers.ts';
 import { noteUse, receiveSilent, withinSession } from '../receive-in-session.ts';
@@ -17,6 +17,7 @@ import { messagesPathOf, type Route } from '../route.ts';
 import type { Within } from '../run-call.ts';
 import { answerFailure, runCall, runSilently, sealsFor } from '../run-call.ts';
 import { initializeConversation } from './initialize-conversation.ts';
+import { answerRefused } from './answer-refused.ts';
 import { SseConversation, type SseConversations } from './sse-conversation.ts';
 import { SseReply } from './sse-reply.ts';
 
@@ -123,22 +124,6 @@ async function receiveMessage(arrival: EndpointArrival, conversations: SseConver
   if (decoded.kind === 'refused') return answerRefused(within, conversation, decoded);
   if (decoded.kind !== 'request') return receiveSilent(within, decoded);
   return inConversation(arrival, conversation, (reply) => answer(within, conversation, { decoded, reply }));
-}
-
-/** Its client waits for an answer on the stream, and looks at no other. It is one for whose stream it is alone. */
-async function answerRefused(
-  within: Within,
-  conversation: SseConversation,
-  { failure: fault, id }: Extract<Decoded, { kind: 'refused' }>,
-): Promise<void> {
-  const { arrival, codec } = within;
-  const handled = await runSilently(within, { kind: 'ping' });
-  if (await answerFailure(arrival, codec, handled)) return;
-  if (handled.principal?.key !== conversation.principal) return refuse(arrival, fault, { ...LEGACY, id });
-  arrival.parts.instruments.refused(fault.code);
-  noteRefusal(arrival, fault.code);
-  respondEmpty(arrival, 202);
-  return conversation.message(codec.encodeFailure(fault, { id, requestId: arrival.id }).body);
 }
 
 const NOT_OPENED = { message: 'The session was not opened. Send initialize first.' };
