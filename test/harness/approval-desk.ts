@@ -7,6 +7,7 @@ import type { ApprovalWord } from '../../packages/gateway/src/audit/audit-log.ts
 import type { Assertion, Verdict } from '../../packages/gateway/src/authz/approval.ts';
 import type { WatchedApprovals } from '../../packages/gateway/src/authz/create-approvals.ts';
 import { composeApprovals } from '../../packages/gateway/src/composition/approvals.ts';
+import { composeSecrets } from '../../packages/gateway/src/composition/secrets.ts';
 import { openStorage } from '../../packages/gateway/src/composition/storage.ts';
 import { loadConfig, type LoadedConfig } from '../../packages/gateway/src/config/load.ts';
 import { somebody } from '../../packages/gateway/src/model/principal.fixture.ts';
@@ -33,7 +34,10 @@ export type Desk = {
 export async function openDesk(directory: string): Promise<Desk> {
   const { config, env } = loaded(path.join(directory, 'sallyport.yaml'));
   const ring = await loadKeyRing({ file: path.join(directory, 'keys.json'), randomBytes });
-  const storage = await openStorage({ config, env, logger: SILENT }, ring);
+  const storage = await openStorage(
+    { config, secrets: composeSecrets({ config, env, logger: SILENT }), logger: SILENT },
+    ring,
+  );
   const words: ApprovalWord[] = [];
   const audit = { said: (word: ApprovalWord): void => void words.push(word) };
   const approvals = composeApprovals({ config, store: storage.approvals, audit });

@@ -34,6 +34,7 @@ import { composeServerHealth } from './composition/server-health.ts';
 import { composeStanding } from './composition/standing.ts';
 import { composeBodies, composeRedactor, shownBodies } from './composition/redaction.ts';
 import { composeReplicas } from './composition/replicas.ts';
+import { composeSecrets } from './composition/secrets.ts';
 import { composeSessions } from './composition/sessions.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
@@ -90,7 +91,7 @@ const MAX_SEALED_BYTES = 32 * 1024;
 /**
  * Starts everything, or nothing: what was opened is closed again when a later part cannot start.
  *
- * @throws RedactionError, PolicyError, CertificateError, KeyRingError, StorageConfigError, TelemetryConfigError, SigningKeyError, LockedError,
+ * @throws RedactionError, SecretsConfigError, PolicyError, CertificateError, KeyRingError, StorageConfigError, TelemetryConfigError, SigningKeyError, LockedError,
  *   UnreadableTailError or ListenError, each saying what to do.
  */
 export async function startGateway(loaded: LoadedConfig, options: GatewayOptions): Promise<Gateway> {
@@ -121,7 +122,9 @@ async function composeGateway(
   // A gateway that is started anew is another one: what was open in the process before is not open in it.
   const replica = replicaId(config.replicas?.self ?? '', randomUUID());
   await loadArgumentParsers(config);
-  const telemetry = await composeTelemetry({ config, env, logger });
+  const secrets = composeSecrets({ config, env, logger });
+  opened.defer(() => secrets.close());
+  const telemetry = await composeTelemetry({ config, secrets, logger });
   opened.defer(() => telemetry.close());
   const { instruments, traces } = telemetry;
   const failedAttempts = composeFailedAttempts(config);
@@ -132,7 +135,7 @@ async function composeGateway(
   const policies = createLivePolicies({ loaded, logger, instruments, note, now: Date.now });
   opened.defer(() => policies.close());
   const keyRing = await loadKeys(config.keys.file);
-  const storage = await openStorage({ config, env, logger }, keyRing);
+  const storage = await openStorage({ config, secrets, logger }, keyRing);
   opened.defer(() => storage.close());
   const redactor = composeRedactor(config.redaction);
   opened.defer(() => redactor.close());
@@ -140,7 +143,7 @@ async function composeGateway(
   // A parked call over HTTP keeps its connection, and its answer needs another.
   const egress = createEgress({ connectionsPerOrigin: config.questions.maxParked + CONNECTIONS_PER_ORIGIN });
   opened.defer(() => egress.close());
-  const sinks = await composeAuditSinks({ config, env, logger, egress, instruments });
+  const sinks = await composeAuditSinks({ config, secrets, logger, egress, instruments });
   opened.defer(() => sinks.close());
   const audit = await openAudit({
     config: config.audit,
@@ -167,7 +170,7 @@ async function composeGateway(
     });
     opened.defer(() => follower.close());
   }
-  const standing = composeStanding({ config, env, certificates, storage, audit, sinks, telemetry, logger });
+  const standing = composeStanding({ config, secrets, certificates, storage, audit, sinks, telemetry, logger });
   opened.defer(() => standing.close());
   const { approvals, pending: approvalsPending } = watchPending(
     composeApprovals({ config, store: storage.approvals, audit: countedWords(audit, instruments) }),
@@ -177,7 +180,7 @@ async function composeGateway(
   opened.defer(() => bodies?.close());
   const validator = createArgumentValidator();
   opened.defer(() => validator.close());
-  const upstreams = composeUpstreams({ config, env, egress, logger, instruments, replica });
+  const upstreams = composeUpstreams({ config, env, secrets, egress, logger, instruments, replica });
   opened.defer(() => upstreams.close());
   const store = new CatalogStore({
     servers: config.servers.map(catalogServer),
@@ -229,7 +232,7 @@ async function composeGateway(
   const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
   const sessions = await composeSessions(storage, logger);
   opened.defer(() => sessions.close());
-  const browser = composeBrowser({ config, publicUrl, egress, env, note, logger });
+  const browser = composeBrowser({ config, publicUrl, egress, secrets, note, logger });
   const bearer = composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, note, logger });
   standing.watchIssuers(bearer);
   const entrypoint = createEntrypoint({

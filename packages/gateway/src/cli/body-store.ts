@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 
 import type { BodyStore } from '../audit/body-store.ts';
+import { composeSecrets } from '../composition/secrets.ts';
 import { bodyStore, openDatabase, StorageConfigError } from '../composition/storage.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { KeyRingError, loadKeyRing } from '../seal/key-ring.ts';
@@ -27,6 +28,7 @@ export async function withBodies<T>(
   { config, env }: LoadedConfig,
   task: (bodies: OpenBodies) => Promise<T>,
 ): Promise<T> {
+  const secrets = composeSecrets({ config, env, logger: SILENT });
   let database: SqlDatabase | undefined;
   try {
     // Loading makes a new ring where there is none; with that, nothing could be opened.
@@ -34,7 +36,7 @@ export async function withBodies<T>(
       throw new CommandError(`There is no key ring ${config.keys.file}.`, EXIT.failed, 'Bodies are sealed under it.');
     }
     const keyRing = await loadKeyRing({ file: config.keys.file, randomBytes });
-    database = await openDatabase({ config, env, logger: SILENT }, COMMAND_MS);
+    database = await openDatabase({ config, secrets, logger: SILENT }, COMMAND_MS);
     if (database === undefined) {
       const message =
         'This configuration keeps bodies in the memory of its gateway (storage.url is memory:), out of reach.';
@@ -51,5 +53,6 @@ export async function withBodies<T>(
     throw error;
   } finally {
     await database?.close();
+    await secrets.close();
   }
 }

@@ -3,6 +3,7 @@
 import os from 'node:os';
 
 import type { ApiKeyStore } from '../authn/api-key-store.ts';
+import { composeSecrets } from '../composition/secrets.ts';
 import { openDatabase, StorageConfigError } from '../composition/storage.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { createSqlApiKeyStore } from '../storage/sql/sql-api-key-store.ts';
@@ -29,9 +30,10 @@ export async function withKeys<T>(
   { config, env }: LoadedConfig,
   task: (keys: OpenKeys | undefined) => Promise<T>,
 ): Promise<T> {
+  const secrets = composeSecrets({ config, env, logger: SILENT });
   let database: SqlDatabase | undefined;
   try {
-    database = await openDatabase({ config, env, logger: SILENT }, COMMAND_MS);
+    database = await openDatabase({ config, secrets, logger: SILENT }, COMMAND_MS);
     if (database === undefined) return await task(undefined);
     if (!(await database.ready(OPEN_MS))) {
       throw new CommandError(`${database.place} cannot be used: ${database.away}`, EXIT.unreachable, HINT);
@@ -44,6 +46,7 @@ export async function withKeys<T>(
     throw error;
   } finally {
     await database?.close();
+    await secrets.close();
   }
 }
 

@@ -16,6 +16,7 @@ import { collectedLog } from '../storage/sql/fixtures/collected-log.ts';
 import { createInstruments } from '../telemetry/otel-instruments.ts';
 import { openAudit } from './audit.ts';
 import { composeAuditSinks } from './audit-sinks.ts';
+import { composeSecrets } from './secrets.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -37,7 +38,13 @@ async function open(folder: string, audit: string, storage = 'sqlite:./sallyport
   const { logger, lines } = collectedLog();
   const [egress, instruments] = [createEgress(), createInstruments({ version: '1' })];
   const { config } = loaded.value;
-  const sinks = await composeAuditSinks({ config, env: {}, logger, egress, instruments });
+  const sinks = await composeAuditSinks({
+    config,
+    secrets: composeSecrets({ config, env: {}, logger }),
+    logger,
+    egress,
+    instruments,
+  });
   const log = await openAudit({
     config: config.audit,
     logger,

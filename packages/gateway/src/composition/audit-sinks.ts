@@ -16,12 +16,10 @@ import { createSetAside } from '../audit/sinks/set-aside.ts';
 import { SinkRunner, type SinkStatus } from '../audit/sinks/sink-runner.ts';
 import { SyncedMark } from '../audit/sinks/synced-mark.ts';
 import type { SinkConfig, ValueConfig } from '../config/config.ts';
-import { createSecretResolver } from '../credential/secret-resolver.ts';
 import { nameOf } from '../credential/secret-source.ts';
 import type { Egress } from '../egress/egress.ts';
 import { SALLYPORT } from '../protocol/identity.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
-import { systemClock } from '../upstream/clock.ts';
 import { keepIndex, openAuditIndex } from './audit-index.ts';
 import type { StorageParts } from './storage.ts';
 
@@ -115,14 +113,13 @@ function remoteSink(sink: SinkConfig, parts: AuditSinksParts): AuditSink {
 
 const REJECTED = 'a sink refused audit records for good: what is known of them was set aside, and the rest goes on';
 
-function targetOf({ url, headers, timeoutMs, compression }: SinkConfig, { env, logger }: AuditSinksParts): HttpTarget {
-  const resolver = createSecretResolver({ env, logger, clockMs: () => systemClock.nowMs() });
+function targetOf({ url, headers, timeoutMs, compression }: SinkConfig, { secrets }: AuditSinksParts): HttpTarget {
   return {
     timeoutMs,
     compression,
-    url: async () => parsedUrl(await resolver.resolve(url), url),
+    url: async () => parsedUrl(await secrets.resolve(url), url),
     headers: () =>
-      Promise.all(Object.entries(headers).map(async ([name, value]) => [name, await resolver.resolve(value)] as const)),
+      Promise.all(Object.entries(headers).map(async ([name, value]) => [name, await secrets.resolve(value)] as const)),
   };
 }
 

@@ -6,8 +6,7 @@ import type { Authenticator } from '../authn/authenticator.ts';
 import { createBrowserLogin, type BrowserLogin, type LoginIssuer } from '../authn/browser-login.ts';
 import { withBrowserSessions } from '../authn/browser-principal.ts';
 import type { Config } from '../config/config.ts';
-import type { Environment } from '../config/load.ts';
-import { createSecretResolver } from '../credential/secret-resolver.ts';
+import type { SecretResolver } from '../credential/secret-resolver.ts';
 import type { Egress } from '../egress/egress.ts';
 import { createWebFetch } from '../egress/web-fetch.ts';
 import type { NoteEvent } from '../model/event.ts';
@@ -18,7 +17,7 @@ export type BrowserParts = {
   readonly config: Config;
   readonly publicUrl: string;
   readonly egress: Egress;
-  readonly env: Environment;
+  readonly secrets: Pick<SecretResolver, 'resolve'>;
   readonly note: NoteEvent;
   readonly logger: Logger;
 };
@@ -35,8 +34,7 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 /** A person waits for it; each log-in takes two or three of these. */
 const ANSWER_TIMEOUT_MS = 4_000;
 
-export function composeBrowser({ config, publicUrl, egress, env, note, logger }: BrowserParts): ComposedBrowser {
-  const resolver = createSecretResolver({ env, logger, clockMs: () => performance.now() });
+export function composeBrowser({ config, publicUrl, egress, secrets, note, logger }: BrowserParts): ComposedBrowser {
   const issuers = config.identity.issuers.flatMap((issuer): LoginIssuer[] => {
     const { login, ...mapping } = issuer;
     if (login === undefined) return [];
@@ -45,7 +43,7 @@ export function composeBrowser({ config, publicUrl, egress, env, note, logger }:
       {
         ...mapping,
         ...client,
-        ...(clientSecret === undefined ? {} : { clientSecret: () => resolver.resolve(clientSecret) }),
+        ...(clientSecret === undefined ? {} : { clientSecret: () => secrets.resolve(clientSecret) }),
       },
     ];
   });

@@ -5,7 +5,7 @@
 
 import type { ReportedDependency } from '../catalog/status-report.ts';
 
-export type DependencyKind = 'database' | 'issuer' | 'file' | 'sink' | 'telemetry' | 'server';
+export type DependencyKind = 'database' | 'issuer' | 'file' | 'sink' | 'telemetry' | 'server' | 'secret-store';
 
 export type DependencyState = { readonly up: boolean; readonly reason?: string };
 

@@ -4,22 +4,20 @@ import type { FileAuditLog } from '../audit/file-audit-log.ts';
 import type { BearerAuthenticator } from '../authn/bearer-authenticator.ts';
 import type { StatusReport } from '../catalog/status-report.ts';
 import type { Config } from '../config/config.ts';
-import type { Environment } from '../config/load.ts';
-import { createSecretResolver } from '../credential/secret-resolver.ts';
 import type { ServerId } from '../model/target.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { systemClock } from '../upstream/clock.ts';
 import type { AuditSinks } from './audit-sinks.ts';
 import type { Certificates } from './certificates.ts';
 import { Dependencies } from './dependencies.ts';
 import { createExpiry } from './expiry.ts';
 import { periodically } from './periodic.ts';
+import type { Secrets } from './secrets.ts';
 import type { Storage } from './storage.ts';
 import type { Telemetry } from './telemetry.ts';
 
 export type StandingParts = {
   readonly config: Config;
-  readonly env: Environment;
+  readonly secrets: Secrets;
   readonly certificates: Pick<Certificates, 'held'>;
   readonly storage: Pick<Storage, 'apiKeys' | 'place' | 'away'>;
   readonly audit: Pick<FileAuditLog, 'status'>;
@@ -44,17 +42,12 @@ const EXPIRY_EVERY_MS = 60_000;
 /** Not at once: an issuer may start together with the gateway. */
 const ISSUER_LOOKS = { firstAfterMs: 15_000, everyMs: 30_000 };
 
-const IGNORE = (): void => undefined;
-/** Whoever uses a reference logs that it leads nowhere; to look when a token ends is no second reason to. */
-const SILENT: Logger = { debug: IGNORE, info: IGNORE, warn: IGNORE, error: IGNORE };
-
 export function composeStanding(parts: StandingParts): Standing {
-  const { config, env, certificates, storage, logger } = parts;
+  const { config, secrets, certificates, storage, logger } = parts;
   const now = Date.now;
   const dependencies = new Dependencies(now);
   watchOwn(dependencies, parts);
-  const resolver = createSecretResolver({ env, logger: SILENT, clockMs: () => systemClock.nowMs() });
-  const expiry = createExpiry({ config, certificates, apiKeys: storage.apiKeys, resolver, logger, now });
+  const expiry = createExpiry({ config, certificates, apiKeys: storage.apiKeys, resolver: secrets, logger, now });
   let servers: Parameters<Standing['watchServers']>[0] | undefined;
   const most = new Map(config.servers.map(({ id, maxInFlight }) => [id, maxInFlight]));
   const stops = [periodically({ firstAfterMs: 0, everyMs: EXPIRY_EVERY_MS, task: () => expiry.refresh() })];
@@ -86,7 +79,14 @@ export function composeStanding(parts: StandingParts): Standing {
   };
 }
 
-function watchOwn(dependencies: Dependencies, { config, storage, audit, sinks, telemetry }: StandingParts): void {
+function watchOwn(dependencies: Dependencies, parts: StandingParts): void {
+  const { config, secrets, storage, audit, sinks, telemetry } = parts;
+  for (const kind of secrets.kinds) {
+    dependencies.watch(`secrets ${kind}`, 'secret-store', () => {
+      const reason = secrets.away(kind);
+      return stateOf(reason === undefined, reason);
+    });
+  }
   if (storage.place !== undefined) {
     dependencies.watch('storage', 'database', () => {
       const reason = storage.away();

@@ -9,6 +9,7 @@ import { newApproval } from '../authz/approval-store.contract.ts';
 import { loadConfig } from '../config/load.ts';
 import { loadKeyRing } from '../seal/key-ring.ts';
 import { collectedLog } from '../storage/sql/fixtures/collected-log.ts';
+import { composeSecrets } from './secrets.ts';
 import { openStorage, StorageConfigError } from './storage.ts';
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'sallyport-storage-'));
@@ -21,7 +22,11 @@ async function open(url: string, env: Record<string, string> = {}, ringFile = 'k
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
   const { logger, lines } = collectedLog();
   const ring = await loadKeyRing({ file: path.join(folder, ringFile), randomBytes });
-  return { lines, storage: await openStorage({ config: loaded.value.config, env, logger }, ring) };
+  const { config } = loaded.value;
+  return {
+    lines,
+    storage: await openStorage({ config, secrets: composeSecrets({ config, env, logger }), logger }, ring),
+  };
 }
 
 describe('the storage of a gateway', () => {

@@ -10,10 +10,10 @@ import type { KeyEventStore } from '../authn/key-event-store.ts';
 import type { ApprovalStore } from '../authz/approval-store.ts';
 import { locateStorage } from '../config/compile.ts';
 import type { Config, StorageConfig } from '../config/config.ts';
-import type { Environment } from '../config/load.ts';
 import { parseStorageUrl } from '../config/storage-url.ts';
-import { createSecretResolver } from '../credential/secret-resolver.ts';
-import { nameOf, UnresolvedReferenceError } from '../credential/secret-source.ts';
+import type { SecretResolver } from '../credential/secret-resolver.ts';
+import { nameOf } from '../credential/secret-source.ts';
+import { UnresolvedReferenceError } from '../credential/secret-store.ts';
 import type { EndedSessions } from '../entrypoint/ended-sessions.ts';
 import { Secret } from '../model/secret.ts';
 import { createSealer } from '../seal/aead-sealer.ts';
@@ -60,7 +60,11 @@ export type Storage = {
   close(): Promise<void>;
 };
 
-export type StorageParts = { readonly config: Config; readonly env: Environment; readonly logger: Logger };
+export type StorageParts = {
+  readonly config: Config;
+  readonly secrets: Pick<SecretResolver, 'resolve'>;
+  readonly logger: Logger;
+};
 
 /** How long a start waits for the database: for another gateway's migrations, that is. One that is away says so sooner. */
 const START_MS = 10_000;
@@ -162,16 +166,15 @@ export type StoragePlace =
   | { readonly kind: 'postgres'; readonly url: Secret };
 
 /** Where the configuration leads to now: a reference is followed each time. */
-export function storagePlace({ config, env, logger }: StorageParts): () => Promise<StoragePlace> {
+export function storagePlace({ config, secrets }: StorageParts): () => Promise<StoragePlace> {
   const { storage, directory } = config;
-  const resolver = createSecretResolver({ env, logger, clockMs: () => systemClock.nowMs() });
   return async () => {
     if (storage.kind === 'postgres') return { kind: 'postgres', url: new Secret(storage.url) };
     if (storage.kind !== 'reference') return storage;
     const name = nameOf(storage.source);
     let text: string;
     try {
-      text = await resolver.resolve(storage.source);
+      text = await secrets.resolve(storage.source);
     } catch (error) {
       if (error instanceof UnresolvedReferenceError) throw new StorageConfigError(error.message, { cause: error });
       throw error;

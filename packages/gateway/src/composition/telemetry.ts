@@ -3,15 +3,16 @@
 import { randomUUID } from 'node:crypto';
 
 import type { Config, TelemetryConfig } from '../config/config.ts';
-import type { Environment } from '../config/load.ts';
-import { createSecretResolver, type SecretResolver } from '../credential/secret-resolver.ts';
-import { UnresolvedReferenceError } from '../credential/secret-source.ts';
+import type { SecretResolver } from '../credential/secret-resolver.ts';
+import { UnresolvedReferenceError } from '../credential/secret-store.ts';
 import { SALLYPORT } from '../protocol/identity.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createInstruments, type MetricsEndpoint } from '../telemetry/otel-instruments.ts';
 import type { Traces } from '../telemetry/traces.ts';
 
-type TelemetryParts = { readonly config: Config; readonly env: Environment; readonly logger: Logger };
+type TelemetryParts = { readonly config: Config; readonly secrets: Resolver; readonly logger: Logger };
+
+type Resolver = Pick<SecretResolver, 'resolve'>;
 
 export type Telemetry = {
   readonly instruments: MetricsEndpoint;
@@ -31,15 +32,14 @@ export class TelemetryConfigError extends Error {
 }
 
 /** @throws TelemetryConfigError when a secret for the collector is missing; that the collector is away is no error. */
-export async function composeTelemetry({ config, env, logger }: TelemetryParts): Promise<Telemetry> {
+export async function composeTelemetry({ config, secrets, logger }: TelemetryParts): Promise<Telemetry> {
   const { version } = SALLYPORT;
   const { telemetry } = config;
   if (telemetry === undefined) {
     const instruments = createInstruments({ version });
     return { instruments, traces: undefined, collector: () => undefined, close: () => instruments.close() };
   }
-  const resolver = createSecretResolver({ env, logger, clockMs: () => performance.now() });
-  const headers = (): Promise<Record<string, string>> => resolveHeaders(telemetry, resolver);
+  const headers = (): Promise<Record<string, string>> => resolveHeaders(telemetry, secrets);
   await headers();
   // The exporters and all that they bring: about 10 MB of memory that a gateway without a collector does not have.
   const { createOtlp } = await import('../telemetry/otlp.ts');
@@ -95,7 +95,7 @@ function lastExports(last: ReadonlyMap<string, 'sent' | 'failed'>): ReturnType<T
   return failed.length === 0 ? { up: true } : { up: false, reason: `it does not take ${failed.join(' and ')}` };
 }
 
-async function resolveHeaders({ headers }: TelemetryConfig, resolver: SecretResolver): Promise<Record<string, string>> {
+async function resolveHeaders({ headers }: TelemetryConfig, resolver: Resolver): Promise<Record<string, string>> {
   const resolved: Record<string, string> = {};
   for (const [name, source] of Object.entries(headers)) {
     try {

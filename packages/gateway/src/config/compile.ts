@@ -24,6 +24,7 @@ import { compileIdentity } from './compile-identity.ts';
 import { compileDependency } from './depends-on-schema.ts';
 import { compileProcess } from './process-schema.ts';
 import { compileBodies, compileRedaction } from './redaction-schema.ts';
+import { compileSecrets } from './secrets-schema.ts';
 import { compileIndex, compileSinks } from './compile-sinks.ts';
 import type { ParsedFile } from './schema.ts';
 import type { ParsedServer } from './server-schema.ts';
@@ -51,6 +52,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     keys: { file: absolute(file.keys.file) },
     storage: locateStorage(file.storage.url, directory),
     replicas: compileReplicas(file.replicas),
+    secrets: compileSecrets(file.secrets, absolute, (value) => locate(value, directory)),
     identity: compileIdentity(file.identity, absolute, (value) => locate(value, directory)),
     servers: [...servers].map(([id, server]) => compileServer(id, server, directory)),
     disabledServers,
@@ -231,7 +233,7 @@ function compileTransport(server: ParsedServer, directory: string): ServerConfig
   };
 }
 
-const locate = (value: ValueConfig, directory: string): ValueConfig =>
+const locate = <V extends ValueConfig>(value: V, directory: string): V =>
   value.kind === 'file' ? { ...value, path: path.resolve(directory, value.path) } : value;
 
 const locateAll = (

@@ -21,6 +21,7 @@ export type Config = {
   readonly storage: StorageConfig;
   /** Undefined for a gateway that knows no others. */
   readonly replicas: ReplicasConfig | undefined;
+  readonly secrets: SecretsConfig;
   readonly identity: IdentityConfig;
   /** In the order of the file: of two names that collide the earlier wins. */
   readonly servers: readonly ServerConfig[];
@@ -58,13 +59,63 @@ export type Config = {
 
 /** The gateways behind one address: their names, and their origins by name. */
 export type ReplicasConfig = { readonly self: string; readonly peers: Readonly<Record<string, string>> };
+/** How stores of secrets are reached; one that is not there cannot be referred to. */
+export type SecretsConfig = {
+  /** By the name that references begin with: `exec:<name>/…`. */
+  readonly exec: Readonly<Record<string, ExecStoreConfig>>;
+  readonly vault?: VaultStoreConfig;
+  readonly 'aws-sm'?: AwsStoreConfig;
+};
+
+/** How long a value is used before it is looked at again, and how long it serves while the store is away. */
+type CacheConfig = { readonly cacheMs: number; readonly keepMs: number; readonly timeoutMs: number };
+
+export type ExecStoreConfig = CacheConfig & {
+  /** `{}` in it is what stands behind the name. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, ValueConfig>>;
+  readonly maxOutputBytes: number;
+};
+
+export type VaultStoreConfig = CacheConfig & {
+  readonly address: string;
+  readonly namespace?: string;
+  /** PEM. */
+  readonly caFile?: string;
+  readonly auth: VaultAuthConfig;
+};
+
+/** The secrets in it are references to the environment, a file or a command. */
+export type VaultAuthConfig =
+  | { readonly method: 'token'; readonly token: ReferenceConfig }
+  | {
+      readonly method: 'approle';
+      readonly mount: string;
+      readonly roleId: ValueConfig;
+      readonly secretId?: ReferenceConfig;
+    }
+  | {
+      readonly method: 'kubernetes' | 'jwt';
+      readonly mount: string;
+      readonly role: string;
+      readonly jwt: ReferenceConfig;
+    };
+
+export type AwsStoreConfig = CacheConfig & {
+  readonly region: string;
+  /** Default: that of the region. */
+  readonly endpoint?: string;
+  readonly accessKeyId: ReferenceConfig;
+  readonly secretAccessKey: ReferenceConfig;
+  readonly sessionToken?: ReferenceConfig;
+};
 
 /** Where API keys and approvals are kept. A reference leads to a URL of one of the other kinds. */
 export type StorageConfig =
   | { readonly kind: 'sqlite'; readonly file: string }
   | { readonly kind: 'postgres'; readonly url: string }
   | { readonly kind: 'memory' }
-  | { readonly kind: 'reference'; readonly source: Exclude<ValueConfig, { kind: 'literal' }> };
+  | { readonly kind: 'reference'; readonly source: ReferenceConfig };
 
 export type AuditConfig = AuditFileConfig & {
   /** The record in the database of `storage`, where that is one of these. */
@@ -262,7 +313,13 @@ export type LoginConfig = {
 export type ValueConfig =
   | { readonly kind: 'literal'; readonly value: string }
   | { readonly kind: 'env'; readonly name: string; readonly prefix: string }
-  | { readonly kind: 'file'; readonly path: string; readonly prefix: string };
+  | { readonly kind: 'file'; readonly path: string; readonly prefix: string }
+  | { readonly kind: StoreKind; readonly reference: string; readonly prefix: string };
+
+/** Stores of secrets outside of the machine's own environment and files. */
+export type StoreKind = 'exec' | 'vault' | 'aws-sm';
+
+export type ReferenceConfig = Exclude<ValueConfig, { kind: 'literal' }>;
 
 export type ServerConfig = {
   readonly id: string;

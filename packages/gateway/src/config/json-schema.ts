@@ -59,6 +59,8 @@ function descend(schema: Schema, path: string, rows: string[]): void {
 function kindOf(schema: Schema): string {
   if (schema.enum !== undefined) return schema.enum.map((one) => `\`${String(one)}\``).join(', ');
   if (schema.const !== undefined) return `\`${String(schema.const)}\``;
+  // What is told apart by one of its settings.
+  if (schema.oneOf !== undefined) return 'map';
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(kindOf))].join(' or ');
   if (schema.type === 'array') {
     return typeof schema.items === 'object' && !Array.isArray(schema.items)

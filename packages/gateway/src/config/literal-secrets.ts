@@ -3,7 +3,7 @@
 import type { PathStep } from './document.ts';
 import { secretInArguments, secretInDatabaseUrl, secretInText, secretInValue } from './literal-secret.ts';
 import type { SecretFinding } from './literal-secret.ts';
-import { parseValue } from './schema-words.ts';
+import { parseValue } from './references.ts';
 
 export type FoundSecret = { readonly path: readonly PathStep[]; readonly finding: SecretFinding };
 

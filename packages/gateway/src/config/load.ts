@@ -16,6 +16,8 @@ import type { ConfigDocument } from './document.ts';
 import { explainIssues, problemAt } from './explain.ts';
 import { unusableFallbacks } from './fallbacks.ts';
 import { findLiteralSecrets } from './literal-secrets.ts';
+import { configuredStores } from './secrets-schema.ts';
+import { findUnknownStores, type KnownStores } from './unknown-stores.ts';
 import { isFatal } from './problem.ts';
 import type { ConfigProblem } from './problem.ts';
 import { isKeyHash } from './identity-schema.ts';
@@ -77,7 +79,8 @@ export function loadConfig(file: string, options: LoadOptions = {}): Result<Load
   const reshape = options.reshape ?? ((value: unknown): unknown => value);
   const parsed = parseFile(file, document, applyOverrides(reshape(document.value), env, options.overrides ?? {}));
   problems.push(...parsed.problems);
-  const servers = parseServers(file, document, parsed.rawServers);
+  const stores = configuredStores(parsed.file?.secrets);
+  const servers = parseServers(file, document, { raw: parsed.rawServers, stores });
   problems.push(...servers.problems);
   const directory = path.dirname(path.resolve(file));
   const policies = readPolicies(parsed.file?.policies ?? [], { file, document, directory });
@@ -111,6 +114,10 @@ function parseFile(file: string, document: ConfigDocument, value: unknown): Pars
   const problems = [
     ...(parsed.success ? [] : explainIssues(parsed.error.issues, context)),
     ...findLiteralSecrets(rest).map(({ path: at, finding }) => problemAt(at, finding, context)),
+    // While the section itself is wrong, what it offers is not known.
+    ...(parsed.success ? findUnknownStores(rest, configuredStores(parsed.data.secrets)) : []).map(
+      ({ path: at, said }) => problemAt(at, said, context),
+    ),
   ];
   for (const [index, key] of (parsed.data?.identity.apiKeys ?? []).entries()) {
     if (!isKeyHash(key.hash)) problems.push(unusableKey(key.name, index, context));
@@ -159,7 +166,11 @@ type ParsedServers = {
 };
 
 /** A server that is wrong disables only itself. */
-function parseServers(file: string, document: ConfigDocument, raw: Readonly<Record<string, unknown>>): ParsedServers {
+function parseServers(
+  file: string,
+  document: ConfigDocument,
+  { raw, stores }: { readonly raw: Readonly<Record<string, unknown>>; readonly stores: KnownStores },
+): ParsedServers {
   const accepted = new Map<string, ParsedServer>();
   const disabled: DisabledServer[] = [];
   const problems: ConfigProblem[] = [];
@@ -171,6 +182,7 @@ function parseServers(file: string, document: ConfigDocument, raw: Readonly<Reco
       ...(SERVER_ID.test(id) ? [] : [problemAt(base, BAD_ID, context)]),
       ...(parsed.success ? [] : explainIssues(parsed.error.issues, context)),
       ...findLiteralSecrets(value).map((secret) => problemAt([...base, ...secret.path], secret.finding, context)),
+      ...findUnknownStores(value, stores).map(({ path: at, said }) => problemAt([...base, ...at], said, context)),
     ];
     const [first] = found;
     if (first === undefined && parsed.success) {

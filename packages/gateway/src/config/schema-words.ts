@@ -4,6 +4,7 @@ import * as z from 'zod';
 
 import type { Result } from '../model/result.ts';
 import type { ValueConfig } from './config.ts';
+import { misspelledKind, parseValue, wantedReference } from './references.ts';
 import {
   DURATION,
   parseDurationMs,
@@ -50,18 +51,14 @@ export const scope = z
 export const count = z.int().min(1).max(1_000_000);
 export const filePath = z.string().min(1);
 
-/** `env:NAME` and `file:/path`, after a scheme such as `Bearer ` where one is needed; everything else is the text itself. */
-export function parseValue(text: string): ValueConfig | undefined {
-  const match = /^(?<prefix>[A-Za-z][A-Za-z0-9-]* )?(?<kind>env|file):(?<rest>.*)$/.exec(text);
-  if (match === null) return { kind: 'literal', value: text };
-  const { prefix = '', kind, rest = '' } = match.groups ?? {};
-  if (kind === 'env') return VARIABLE.test(rest) ? { kind: 'env', name: rest, prefix } : undefined;
-  return rest === '' ? undefined : { kind: 'file', path: rest, prefix };
-}
-
 export const value = z.union([z.string(), z.number(), z.boolean()]).transform((written, context): ValueConfig => {
-  const reference = parseValue(String(written));
-  if (reference !== undefined) return reference;
-  context.addIssue({ code: 'custom', message: 'is not a reference. Write env:NAME or file:/path/to/it.' });
+  const text = String(written);
+  const reference = parseValue(text);
+  const meant = reference?.kind === 'literal' ? misspelledKind(text) : undefined;
+  if (reference !== undefined && meant === undefined) return reference;
+  context.addIssue({
+    code: 'custom',
+    message: meant === undefined ? wantedReference(text) : `is no known reference. Did you mean ${meant}:?`,
+  });
   return z.NEVER;
 });

@@ -13,6 +13,7 @@ import { resumptionSchema } from './resumption-schema.ts';
 import { replicasSchema } from './replicas-schema.ts';
 import { tasksSchema } from './tasks-schema.ts';
 import { redactionSchema } from './redaction-schema.ts';
+import { secretsSchema } from './secrets-schema.ts';
 import { storageUrl } from './storage-schema.ts';
 import { address, count, duration, filePath, glob, name, rate, size } from './schema-words.ts';
 import { serverSchema } from './server-schema.ts';
@@ -93,12 +94,13 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .strictObject({
           url: storageUrl.describe(
             '`sqlite:./file`, `postgres://user@host/database`, `memory:` (nothing survives), or a reference to such a ' +
-              'URL: `env:DATABASE_URL`, `file:/path`. A URL with a password has to be a reference.',
+              'URL: `env:DATABASE_URL`, `file:/path`, or one to a store of `secrets`. A URL with a password has to be a reference.',
           ),
         })
         .prefault({ url: 'sqlite:./data/sallyport.db' })
         .describe('Where API keys of `sallyport key create` and approvals are kept.'),
       replicas: replicasSchema,
+      secrets: secretsSchema,
       identity: identitySchema,
       servers: z.record(z.string(), server).default({}).describe('The MCP servers behind the gateway.'),
       endpoints: z

@@ -3,7 +3,8 @@
 import * as z from 'zod';
 
 import type { KeepConfig, ValueConfig } from './config.ts';
-import { duration, parseValue, value } from './schema-words.ts';
+import { parseValue } from './references.ts';
+import { duration, value } from './schema-words.ts';
 
 const AGES_MS: Readonly<Record<string, number>> = {
   h: 3_600_000,

@@ -3,14 +3,15 @@
 import { err, ok } from '../model/result.ts';
 import type { Result } from '../model/result.ts';
 import type { StorageConfig } from './config.ts';
-import { parseValue } from './schema-words.ts';
+import { parseValue } from './references.ts';
 
 /** For editors. */
-export const STORAGE_URL = /^(?:sqlite:.+|postgres(?:ql)?:\/\/.*|memory:|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/;
+export const STORAGE_URL =
+  /^(?:sqlite:.+|postgres(?:ql)?:\/\/.*|memory:|env:[A-Za-z_][A-Za-z0-9_]*|(?:file|exec|vault|aws-sm):.+)$/;
 
 const WANTED =
   'is no place to keep things. Write sqlite:./data/sallyport.db, postgres://user@host/database, memory:, ' +
-  'env:DATABASE_URL or file:/path/to/a/url.';
+  'env:DATABASE_URL, file:/path/to/a/url or another reference to a URL.';
 
 /** Relative paths stay as they are. The reason never quotes the text: it may hold a password. */
 export function parseStorageUrl(written: string): Result<StorageConfig, string> {

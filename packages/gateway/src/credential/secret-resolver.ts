@@ -1,135 +1,139 @@
-/**
- * Follows references to values. A file is looked at again at most once a second and read again when it changed, so that
- * a rotated secret is used without a restart; while it is away for a moment, the last value stays.
- */
+/** Follows references to values: one resolver for everything that a configuration refers to, so that a place is read once. */
 
-import { open, stat } from 'node:fs/promises';
-
+import { isJsonObject } from '../model/json.ts';
+import { nearestName } from '../model/nearest-name.ts';
+import { Secret } from '../model/secret.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { UnresolvedReferenceError, nameOf, type SecretSource } from './secret-source.ts';
+import { LeasedSecret, type LeaseState, type LeaseTimes } from './leased-secret.ts';
+import {
+  nameOf,
+  placeOf,
+  type ReferenceKind,
+  type SecretReference,
+  type SecretSource,
+  type StoreKind,
+} from './secret-source.ts';
+import { UnresolvedReferenceError, type Lease, type SecretStore } from './secret-store.ts';
+import { createEnvStore } from './stores/env-store.ts';
+import { createFileStore } from './stores/file-store.ts';
 
-export type SecretResolverOptions = {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly logger: Logger;
-  /** Monotonic milliseconds. */
-  readonly clockMs: () => number;
-  /** How often a file is looked at. */
-  readonly checkMs?: number;
-  /** A larger file is not a secret but a mistake. */
-  readonly maxBytes?: number;
-};
+export type SecretResolverOptions = Pick<LeaseTimes, 'clockMs'> &
+  Partial<LeaseTimes> & {
+    readonly env: Readonly<Record<string, string | undefined>>;
+    readonly logger: Logger;
+    /** Beside the environment and files. */
+    readonly stores?: Readonly<Partial<Record<StoreKind, SecretStore>>>;
+    /** How often a file is looked at. */
+    readonly checkMs?: number;
+    /** A larger file is not a secret but a mistake. */
+    readonly maxBytes?: number;
+  };
 
 export interface SecretResolver {
   /** The value now, prefix included. @throws UnresolvedReferenceError */
   resolve(source: SecretSource): Promise<string>;
+  /** A server refused the value: the store is asked anew, by all who say so at once only once. Never throws. */
+  reread(source: SecretSource): Promise<void>;
+  /** How a reference stands that was followed before. */
+  state(source: SecretSource): LeaseState | undefined;
+  /** Of all that was read and has an end by its store's own word. */
+  leases(): readonly LeaseState[];
+  /** Why a store does not answer; undefined while it does. */
+  away(kind: StoreKind): string | undefined;
+  close(): Promise<void>;
 }
 
-/** What identifies the content without reading it. */
-type Stamp = { readonly mtimeMs: number; readonly size: number; readonly inode: number };
+/** More than a configuration names; a fault of ours must not grow without end. */
+const MAX_PLACES = 5_000;
 
-type WatchedFile = {
-  value?: string;
-  stamp?: Stamp;
-  checkedMs: number;
-  unreadable: boolean;
-  checking?: Promise<string>;
-};
+/** Looks on use alone need no timer; stores that a configuration adds do, and `after` comes with them. */
+const NO_TIMER = (): (() => void) => () => undefined;
 
-/** One resolver for all servers: a file that several share is read once. */
 export function createSecretResolver(options: SecretResolverOptions): SecretResolver {
-  const files = new Map<string, WatchedFile>();
+  const { env, logger, clockMs, after = NO_TIMER, random = Math.random, stores = {}, ...limits } = options;
+  const all: Readonly<Partial<Record<ReferenceKind, SecretStore>>> = {
+    ...stores,
+    env: createEnvStore(env),
+    file: createFileStore(limits),
+  };
+  const held = new Map<string, LeasedSecret>();
+
+  const leasedAt = (source: SecretReference): LeasedSecret => {
+    const { kind, place } = placeOf(source);
+    const name = `${kind}:${place}`;
+    const known = held.get(name);
+    if (known !== undefined) return known;
+    const store = all[kind];
+    if (store === undefined) {
+      throw new UnresolvedReferenceError(
+        `${nameOf(source)} refers to a store that is not configured. Add secrets.${kind}.`,
+      );
+    }
+    if (held.size >= MAX_PLACES) throw new UnresolvedReferenceError(`${name} is one reference too many.`);
+    const lookOn = kind === 'env' || kind === 'file' ? 'use' : 'time';
+    const leased = new LeasedSecret({ name, reference: place, store, lookOn, logger, clockMs, after, random });
+    held.set(name, leased);
+    return leased;
+  };
+
+  const states = (): readonly LeaseState[] => [...held.values()].flatMap((leased) => leased.state() ?? []);
+
   return {
     async resolve(source) {
       if (source.kind === 'literal') return source.value;
-      if (source.kind === 'env') return source.prefix + readVariable(source.name, options.env);
-      const file = files.get(source.path) ?? { checkedMs: -Infinity, unreadable: false };
-      files.set(source.path, file);
-      return source.prefix + (await readWatched(source, file, options));
+      return source.prefix + valueIn(await leasedAt(source).get(), source);
+    },
+    async reread(source) {
+      if (source.kind !== 'literal') await leasedAt(source).reread();
+    },
+    state(source) {
+      if (source.kind === 'literal') return undefined;
+      const { kind, place } = placeOf(source);
+      return held.get(`${kind}:${place}`)?.state();
+    },
+    leases: () => states().filter(({ leftMs }) => leftMs !== undefined),
+    away: (kind) => states().find(({ name, failing }) => failing !== undefined && name.startsWith(`${kind}:`))?.failing,
+    async close() {
+      for (const leased of held.values()) leased.close();
+      await Promise.all(Object.values(all).map((store) => store.close()));
     },
   };
 }
 
-function readVariable(name: string, env: SecretResolverOptions['env']): string {
-  const value = env[name];
-  if (value !== undefined && value !== '') return value;
-  throw new UnresolvedReferenceError(
-    `env:${name} is ${value === '' ? 'empty' : 'not set'}. Set ${name} in the environment the gateway is started in.`,
+function valueIn({ value }: Lease, source: SecretReference): string {
+  const { field } = placeOf(source);
+  if (value instanceof Secret) return field === undefined ? value.expose() : fieldOfJson(value.expose(), field, source);
+  const found = field !== undefined && Object.hasOwn(value, field) ? value[field] : undefined;
+  if (found !== undefined) return found.expose();
+  throw noField(source, field, Object.keys(value));
+}
+
+/** What commands and AWS give out is a text; a field of it makes it a JSON object. */
+function fieldOfJson(text: string, field: string, source: SecretReference): string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // Not as a cause: what a parser says quotes what it read.
+    throw new UnresolvedReferenceError(`${nameOf(source)}: what is there is no JSON, so it has no field "${field}".`);
+  }
+  const found = isJsonObject(parsed) && Object.hasOwn(parsed, field) ? parsed[field] : undefined;
+  if (typeof found === 'string' && found !== '') return found;
+  if (typeof found === 'number' || typeof found === 'boolean') return String(found);
+  throw noField(source, field, isJsonObject(parsed) ? Object.keys(parsed) : []);
+}
+
+function noField(
+  source: SecretReference,
+  field: string | undefined,
+  known: readonly string[],
+): UnresolvedReferenceError {
+  const near = field === undefined ? undefined : nearestName(field, known);
+  const hint =
+    near === undefined ? `Known there: ${known.slice(0, 20).join(', ') || 'nothing'}.` : `Did you mean #${near}?`;
+  return new UnresolvedReferenceError(
+    field === undefined
+      ? `${nameOf(source)} names no field. ${hint}`
+      : `${nameOf(source)}: there is no field "${field}". ${hint}`,
   );
-}
-
-type FileSource = Extract<SecretSource, { kind: 'file' }>;
-
-function readWatched(source: FileSource, file: WatchedFile, options: SecretResolverOptions): Promise<string> {
-  const fresh = options.clockMs() - file.checkedMs < (options.checkMs ?? 1000);
-  if (fresh && file.value !== undefined) return Promise.resolve(file.value);
-  // Whoever asks meanwhile shares the same look at the file.
-  file.checking ??= check(source, file, options).finally(() => {
-    delete file.checking;
-  });
-  return file.checking;
-}
-
-async function check(source: FileSource, file: WatchedFile, options: SecretResolverOptions): Promise<string> {
-  try {
-    const stamp = await stampOf(source);
-    if (file.value === undefined || file.unreadable || !isSame(stamp, file.stamp)) {
-      file.value = await readSecret(source, options.maxBytes ?? 65_536);
-      file.stamp = stamp;
-    }
-    file.unreadable = false;
-    file.checkedMs = options.clockMs();
-    return file.value;
-  } catch (error) {
-    const problem = asUnresolved(source, error);
-    if (file.value === undefined) throw problem;
-    // Once per outage: a file that is being replaced is away for an instant, and the last value is still good.
-    if (!file.unreadable) {
-      options.logger.warn({ reference: nameOf(source) }, `${problem.message} The last value stays in use.`);
-    }
-    file.unreadable = true;
-    file.checkedMs = options.clockMs();
-    return file.value;
-  }
-}
-
-async function stampOf(source: FileSource): Promise<Stamp> {
-  const stats = await stat(source.path);
-  // To open a pipe waits until somebody writes into it, on a thread that the audit file is written with.
-  if (stats.isFIFO()) throw new UnresolvedReferenceError(`${nameOf(source)} is a pipe. Write the secret into a file.`);
-  const { mtimeMs, size, ino } = stats;
-  return { mtimeMs, size, inode: ino };
-}
-
-const isSame = (left: Stamp, right: Stamp | undefined): boolean =>
-  left.mtimeMs === right?.mtimeMs && left.size === right.size && left.inode === right.inode;
-
-/** One newline at the end is an editor's, not the secret's. */
-async function readSecret(source: FileSource, maxBytes: number): Promise<string> {
-  const file = await open(source.path, 'r');
-  try {
-    const bytes = Buffer.alloc(maxBytes + 1);
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
-    if (bytesRead > maxBytes) {
-      throw new UnresolvedReferenceError(`${nameOf(source)} holds more than ${maxBytes} bytes: it is not a secret.`);
-    }
-    const value = bytes.toString('utf8', 0, bytesRead).replace(/\r?\n$/, '');
-    bytes.fill(0);
-    if (value === '') throw new UnresolvedReferenceError(`${nameOf(source)} is empty. Write the secret into it.`);
-    return value;
-  } finally {
-    await file.close();
-  }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'does not exist. Create the file, or correct the path',
-  EACCES: 'may not be read by the gateway. Give its user the right to read it',
-  EISDIR: 'is a folder. Name the file in it',
-};
-
-function asUnresolved(source: FileSource, error: unknown): UnresolvedReferenceError {
-  if (error instanceof UnresolvedReferenceError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-  const reason = REASONS[code] ?? `cannot be read (${code})`;
-  return new UnresolvedReferenceError(`${nameOf(source)} ${reason}.`, { cause: error });
 }

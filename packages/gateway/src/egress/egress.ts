@@ -4,6 +4,7 @@
  */
 
 import { isIP } from 'node:net';
+import { rootCertificates } from 'node:tls';
 import buildConnector from 'undici/lib/core/connect.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import { assertAddress, assertUrl, createGuardedLookup, resolveWithSystem } from './address-guard.ts';
@@ -27,6 +28,8 @@ export type EgressOptions = {
   readonly maxHeaderBytes?: number;
   /** Default: the system's resolver. */
   readonly resolve?: Resolve;
+  /** Authorities as PEM that are trusted beside those that Node brings. */
+  readonly ca?: string;
 };
 
 export type EgressRequest = {
@@ -83,7 +86,10 @@ const positive = (name: string, value: number): number => {
   return value;
 };
 
-type Limits = Required<Omit<EgressOptions, 'resolve'>> & { readonly resolve: Resolve };
+type Limits = Required<Omit<EgressOptions, 'resolve' | 'ca'>> & {
+  readonly resolve: Resolve;
+  readonly ca: readonly string[] | undefined;
+};
 
 function createAgent(policy: EgressPolicy, limits: Limits): Agent {
   const connect = buildConnector({
@@ -91,6 +97,7 @@ function createAgent(policy: EgressPolicy, limits: Limits): Agent {
     allowH2: false,
     autoSelectFamily: true,
     lookup: createGuardedLookup(policy, limits.resolve),
+    ...(limits.ca === undefined ? {} : { ca: [...limits.ca] }),
   });
   return new Agent({
     allowH2: false,
@@ -128,6 +135,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
     maxOrigins: positive('maxOrigins', options.maxOrigins ?? 1_024),
     maxHeaderBytes: positive('maxHeaderBytes', options.maxHeaderBytes ?? 32 * 1024),
     resolve: options.resolve ?? resolveWithSystem,
+    ca: options.ca === undefined ? undefined : [...rootCertificates, options.ca],
   };
   const agents = { configured: createAgent('configured', limits), discovered: createAgent('discovered', limits) };
   // Only servers of the configuration are listened to.

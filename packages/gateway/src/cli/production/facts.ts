@@ -2,6 +2,7 @@
 
 import type { Config } from '../../config/config.ts';
 import type { ConfigProblem } from '../../config/problem.ts';
+import type { ReferenceKind } from '../../credential/secret-source.ts';
 import type { ReportedCredential, ReportedDependency } from '../../catalog/status-report.ts';
 
 export type ProductionFacts = {
@@ -42,7 +43,7 @@ export type ReferenceFacts = {
   readonly name: string;
   /** `servers.crm.headers.Authorization` */
   readonly usedBy: string;
-  readonly kind: 'env' | 'file';
+  readonly kind: ReferenceKind;
   /** Why it leads nowhere now; undefined when it does not. */
   readonly fault?: string;
   readonly mode?: number;

@@ -1,9 +1,10 @@
 /** Looks at everything that the checklist is judged by. Changes nothing, starts nothing, and waits for nobody long. */
 
 import { authorizerOf } from '../../composition/policy.ts';
-import type { Config, ListenAddress, ValueConfig } from '../../config/config.ts';
+import { composeSecrets } from '../../composition/secrets.ts';
+import type { Config, ListenAddress } from '../../config/config.ts';
 import type { LoadedConfig } from '../../config/load.ts';
-import { createSecretResolver } from '../../credential/secret-resolver.ts';
+import { usedReferences } from '../../config/used-references.ts';
 import { nameOf } from '../../credential/secret-source.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { urlHost } from '../../config/units.ts';
@@ -55,42 +56,24 @@ function policyFacts(config: Config): PolicyFacts {
 const IGNORE = (): void => undefined;
 const SILENT: Logger = { debug: IGNORE, info: IGNORE, warn: IGNORE, error: IGNORE };
 
-type Reference = { readonly usedBy: string; readonly source: Exclude<ValueConfig, { kind: 'literal' }> };
-
 /** Follows each of them, and forgets what it found there. */
-function referenceFacts({ config, env }: LoadedConfig): Promise<readonly ReferenceFacts[]> {
-  const resolver = createSecretResolver({ env, logger: SILENT, clockMs: () => performance.now() });
-  return Promise.all(
-    referencesOf(config).map(async ({ usedBy, source }): Promise<ReferenceFacts> => {
+async function referenceFacts({ config, env }: LoadedConfig): Promise<readonly ReferenceFacts[]> {
+  const resolver = composeSecrets({ config, env, logger: SILENT });
+  const facts = await Promise.all(
+    usedReferences(config).map(async ({ usedBy, source }): Promise<ReferenceFacts> => {
       const mode = source.kind === 'file' ? await modeOf(source.path) : undefined;
-      const facts = { name: nameOf(source), usedBy, kind: source.kind, ...(mode === undefined ? {} : { mode }) };
+      const known = { name: nameOf(source), usedBy, kind: source.kind, ...(mode === undefined ? {} : { mode }) };
       try {
         await resolver.resolve(source);
-        return facts;
+        return known;
       } catch (error) {
         // The resolver's messages name the reference and never the value.
-        return { ...facts, fault: error instanceof Error ? error.message : String(error) };
+        return { ...known, fault: error instanceof Error ? error.message : String(error) };
       }
     }),
   );
-}
-
-function referencesOf({ servers, identity, storage, telemetry }: Config): readonly Reference[] {
-  const written: readonly (readonly [string, ValueConfig | undefined])[] = [
-    ...servers.flatMap(({ id, transport }) => {
-      const [group, values] =
-        transport.kind === 'http' ? (['headers', transport.headers] as const) : (['env', transport.env] as const);
-      return Object.entries(values).map(([name, value]) => [`servers.${id}.${group}.${name}`, value] as const);
-    }),
-    ...identity.issuers.map(({ issuer, login }) => [`the login of ${issuer}`, login?.clientSecret] as const),
-    ...Object.entries(telemetry?.headers ?? {}).map(
-      ([name, value]) => [`telemetry.otlp.headers.${name}`, value] as const,
-    ),
-    ['storage.url', storage.kind === 'reference' ? storage.source : undefined],
-  ];
-  return written.flatMap(([usedBy, source]) =>
-    source === undefined || source.kind === 'literal' ? [] : [{ usedBy, source }],
-  );
+  await resolver.close();
+  return facts;
 }
 
 async function storedKeyFacts(loaded: LoadedConfig, asked: boolean): Promise<StoredKeyFacts> {
