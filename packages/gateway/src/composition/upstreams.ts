@@ -7,7 +7,8 @@ import { systemPermit, type SystemOperation } from '../authz/permit.ts';
 import { serverEntryOf, type CatalogServer } from '../catalog/offering.ts';
 import type { Config, ServerConfig } from '../config/config.ts';
 import type { Environment } from '../config/load.ts';
-import { createSecretResolver } from '../credential/secret-resolver.ts';
+import type { CredentialSource } from '../credential/credential-report.ts';
+import type { SecretResolver } from '../credential/secret-resolver.ts';
 import { createStaticBroker, type CredentialSources } from '../credential/static-broker.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { Call } from '../model/call.ts';
@@ -32,6 +33,7 @@ import { createUpstreams, type Route, type Upstreams } from '../upstream/upstrea
 type UpstreamParts = {
   readonly config: Config;
   readonly env: Environment;
+  readonly secrets: SecretResolver;
   readonly egress: Egress;
   readonly logger: Logger;
   readonly instruments: Instruments;
@@ -41,17 +43,22 @@ type UpstreamParts = {
 /** Inside a seal already; unguessable by itself as well. */
 const PARKED_ID_BYTES = 16;
 
-export function composeUpstreams(parts: UpstreamParts): Upstreams {
-  const { config, env, logger, instruments, replica } = parts;
+export type ComposedUpstreams = Upstreams & {
+  /** What servers are called with. */
+  readonly credentials: CredentialSource;
+};
+
+export function composeUpstreams(parts: UpstreamParts): ComposedUpstreams {
+  const { config, env, secrets, logger, instruments, replica } = parts;
   const tools = findConfiningTools(env);
   tellMissingTools(config, tools, logger);
   const routes = new Map(config.servers.map((server) => [server.id, routeTo(server, { ...parts, tools })]));
   const clockMs = (): number => systemClock.nowMs();
-  const resolver = createSecretResolver({ env, logger, clockMs });
   const servers = Object.fromEntries(config.servers.map((server) => [server.id, credentialSources(server)]));
-  return createUpstreams({
+  const broker = createStaticBroker({ servers, resolver: secrets, clockMs, now: Date.now });
+  const upstreams = createUpstreams({
     routeTo: (server) => routes.get(server),
-    broker: createStaticBroker({ servers, resolver, clockMs }),
+    broker,
     instruments,
     logger,
     clock: systemClock,
@@ -63,6 +70,7 @@ export function composeUpstreams(parts: UpstreamParts): Upstreams {
       newId: () => randomBytes(PARKED_ID_BYTES).toString('base64url'),
     },
   });
+  return { ...upstreams, credentials: broker };
 }
 
 const taskLimits = ({ tasks: { lifetimeMs: _ofIds, ...limits } }: Config): TaskLimits => limits;

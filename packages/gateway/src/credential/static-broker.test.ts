@@ -37,7 +37,12 @@ function brokerFor(sources: Partial<CredentialSources>, env: Record<string, stri
   };
   const clockMs = (): number => nowMs;
   const resolver = createSecretResolver({ env, logger, clockMs });
-  return createStaticBroker({ servers: { files: { headers: {}, env: {}, ...sources } }, resolver, clockMs });
+  return createStaticBroker({
+    servers: { files: { headers: {}, env: {}, ...sources } },
+    resolver,
+    clockMs,
+    now: clockMs,
+  });
 }
 
 const obtain = async (broker: CredentialBroker): Promise<Credential> => broker.obtain(alice, 'files', never);

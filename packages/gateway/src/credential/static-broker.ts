@@ -7,8 +7,11 @@ import { refuse } from '../model/failure.ts';
 import { Secret } from '../model/secret.ts';
 import type { ServerId } from '../model/target.ts';
 import type { Credential, CredentialBroker } from './broker.ts';
+import type { CredentialReport, CredentialSource } from './credential-report.ts';
 import type { SecretResolver } from './secret-resolver.ts';
-import { UnresolvedReferenceError, type SecretSource } from './secret-source.ts';
+import { nameOf, type SecretReference, type SecretSource } from './secret-source.ts';
+import { UnresolvedReferenceError } from './secret-store.ts';
+import { tokenExpiryMs } from './token-expiry.ts';
 
 export type CredentialSources = {
   readonly headers: Readonly<Record<string, SecretSource>>;
@@ -18,9 +21,11 @@ export type CredentialSources = {
 export type StaticBrokerOptions = {
   /** Every server, also one that needs no credential. */
   readonly servers: Readonly<Record<ServerId, CredentialSources>>;
-  readonly resolver: SecretResolver;
+  readonly resolver: Pick<SecretResolver, 'resolve' | 'reread' | 'state'>;
   /** Monotonic milliseconds. */
   readonly clockMs: () => number;
+  /** Milliseconds since the epoch: for reports. */
+  readonly now: () => number;
   /** For how long a resolved credential is used without looking at its files again. */
   readonly checkMs?: number;
 };
@@ -37,44 +42,131 @@ type Held = {
   changes: number;
   checkedMs: number;
   resolving?: Promise<Credential>;
+  obtainedAtMs?: number;
+  usedAtMs?: number;
+  failure?: { readonly atMs: number; readonly reason: string };
+  /** It cannot be had now. */
+  isMissing?: boolean;
 };
 
 /** References are followed at the first call, not before: a server whose secret is missing disables only itself. */
-export function createStaticBroker(options: StaticBrokerOptions): CredentialBroker {
-  const { clockMs, checkMs = 1000 } = options;
+export function createStaticBroker(options: StaticBrokerOptions): CredentialBroker & CredentialSource {
+  const { clockMs, now, resolver, checkMs = 1000 } = options;
   const held = new Map(Object.entries(options.servers).map(([id, sources]) => [id, emptyHeld(sources)]));
+
+  const resolved = (server: ServerId, of: Held): Promise<Credential> =>
+    (of.resolving ??= resolve(server, of, options).finally(() => {
+      delete of.resolving;
+    }));
+
   return {
     obtain(_principal, server, signal) {
       const of = held.get(server);
       if (of === undefined)
         throw refuse('server-unavailable', { message: `The server ${server} has no credential entry.` });
-      if (of.credential !== undefined && (of.constant || clockMs() - of.checkedMs < checkMs)) return of.credential;
+      of.usedAtMs = clockMs();
+      if (of.credential !== undefined && (of.constant || of.usedAtMs - of.checkedMs < checkMs)) return of.credential;
       if (signal.aborted) throw refuse('cancelled');
-      of.resolving ??= resolve(server, of, options).finally(() => {
-        delete of.resolving;
-      });
-      return untilAborted(of.resolving, signal);
+      return untilAborted(resolved(server, of), signal);
     },
+
+    async replace(refused, { server }, signal) {
+      const of = held.get(server);
+      if (of === undefined || signal.aborted) return false;
+      of.failure = { atMs: now(), reason: 'The server refused it (401 or 403).' };
+      // Somebody else found another one while this call was on its way.
+      if (of.credential !== refused) return of.credential !== undefined;
+      if (of.constant) return false;
+      try {
+        await untilAborted(Promise.all(referencesOf(of.sources).map((source) => resolver.reread(source))), signal);
+        return (await untilAborted(resolved(server, of), signal)) !== refused;
+      } catch {
+        // It said why when it was looked for; the call ends with the server's own word.
+        return false;
+      }
+    },
+
+    report: () => [...held].flatMap(([server, of]) => rowOf(server, of, options)),
   };
 }
 
+const referencesOf = ({ headers, env }: CredentialSources): readonly SecretReference[] =>
+  [...Object.values(headers), ...Object.values(env)].filter((source) => source.kind !== 'literal');
+
+/** None for a server without secrets. */
+function rowOf(
+  server: ServerId,
+  of: Held,
+  { resolver, clockMs, now }: StaticBrokerOptions,
+): readonly CredentialReport[] {
+  const sources = referencesOf(of.sources);
+  if (sources.length === 0) return [];
+  const toEpochMs = now() - clockMs();
+  const leases = sources.flatMap((source) => resolver.state(source) ?? []);
+  const left = leases.flatMap(({ leftMs }) => leftMs ?? []);
+  const ends = [...left.map((leftMs) => now() + leftMs), ...endsOfTokens(of.values)];
+  const failing = leases.find((lease) => lease.failing !== undefined)?.failing;
+  return [
+    {
+      owner: 'operator',
+      server,
+      kind: kindOf(of.sources),
+      references: sources.map(nameOf),
+      state:
+        of.isMissing === true
+          ? 'missing'
+          : failing !== undefined
+            ? 'failing'
+            : of.credential === undefined
+              ? 'unused'
+              : 'good',
+      ...(of.credential === undefined ? {} : { version: of.credential.version }),
+      ...(of.obtainedAtMs === undefined ? {} : { obtainedAtMs: of.obtainedAtMs }),
+      ...(ends.length === 0 ? {} : { expiresAtMs: Math.round(Math.min(...ends)) }),
+      ...(of.usedAtMs === undefined ? {} : { lastUsedAtMs: Math.round(of.usedAtMs + toEpochMs) }),
+      ...lastFailure(of, failing, now()),
+    },
+  ];
+}
+
+function lastFailure(
+  { failure }: Held,
+  failing: string | undefined,
+  nowMs: number,
+): Pick<CredentialReport, 'lastFailure'> {
+  if (failing !== undefined) return { lastFailure: { atMs: nowMs, reason: failing } };
+  return failure === undefined ? {} : { lastFailure: failure };
+}
+
+/** Tokens say themselves when they end. */
+const endsOfTokens = (values: Values | undefined): readonly number[] =>
+  [...Object.values(values?.headers ?? {}), ...Object.values(values?.env ?? {})].flatMap(
+    (value) => tokenExpiryMs(value) ?? [],
+  );
+
 const emptyHeld = (sources: CredentialSources): Held => ({
   sources,
-  constant: ![...Object.values(sources.headers), ...Object.values(sources.env)].some(({ kind }) => kind === 'file'),
+  constant: referencesOf(sources).every(({ kind }) => kind === 'env'),
   changes: 0,
   checkedMs: -Infinity,
 });
 
-async function resolve(server: ServerId, held: Held, { resolver, clockMs }: StaticBrokerOptions): Promise<Credential> {
+async function resolve(
+  server: ServerId,
+  held: Held,
+  { resolver, clockMs, now }: StaticBrokerOptions,
+): Promise<Credential> {
   try {
     const values: Values = {
       headers: await resolveAll(held.sources.headers, resolver, assertHeaderValue),
       env: await resolveAll(held.sources.env, resolver, assertVariableValue),
     };
     held.checkedMs = clockMs();
+    held.isMissing = false;
     if (held.credential !== undefined && isSame(values, held.values)) return held.credential;
     held.values = values;
     held.changes++;
+    held.obtainedAtMs = now();
     held.credential = {
       kind: kindOf(held.sources),
       version: `${server}/${held.changes}`,
@@ -84,6 +176,8 @@ async function resolve(server: ServerId, held: Held, { resolver, clockMs }: Stat
     return held.credential;
   } catch (error) {
     if (!(error instanceof UnresolvedReferenceError)) throw error;
+    held.isMissing = true;
+    held.failure = { atMs: now(), reason: error.message };
     throw refuse('server-unavailable', {
       message: `The credential of the server ${server} is not available: ${error.message}`,
       cause: error,
@@ -100,7 +194,7 @@ function kindOf({ headers, env }: CredentialSources): Credential['kind'] {
 
 async function resolveAll(
   sources: Readonly<Record<string, SecretSource>>,
-  resolver: SecretResolver,
+  resolver: Pick<SecretResolver, 'resolve'>,
   assertValue: (name: string, value: string) => void,
 ): Promise<Record<string, string>> {
   const values: Record<string, string> = {};
@@ -138,7 +232,7 @@ const equalRecords = (left: Readonly<Record<string, string>>, right: Readonly<Re
   Object.entries(left).every(([name, value]) => right[name] === value);
 
 /** A file system that hangs holds up the credential, not the caller who went away. */
-function untilAborted(credential: Promise<Credential>, signal: AbortSignal): Promise<Credential> {
+function untilAborted<T>(credential: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolved, reject) => {
     const abort = (): void => reject(refuse('cancelled'));
     signal.addEventListener('abort', abort, { once: true });

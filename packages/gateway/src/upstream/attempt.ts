@@ -50,7 +50,7 @@ export function createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, s
     return pool.acquire(session === undefined ? request : { ...request, session });
   };
 
-  const attemptOnce = async (call: Call, sendOptions: SendOptions): Promise<{ outcome: Outcome; again: boolean }> => {
+  const attemptOnce = async (call: Call, sendOptions: SendOptions, used: UsedCredential = {}): Promise<Attempted> => {
     const { server } = call.entry;
     const watch = sendOptions.watch?.attempt(server, routeTo(server.id)?.connector.place);
     const found: AttemptParties = {};
@@ -62,7 +62,7 @@ export function createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, s
           ? { outcome: await goOn(call, sendOptions, { parked, found }), again: false }
           : task !== undefined && isStep(call)
             ? { outcome: await askTask(call, sendOptions, { task, found }), again: false }
-            : await reach(watched(call, watch), sendOptions, found);
+            : await reach(watched(call, watch), sendOptions, { found, used });
       const { outcome } = attempted;
       watch?.ended({ ...found, outcome: attemptOutcome(outcome), ...errorOf(outcome) });
       return attempted;
@@ -73,17 +73,14 @@ export function createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, s
     }
   };
 
-  const reach = async (
-    call: Call,
-    sendOptions: SendOptions,
-    found: AttemptParties,
-  ): Promise<{ outcome: Outcome; again: boolean }> => {
+  const reach = async (call: Call, sendOptions: SendOptions, { found, used }: Reaching): Promise<Attempted> => {
     const { signal } = sendOptions;
     const { principal } = call.intent.permit;
     const { id } = call.entry.server;
     const obtained = broker.obtain(principal, id, signal);
     const credential = obtained instanceof Promise ? await obtained : obtained;
     found.credential = credential.kind;
+    used.credential = credential;
     const acquired = acquire(call, credential, signal);
     const member = acquired instanceof Promise ? await acquired : acquired;
     found.upstream = member.upstream.reached;
@@ -142,10 +139,32 @@ export function createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, s
     return outcome;
   };
 
+  /** The server refused the credential, and by now there is another: what it refused it has not done. */
+  const isReplaced = async (
+    call: Call,
+    of: Failure,
+    { credential }: UsedCredential,
+    signal: AbortSignal,
+  ): Promise<boolean> => {
+    if (of.code !== 'upstream-refused' || credential === undefined || signal.aborted) return false;
+    const { principal } = call.intent.permit;
+    return broker.replace(credential, { principal, server: call.entry.server.id }, signal);
+  };
+
   return async (call, sendOptions) => {
-    const first = await attemptOnce(call, sendOptions);
+    const used: UsedCredential = {};
+    const { signal } = sendOptions;
+    let first: Attempted;
+    try {
+      first = await attemptOnce(call, sendOptions, used);
+    } catch (error) {
+      if (!(await isReplaced(call, failureOf(error), used, signal))) throw error;
+      return (await attemptOnce(call, sendOptions)).outcome;
+    }
+    const { outcome } = first;
     // Nothing left for the server, so this cannot be a second time; once only, because a fresh one ends for a reason.
-    return first.again && !sendOptions.signal.aborted ? (await attemptOnce(call, sendOptions)).outcome : first.outcome;
+    const again = first.again || (outcome.kind === 'failed' && (await isReplaced(call, outcome.failure, used, signal)));
+    return again && !signal.aborted ? (await attemptOnce(call, sendOptions)).outcome : outcome;
   };
 }
 
@@ -163,6 +182,13 @@ function refuseEnded({ release }: Hold): Refusal {
 /** A task is found in a session that was told the same. */
 const profileOf = ({ client, step }: Call): CapabilityProfile =>
   step?.ref.profile === undefined ? capabilityProfile(client) : profileWith(step.ref.profile);
+
+type Attempted = { readonly outcome: Outcome; readonly again: boolean };
+
+/** What an attempt was made with, noted as soon as it is known. */
+type UsedCredential = { credential?: Credential };
+
+type Reaching = { readonly found: AttemptParties; readonly used: UsedCredential };
 
 type Answering = { readonly signal: AbortSignal; readonly answer: Promise<Outcome> };
 

@@ -74,7 +74,7 @@ function upstreamsWith(connector: Connector, clock: Clock): Upstreams {
       retries: 0,
       breaker: undefined,
     }),
-    broker: { obtain: () => NO_CREDENTIAL },
+    broker: { obtain: () => NO_CREDENTIAL, replace: () => Promise.resolve(false) },
     instruments: {
       clientOperation: () => undefined,
       clientSessionEnded: () => undefined,

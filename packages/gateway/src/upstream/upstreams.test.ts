@@ -24,7 +24,8 @@ import type { Route } from './upstreams.ts';
 
 const CALM = { timeouts: { totalMs: 5000, maxMs: 5000 }, maxInFlight: 100, retries: 0, breaker: undefined } as const;
 
-const BROKER: CredentialBroker = { obtain: () => NO_CREDENTIAL };
+const NO_OTHER = () => Promise.resolve(false);
+const BROKER: CredentialBroker = { obtain: () => NO_CREDENTIAL, replace: NO_OTHER };
 
 function setup(connector: Connector, over: Partial<Route> = {}, broker = BROKER) {
   const clock = manualClock();
@@ -106,6 +107,7 @@ describe('sending to a server', () => {
     const connector = answering(OK);
     const broker: CredentialBroker = {
       obtain: () => Promise.reject(refuse('server-unavailable', { message: 'The file /run/secrets/x is missing.' })),
+      replace: NO_OTHER,
     };
     const { send } = setup(connector, {}, broker);
     expect(await send(callTool('echo'), sendOptions())).toMatchObject({

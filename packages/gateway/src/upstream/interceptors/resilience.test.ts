@@ -63,7 +63,7 @@ function serverThat(outcomes: readonly Outcome[], over: Partial<Route> = {}) {
   };
   const upstreams = createUpstreams({
     routeTo: () => route,
-    broker: { obtain: () => NO_CREDENTIAL },
+    broker: { obtain: () => NO_CREDENTIAL, replace: () => Promise.resolve(false) },
     instruments: {
       clientOperation: () => undefined,
       clientSessionEnded: () => undefined,

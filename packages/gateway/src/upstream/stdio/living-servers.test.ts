@@ -36,7 +36,7 @@ function serve(args: readonly string[], limits: Partial<PoolLimits> = {}): Upstr
       retries: 0,
       breaker: undefined,
     }),
-    broker: { obtain: () => NO_CREDENTIAL },
+    broker: { obtain: () => NO_CREDENTIAL, replace: () => Promise.resolve(false) },
     instruments: {
       clientOperation: () => undefined,
       clientSessionEnded: () => undefined,
