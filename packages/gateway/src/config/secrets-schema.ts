@@ -145,7 +145,7 @@ export function compileSecrets(
         id,
         {
           command,
-          env: Object.fromEntries(Object.entries(env).map(([variable, one]) => [variable, located(one)])),
+          env: Object.fromEntries(Object.entries(env).map(([key, one]) => [key, located(one)])),
           maxOutputBytes: maxOutput,
           ...compileCache(times),
         },

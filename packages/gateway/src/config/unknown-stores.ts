@@ -15,8 +15,15 @@ export type UnknownStore = {
 /** Where references can stand; anywhere else, `exec:` and the like are plain text. */
 const VALUE_MAPS: ReadonlySet<PathStep> = new Set(['headers', 'env']);
 const VALUES: ReadonlySet<PathStep> = new Set([
-  ...['url', 'clientSecret', 'token', 'roleId', 'secretId', 'jwt'],
-  ...['accessKeyId', 'secretAccessKey', 'sessionToken'],
+  'url',
+  'clientSecret',
+  'token',
+  'roleId',
+  'secretId',
+  'jwt',
+  'accessKeyId',
+  'secretAccessKey',
+  'sessionToken',
 ]);
 
 /** Deeper than any setting goes. */

@@ -43,7 +43,7 @@ export async function reportCredentials(
   sources: readonly CredentialSource[],
   tenant: TenantId | undefined,
 ): Promise<readonly CredentialReport[]> {
-  const rows = (await Promise.all(sources.map((source) => source.report(tenant)))).flat();
+  const rows = (await Promise.all(sources.map(async (source) => source.report(tenant)))).flat();
   const own = rows.filter((row) => tenant === undefined || row.tenant === undefined || row.tenant === tenant);
   return own.toSorted(inOrder).slice(0, MAX_ROWS);
 }
