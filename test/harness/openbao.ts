@@ -22,8 +22,9 @@ if (NO_OPENBAO !== undefined) console.warn(`SKIPPED: every test on OpenBao, beca
 
 const ROOT_TOKEN = 'root-of-a-test';
 
-export async function startOpenBao(): Promise<TestOpenBao> {
-  const address = `127.0.0.1:${await freePort()}`;
+/** @param port Default: a free one. */
+export async function startOpenBao(port?: number): Promise<TestOpenBao> {
+  const address = `127.0.0.1:${port ?? (await freePort())}`;
   const args = ['server', '-dev', `-dev-root-token-id=${ROOT_TOKEN}`, `-dev-listen-address=${address}`];
   const child = spawn('bao', [...args, '-dev-no-store-token'], { stdio: 'ignore' });
   const exited = new Promise((resolve) => child.once('exit', resolve));

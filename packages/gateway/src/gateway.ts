@@ -23,6 +23,7 @@ import { approvalLinks, composeApprovals } from './composition/approvals.ts';
 import { composeAuditSinks } from './composition/audit-sinks.ts';
 import { composeBrowser } from './composition/browser.ts';
 import { loadCertificates } from './composition/certificates.ts';
+import { composeCredentials } from './composition/credentials.ts';
 import { composeEvents } from './composition/events.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
 import { configurationLoaded } from './composition/loaded-configuration.ts';
@@ -216,11 +217,19 @@ async function composeGateway(
   });
 
   const live = new Live({ clockMs });
+  const credentials = composeCredentials({
+    config,
+    secrets,
+    sources: [upstreams.credentials],
+    ending: () => standing.report().credentials,
+    now: Date.now,
+  });
   const oversight = composeOversight({
     records: sinks.reader,
     auditFile: config.audit.file,
     bodies: shownBodies(storage.bodies),
     live,
+    credentials,
     servers: () => health.all(),
     counts: () => ({ ...entrypoint.counts(), parkedCalls: upstreams.parkedCalls.size }),
     logger,
@@ -325,6 +334,7 @@ async function composeGateway(
     notReady,
     status,
     live: () => oversight.live(undefined),
+    credentials: () => credentials(undefined),
     schemas: () => toolSchemas(store.current),
     allowedHosts: config.allowedHosts,
     logger,

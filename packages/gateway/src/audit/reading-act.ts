@@ -15,5 +15,7 @@ export function readOf(act: ReadingAct | { readonly name: 'readAllTenants'; read
       return { of: 'usage', month: act.month.name, by: act.by };
     case 'readLive':
       return { of: 'live' };
+    case 'readCredentials':
+      return { of: 'credentials' };
   }
 }

@@ -166,6 +166,7 @@ function administrativeAct(operation: Operation): string {
     case 'readAuditBodies':
     case 'readUsage':
     case 'readLive':
+    case 'readCredentials':
       return `,"read":${asciiJson(readOf(act))}`;
   }
 }

@@ -157,9 +157,13 @@ export const ACTION_MODEL: Readonly<Record<ActionName, ActionModel>> = {
   },
   readUsage: { on: ['Gateway'], says: 'Read what was used and what it saved, in one’s own tenant.' },
   readLive: { on: ['Gateway'], says: 'See who is calling what now, in one’s own tenant.' },
+  readCredentials: {
+    on: ['Gateway'],
+    says: 'See what servers are called with: whose, how old, until when; never a value. Of one’s own tenant.',
+  },
   readAllTenants: {
     on: ['Gateway'],
-    says: 'Do with every tenant what one of these four allows with one’s own, and see what belongs to none.',
+    says: 'Do with every tenant what one of these five allows with one’s own, and see what belongs to none.',
   },
 };
 

@@ -38,6 +38,7 @@ export const ACTIONS = [
   'readAuditBodies',
   'readUsage',
   'readLive',
+  'readCredentials',
   'readAllTenants',
 ] as const;
 

@@ -29,6 +29,13 @@ export async function fetchLive(url: string): Promise<JsonObject> {
   throw new CommandError(`What answers at ${url} tells nothing of what is going on.`, EXIT.unreachable, HINT);
 }
 
+/** What servers are called with, without a value. @throws CommandError as above */
+export async function fetchCredentials(url: string): Promise<JsonObject> {
+  const answer = await fetchJson(url, '/credentials');
+  if (isJsonObject(answer) && Array.isArray(answer['credentials'])) return answer;
+  throw new CommandError(`What answers at ${url} tells nothing of credentials.`, EXIT.unreachable, HINT);
+}
+
 const HINT = `It is printed when the gateway starts ("operations"). Name it with --url; start one with "npm start" or "${TYPED} serve".`;
 
 async function fetchJson(url: string, path: string): Promise<unknown> {

@@ -18,6 +18,7 @@ import { addKeys } from './key-program.ts';
 import { addConnect } from './program-connect.ts';
 import { collect, configOption, operationsUrlOption, type Ended } from './options.ts';
 import { addPolicies } from './program-policy.ts';
+import { addCredentials } from './program-credentials.ts';
 import { addWatching } from './program-watching.ts';
 import type { ToolsOptions } from './tools.ts';
 
@@ -69,6 +70,7 @@ function createProgram(context: CommandContext, ended: Ended): Command {
   addPolicies(program, context, ended);
   addKeys(program, context, ended);
   addAudit(program, context, ended);
+  addCredentials(program, context, ended);
   addWatching(program, context, ended);
   addTrace(program, context, ended);
   for (const command of program.commands) command.copyInheritedSettings(program);

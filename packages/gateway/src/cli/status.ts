@@ -89,7 +89,8 @@ const SOON_MS = 30 * 86_400_000;
 const MAX_CREDENTIALS = 10;
 
 function printCredentials(all: readonly ReportedCredential[], nowMs: number, terminal: Terminal): void {
-  const soon = all.filter(({ expiresAtMs }) => expiresAtMs - nowMs < SOON_MS);
+  // Leases end within hours by nature, and are renewed.
+  const soon = all.filter(({ kind, expiresAtMs }) => kind !== 'secret-lease' && expiresAtMs - nowMs < SOON_MS);
   for (const { credential, kind, expiresAtMs } of soon.slice(0, MAX_CREDENTIALS)) {
     const name = `${kind} ${printable(credential)}`;
     const left = expiresAtMs - nowMs;

@@ -17,7 +17,7 @@ export type ExpiryParts = {
   readonly config: Config;
   readonly certificates: { held(): HeldCertificates };
   readonly apiKeys: Pick<ApiKeyStore, 'list'>;
-  readonly resolver: SecretResolver;
+  readonly resolver: Pick<SecretResolver, 'resolve' | 'leases'>;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -31,6 +31,7 @@ export interface Expiry {
 }
 
 const DAY_MS = 86_400_000;
+const SECRET_LEASE = 'secret-lease';
 const WARN_DAYS = [30, 7, 1] as const;
 /** Keys made for a job end every day: more of them than this tell no more than the first. */
 const MAX_STORED_KEYS = 100;
@@ -60,6 +61,7 @@ export function createExpiry(parts: ExpiryParts): Expiry {
       ...configuredKeys(config),
       ...tokens,
       ...stored,
+      ...leases(resolver, now()),
     ];
     return all.toSorted((one, other) => one.expiresAtMs - other.expiresAtMs).slice(0, MAX_LISTED);
   };
@@ -136,7 +138,10 @@ const named = (
   Object.entries(values).map(([name, value]) => ({ credential: `${owner} ${name}`, value }));
 
 /** Of the values that servers and the collector are called with, those that say when they end. What cannot be read is told of when it is used. */
-async function presentedTokens(config: Config, resolver: SecretResolver): Promise<readonly ReportedCredential[]> {
+async function presentedTokens(
+  config: Config,
+  resolver: Pick<SecretResolver, 'resolve'>,
+): Promise<readonly ReportedCredential[]> {
   const { servers, telemetry } = config;
   const values = [
     ...servers.flatMap(({ id, transport }) => named(id, transport.kind === 'http' ? transport.headers : transport.env)),
@@ -155,6 +160,12 @@ async function presentedTokens(config: Config, resolver: SecretResolver): Promis
   return found;
 }
 
+/** Of secrets that were made for us. They end within hours and are renewed: whoever cannot renew one says so. */
+const leases = (resolver: ExpiryParts['resolver'], nowMs: number): readonly ReportedCredential[] =>
+  resolver
+    .leases()
+    .map(({ name, leftMs = 0 }) => ({ credential: name, kind: SECRET_LEASE, expiresAtMs: nowMs + leftMs }));
+
 type Announcing = { readonly said: Map<string, number>; readonly logger: Logger; readonly nowMs: number };
 
 /** Each of 30, 7, 1 and 0 days once: the nearest that is due, and none that is over. */
@@ -163,6 +174,7 @@ function announce(all: readonly ReportedCredential[], { said, logger, nowMs }: A
   for (const { credential, kind, expiresAtMs } of all) {
     const key = `${kind} ${credential} ${expiresAtMs}`;
     present.add(key);
+    if (kind === SECRET_LEASE) continue;
     const leftMs = expiresAtMs - nowMs;
     const due = leftMs <= 0 ? 0 : WARN_DAYS.findLast((days) => leftMs <= days * DAY_MS);
     if (due === undefined || (said.get(key) ?? Number.POSITIVE_INFINITY) <= due) continue;

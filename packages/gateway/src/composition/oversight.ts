@@ -12,6 +12,7 @@ import type { ServerNow } from './server-health.ts';
 import type { Live } from '../telemetry/live.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
+import type { ListCredentials } from './credentials.ts';
 
 export type OversightParts = {
   readonly auditFile: string;
@@ -19,6 +20,7 @@ export type OversightParts = {
   readonly records?: AuditReader | undefined;
   readonly bodies?: KeptBodies | undefined;
   readonly live: Live;
+  readonly credentials: ListCredentials;
   /** In what state each server is. */
   readonly servers: () => readonly ServerNow[];
   readonly counts: () => EntrypointCounts & { readonly parkedCalls: number };
@@ -35,6 +37,7 @@ export function composeOversight(parts: OversightParts): Oversight & { close(): 
     usage: createUsageReader({ reader: records, now: Date.now }),
     bodies,
     live: (tenant) => liveReport(parts, tenant),
+    credentials: parts.credentials,
     close: () => feed.close(),
   };
 }

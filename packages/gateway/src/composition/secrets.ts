@@ -34,7 +34,8 @@ export function composeSecrets(parts: SecretsParts): Secrets {
   const clockMs = (): number => systemClock.nowMs();
   const time = { clockMs, after: systemClock.after.bind(systemClock), random: Math.random };
   // What opens a store lies in the environment, in a file, or is printed by a command: never in a store that it opens.
-  const execStore = createExecStore(commandsOf(parts, createSecretResolver({ env, logger, clockMs })));
+  const variables = createSecretResolver({ env, logger, clockMs });
+  const execStore = createExecStore(commandsOf(parts, variables));
   const openers = createSecretResolver({ env, logger, ...time, stores: { exec: execStore } });
   const opened: { close(): Promise<void> }[] = [openers];
   const reach = (ca?: string): Egress => {
@@ -71,6 +72,7 @@ export function composeSecrets(parts: SecretsParts): Secrets {
   const resolver = createSecretResolver({ env, logger, ...time, stores });
   return {
     ...resolver,
+    state: (source) => resolver.state(source) ?? openers.state(source) ?? variables.state(source),
     vault,
     kinds: KINDS.filter((kind) => stores[kind] !== undefined),
     async close() {

@@ -9,12 +9,14 @@ import type { ServerId } from '../model/target.ts';
 export type CredentialReport = {
   /** `operator` for what the configuration refers to, else the person, as the record names people. */
   readonly owner: string;
-  /** Absent: everyone's. Somebody who may read one tenant's alone sees that tenant's and everyone's. */
+  /** Absent: nobody's in particular. Somebody who may read one tenant's alone does not see it. */
   readonly tenant?: TenantId;
   /** Absent: the gateway itself presents it (to a collector, a database, an identity provider). */
   readonly server?: ServerId;
   /** `headers`, `environment`, `oauth-grant`, … */
   readonly kind: string;
+  /** The setting that it stands in, where it is the gateway's own. */
+  readonly usedBy?: string;
   /** Where it comes from: references as they are written, or an issuer. */
   readonly references: readonly string[];
   /** Of an OAuth token, as it was granted. */
@@ -44,7 +46,7 @@ export async function reportCredentials(
   tenant: TenantId | undefined,
 ): Promise<readonly CredentialReport[]> {
   const rows = (await Promise.all(sources.map(async (source) => source.report(tenant)))).flat();
-  const own = rows.filter((row) => tenant === undefined || row.tenant === undefined || row.tenant === tenant);
+  const own = rows.filter((row) => tenant === undefined || row.tenant === tenant);
   return own.toSorted(inOrder).slice(0, MAX_ROWS);
 }
 

@@ -23,6 +23,7 @@ const makeListener = (): OperationsListener =>
     notReady: () => notReady,
     status: () => ({ servers: [{ id: 'files', state: 'healthy' }] }),
     live: () => ({ inFlight: { requests: 3 } }),
+    credentials: () => Promise.resolve({ credentials: [] }),
     schemas: () => ({ 'files/read': { type: 'object' } }),
     allowedHosts: ['ops.internal'],
     logger,

@@ -27,6 +27,8 @@ export type OperationsOptions = {
   readonly status: () => JsonObject;
   /** Who is calling what now, of all tenants. */
   readonly live: () => JsonObject;
+  /** What servers are called with, of all tenants. Never a value. */
+  readonly credentials: () => Promise<JsonObject>;
   /** The input schemas of all tools by their addresses: what it takes to explain a decision as it would be made. */
   readonly schemas: () => JsonObject;
   /** Beside loopback names with our port: what a scraper in a cluster sends. `name` or `name:port`. */
@@ -76,7 +78,8 @@ export function createOperationsListener(options: OperationsOptions): Operations
     // No page in a browser has business here.
     if (origin !== undefined) return text(403, 'Requests from web pages are not allowed.');
     const route = ROUTES.get((request.url ?? '').split('?', 1)[0] ?? '');
-    if (route === undefined) return text(404, 'There is /metrics, /healthz, /readyz, /status, /live and /schemas.');
+    if (route === undefined)
+      return text(404, 'There is /metrics, /healthz, /readyz, /status, /live, /credentials and /schemas.');
     if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'Only GET is offered.');
     return route(options);
   }
@@ -141,5 +144,6 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ],
   ['/status', ({ status }) => json(200, status())],
   ['/live', ({ live }) => json(200, live())],
+  ['/credentials', async ({ credentials }) => json(200, await credentials())],
   ['/schemas', ({ schemas }) => json(200, schemas())],
 ]);

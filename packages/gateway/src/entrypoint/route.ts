@@ -30,6 +30,7 @@ export type ReadingPlace =
   | { readonly name: 'tail' }
   | { readonly name: 'usage' }
   | { readonly name: 'live' }
+  | { readonly name: 'credentials' }
   | { readonly name: 'request'; readonly id: string }
   | { readonly name: 'bodies'; readonly id: string };
 
@@ -52,6 +53,7 @@ const OWN_PLACES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/api/v1/audit/tail', reading({ name: 'tail' })],
   ['/api/v1/usage', reading({ name: 'usage' })],
   ['/api/v1/live', reading({ name: 'live' })],
+  ['/api/v1/credentials', reading({ name: 'credentials' })],
   ['/login', { kind: 'page', place: { name: 'login' } }],
   ['/login/callback', { kind: 'page', place: { name: 'login-callback' } }],
   ['/logout', { kind: 'page', place: { name: 'logout' } }],

@@ -83,7 +83,9 @@ export type ReadingAct =
   /** What was sent and what came back, where that is kept. */
   | { readonly name: 'readAuditBodies'; readonly request: string }
   | { readonly name: 'readUsage'; readonly month: Month; readonly by: UsageBy }
-  | { readonly name: 'readLive' };
+  | { readonly name: 'readLive' }
+  /** What servers are called with: owners, ages and ends, never a value. */
+  | { readonly name: 'readCredentials' };
 
 export type AdministrativeAct =
   | { readonly name: 'askAccess'; readonly questions: readonly AccessQuestion[]; readonly until: AskUntil }
@@ -108,6 +110,7 @@ const ADMINISTRATIVE_METHODS = {
   readAuditBodies: 'audit/bodies',
   readUsage: 'usage/read',
   readLive: 'live/read',
+  readCredentials: 'credentials/read',
 } as const satisfies Record<Exclude<AdministrativeActName, 'readAllTenants'>, string>;
 
 export const administrativeMethod = (act: AdministrativeAct): string =>

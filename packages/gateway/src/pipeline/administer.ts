@@ -82,6 +82,7 @@ export async function administer(
     case 'readAuditBodies':
     case 'readUsage':
     case 'readLive':
+    case 'readCredentials':
       return read(authorized, act, { tenant: principal.tenant, signal: exchange.signal }, { trail, parts });
   }
 }

@@ -27,6 +27,8 @@ export type Oversight = {
   readonly bodies: KeptBodies | undefined;
   /** Of one tenant, or of everyone and of the gateway itself. */
   readonly live: (tenant: TenantId | undefined) => JsonObject;
+  /** What is held to call servers with, and never a value of it. */
+  readonly credentials: (tenant: TenantId | undefined) => Promise<JsonObject>;
 };
 
 export type Follow = (take: (found: Found) => void) => (() => void) | undefined;
@@ -36,7 +38,8 @@ export type Overseen =
   | { readonly kind: 'feed'; readonly follow: Follow }
   | { readonly kind: 'bodies'; readonly bodies: JsonObject }
   | { readonly kind: 'usage'; readonly report: UsageReport }
-  | { readonly kind: 'live'; readonly live: JsonObject };
+  | { readonly kind: 'live'; readonly live: JsonObject }
+  | { readonly kind: 'credentials'; readonly credentials: JsonObject };
 
 /** @param of Whose records and calls; undefined: everyone's, by a permit for all tenants. @throws Refusal */
 export async function oversee(
@@ -72,6 +75,8 @@ export async function oversee(
     }
     case 'readLive':
       return { kind: 'live', live: oversight.live(tenant) };
+    case 'readCredentials':
+      return { kind: 'credentials', credentials: await oversight.credentials(tenant) };
   }
 }
 

@@ -115,6 +115,7 @@ const NOTHING_TO_SEE: PipelineParts['oversight'] = {
   usage: { usage: () => Promise.reject(new Error('not asked')) },
   bodies: undefined,
   live: () => ({}),
+  credentials: () => Promise.resolve({}),
 };
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = { alice: ['staff'], bob: [], dora: ['dba'], dan: ['dba'] };

@@ -144,11 +144,15 @@ function keysOfCallers({ config, storedKeys }: ProductionFacts): readonly Findin
   return found;
 }
 
+/** Keys of the file are told from the file; leases end within hours by nature, and are renewed. */
+const RENEWED_OR_TOLD: ReadonlySet<string> = new Set(['api-key', 'secret-lease']);
+
 function ending({ config, running, nowMs }: ProductionFacts): readonly Finding[] {
   const ofFile = config.identity.apiKeys.flatMap(({ name, expiresAtMs }) =>
     expiresAtMs === undefined ? [] : [{ credential: `API key ${name}`, expiresAtMs }],
   );
-  const ofGateway = running.state === 'answers' ? running.credentials.filter(({ kind }) => kind !== 'api-key') : [];
+  const ofGateway =
+    running.state === 'answers' ? running.credentials.filter(({ kind }) => !RENEWED_OR_TOLD.has(kind)) : [];
   const all = [...ofFile, ...ofGateway.map((one) => ({ ...one, credential: `${one.kind} ${one.credential}` }))];
   const soon = all.filter(({ expiresAtMs }) => expiresAtMs - nowMs < WEEK_MS);
   return soon.map(({ credential, expiresAtMs }) => {
@@ -183,7 +187,9 @@ function rotated(all: readonly ReferenceFacts[]): readonly Finding[] {
     ...new Set(all.filter((one) => one.kind === kind && one.fault === undefined).map(({ name }) => name)),
   ];
   const [files, variables] = [of('file'), of('env')];
+  const stored = [...of('vault'), ...of('exec'), ...of('aws-sm')];
   return [
+    ...(stored.length > 0 ? [pass(`Asked for again while the gateway runs: ${some(stored)}.`)] : []),
     ...(files.length > 0 ? [pass(`Read again when they change: ${some(files)}.`)] : []),
     ...(variables.length > 0
       ? [

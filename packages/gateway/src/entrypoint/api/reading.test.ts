@@ -41,6 +41,7 @@ async function begin(options: WorldOptions = {}, limits: Partial<EntrypointLimit
   const taken: Taken = { take: () => undefined, following: false };
   const oversight: Oversight = {
     records: { search: () => Promise.resolve({ found: [foundOf('theirs', 'globex')] }) },
+    credentials: () => Promise.resolve({ credentials: [] }),
     feed: {
       follow(_, take) {
         Object.assign(taken, { take, following: true });

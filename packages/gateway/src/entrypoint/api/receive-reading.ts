@@ -32,6 +32,8 @@ export async function receiveReading(
       return respondJson(arrival, administered.report);
     case 'live':
       return respondJson(arrival, administered.live);
+    case 'credentials':
+      return respondJson(arrival, administered.credentials);
     case 'feed':
       return followRecord(arrival, administered.follow, handled.principal);
     default:
@@ -60,9 +62,11 @@ function actAt(
       if (!query.ok || !asked.ok) return asked.ok ? err('') : asked;
       return ok(scoped({ name: 'readUsage', ...asked.value }, query.value.allTenants));
     }
-    case 'live': {
+    case 'live':
+    case 'credentials': {
       const query = parseQuery(target, []);
-      return query.ok ? ok(scoped({ name: 'readLive' }, query.value.allTenants)) : query;
+      const name = place.name === 'live' ? 'readLive' : 'readCredentials';
+      return query.ok ? ok(scoped({ name }, query.value.allTenants)) : query;
     }
   }
 }
