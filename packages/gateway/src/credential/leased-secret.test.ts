@@ -63,7 +63,7 @@ function world(first: Partial<Lease> = {}): World {
 }
 
 const values = (token: string): Lease['value'] => ({ token: new Secret(token), user: new Secret('u') });
-const away = new UnresolvedReferenceError('vault:secret/data/x: it does not answer.');
+const away = new UnresolvedReferenceError('vault:secret/data/x: it does not answer.', { fault: 'away' });
 
 describe('a secret with a lease', () => {
   it('is read once for all who refer to its place at the same time, whichever field they want', async () => {
@@ -113,7 +113,7 @@ describe('a secret with a lease', () => {
   it('is not used any longer when its store says that it is gone', async () => {
     const { resolver, pass, say } = world();
     await resolver.resolve(SOURCE);
-    say(new UnresolvedReferenceError('There is nothing at that path.', { isGone: true }));
+    say(new UnresolvedReferenceError('There is nothing at that path.', { fault: 'gone' }));
     await pass(10_000);
     await expect(resolver.resolve(SOURCE)).rejects.toThrow('nothing at that path');
   });

@@ -106,6 +106,11 @@ export class LeasedSecret {
     };
   }
 
+  /** Why its store could not be asked the last time. */
+  get away(): string | undefined {
+    return this.#problem?.fault === 'away' ? this.#problem.message : undefined;
+  }
+
   close(): void {
     this.#cancelNext?.();
     this.#closing.abort(new UnresolvedReferenceError('The gateway is shutting down.'));
@@ -156,7 +161,7 @@ export class LeasedSecret {
     const delayMs = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, MAX_RETRY_MS) * (1 - JITTER * random());
     this.#failures = Math.min(this.#failures + 1, 10);
     this.#retryAtMs = nowMs + delayMs;
-    if (problem.isGone || (this.#held !== undefined && nowMs >= this.#held.endsAtMs)) this.#held = undefined;
+    if (problem.fault === 'gone' || (this.#held !== undefined && nowMs >= this.#held.endsAtMs)) this.#held = undefined;
     const held = this.#held;
     if (held === undefined) {
       // Nobody needs it now: whoever does next asks.

@@ -92,7 +92,11 @@ export function createSecretResolver(options: SecretResolverOptions): SecretReso
       return held.get(`${kind}:${place}`)?.state();
     },
     leases: () => states().filter(({ leftMs }) => leftMs !== undefined),
-    away: (kind) => states().find(({ name, failing }) => failing !== undefined && name.startsWith(`${kind}:`))?.failing,
+    away(kind) {
+      for (const [name, leased] of held)
+        if (leased.away !== undefined && name.startsWith(`${kind}:`)) return leased.away;
+      return undefined;
+    },
     async close() {
       for (const leased of held.values()) leased.close();
       await Promise.all(Object.values(all).map((store) => store.close()));

@@ -29,12 +29,15 @@ export interface SecretStore {
 
 /** A reference that leads nowhere. The message names it, says why, and what to do. */
 export class UnresolvedReferenceError extends Error {
-  /** The store answered that it is not there: what was read before is not used any longer either. */
-  readonly isGone: boolean;
+  /**
+   * `gone`: the store answered that there is nothing, so what was read before is not used any longer either. `away`: the store
+   * itself cannot be asked, whatever for. Undefined: something else is wrong with this reference.
+   */
+  readonly fault: 'gone' | 'away' | undefined;
 
-  constructor(message: string, options?: ErrorOptions & { readonly isGone?: boolean }) {
+  constructor(message: string, options?: ErrorOptions & { readonly fault?: 'gone' | 'away' | undefined }) {
     super(message, options);
     this.name = 'UnresolvedReferenceError';
-    this.isGone = options?.isGone ?? false;
+    this.fault = options?.fault;
   }
 }

@@ -97,7 +97,7 @@ describe('a secret of AWS', () => {
   it('that is not there is gone', async () => {
     await expect(read('prod/none')).rejects.toMatchObject({
       message: expect.stringContaining('no such secret'),
-      isGone: true,
+      fault: 'gone',
     });
   });
 

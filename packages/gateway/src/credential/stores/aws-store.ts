@@ -79,7 +79,10 @@ async function ask(
     const why = timeout.aborted
       ? `did not answer within ${timeoutMs} ms`
       : `cannot be reached: ${(error instanceof EgressError ? error : toEgressError(error, false)).message}`;
-    throw new UnresolvedReferenceError(`aws-sm:${id}: ${url.host} ${why}. It is tried again.`, { cause: error });
+    throw new UnresolvedReferenceError(`aws-sm:${id}: ${url.host} ${why}. It is tried again.`, {
+      cause: error,
+      fault: 'away',
+    });
   }
 }
 
@@ -108,6 +111,6 @@ function refused(id: string, status: number, body: JsonObject): UnresolvedRefere
   const mend = known ?? 'It is tried again';
   return new UnresolvedReferenceError(
     `aws-sm:${id} is answered with status ${status}${known === undefined ? '' : ` (${type})`}. ${mend}.`,
-    { isGone: type === 'ResourceNotFoundException' },
+    { fault: type === 'ResourceNotFoundException' ? 'gone' : status >= 500 ? 'away' : undefined },
   );
 }

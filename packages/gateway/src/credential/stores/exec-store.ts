@@ -62,7 +62,7 @@ function run({ reference, command, argument, env, signal }: Run): Promise<string
   const { cwd, timeoutMs, maxOutputBytes } = command;
   const [program = '', ...args] = command.command.map((part) => part.replaceAll('{}', () => argument));
   const unresolved = (what: string, cause?: unknown): UnresolvedReferenceError =>
-    new UnresolvedReferenceError(`exec:${reference}: ${what}`, { cause });
+    new UnresolvedReferenceError(`exec:${reference}: ${what}`, { cause, fault: 'away' });
   return new Promise((resolve, reject) => {
     // A group of its own: what the command started ends with it.
     const child = spawn(program, args, { cwd, env, shell: false, detached: true, stdio: ['ignore', 'pipe', 'ignore'] });

@@ -86,7 +86,7 @@ describe.skipIf(NO_OPENBAO !== undefined)('references to an OpenBao', () => {
     const store = storeFor(root());
     await expect(store.read('secret/data/none', signal)).rejects.toMatchObject({
       message: expect.stringContaining('Write it, or correct the path'),
-      isGone: true,
+      fault: 'gone',
     });
     await expect(store.read('secret/none', signal)).rejects.toThrow(/"data" behind the mount/);
   });
@@ -115,7 +115,7 @@ describe.skipIf(NO_OPENBAO !== undefined)('references to an OpenBao', () => {
     const store = storeFor(await appRole('poor', 600));
     await expect(store.read('sys/mounts', signal)).rejects.toMatchObject({
       message: expect.stringContaining('Give the policy of its role the right'),
-      isGone: false,
+      fault: undefined,
     });
   });
 
@@ -127,7 +127,7 @@ describe.skipIf(NO_OPENBAO !== undefined)('references to an OpenBao', () => {
     try {
       await expect(store.read('secret/data/frozen', signal)).rejects.toMatchObject({
         message: expect.stringMatching(/did not answer within 400 ms.*It is tried again/),
-        isGone: false,
+        fault: 'away',
       });
     } finally {
       bao.thaw();

@@ -78,7 +78,7 @@ function valuesOf(path: string, answer: JsonObject | undefined): { values: Recor
   const inner = isKv2 ? outer['data'] : outer;
   if (!isJsonObject(inner)) {
     throw new UnresolvedReferenceError(`vault:${path} was deleted. Write it anew, or correct the path.`, {
-      isGone: true,
+      fault: 'gone',
     });
   }
   const values: Record<string, Secret> = {};
@@ -113,6 +113,11 @@ function explained(path: string, error: unknown): Error {
   const mend = MEND[error.status] ?? 'It is tried again; look whether it is up and secrets.vault.address is right';
   return new UnresolvedReferenceError(`vault:${path}: ${error.message}. ${mend}.`, {
     cause: error,
-    isGone: error.status === 404,
+    fault: faultOf(error.status),
   });
+}
+
+function faultOf(status: number): 'gone' | 'away' | undefined {
+  if (status === 404) return 'gone';
+  return status === 0 || status === 429 || status >= 500 ? 'away' : undefined;
 }
