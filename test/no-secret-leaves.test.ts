@@ -18,6 +18,7 @@ import { scriptPath } from './harness/child.ts';
 import { sallyport } from './harness/command-line.ts';
 import { writeTestConfig, type TestConfig } from './harness/config-file.ts';
 import { bearer, modern, send, type HttpAnswer } from './harness/http.ts';
+import { startStoresDouble, type StoresDouble } from './fixtures/stores-double.ts';
 import { until } from './harness/until.ts';
 
 const MAIN = scriptPath('../packages/gateway/src/main.ts');
@@ -30,6 +31,13 @@ const planted = {
   'environment of a server': drawn(),
   'header of a server, from a file': drawn(),
   'log-in secret of an issuer': drawn(),
+  'printed by a command': drawn(),
+  'printed by a command that then fails': drawn(),
+  'in an environment of a command': drawn(),
+  'kept by AWS': drawn(),
+  'key of AWS': drawn(),
+  'kept in a Vault': drawn(),
+  'token of a Vault': drawn(),
   'wrong bearer token': drawn(),
   'well-formed API key of nobody': createApiKey(randomBytes).key.expose(),
   'basic credentials': Buffer.from(`carol:${drawn()}`).toString('base64'),
@@ -56,7 +64,17 @@ permit (principal in Group::"nobody", action, resource in Server::"closed");
 
 let config: TestConfig;
 let web: RecordingServer;
+let stores: StoresDouble;
 let child: ChildProcess;
+const ofStores = {
+  VAULT_TOKEN: planted['token of a Vault'],
+  AWS_ID: 'AKIDEXAMPLE',
+  AWS_KEY: planted['key of AWS'],
+  PRINTED: planted['printed by a command'],
+  FAILED: planted['printed by a command that then fails'],
+  OTHER: planted['in an environment of a command'],
+};
+
 let written = '';
 let url = '';
 let operations = '';
@@ -67,6 +85,11 @@ beforeAll(async () => {
   web = await startRecordingServer([
     { name: 'store', inputSchema: { type: 'object', properties: { n: { type: 'integer' } } } },
   ]);
+  stores = await startStoresDouble({
+    vaultToken: planted['token of a Vault'],
+    inVault: planted['kept in a Vault'],
+    inAws: planted['kept by AWS'],
+  });
   config = writeTestConfig({
     users: { alice: ['staff'], dora: ['dba'], bob: [] },
     policies: POLICIES,
@@ -76,9 +99,19 @@ beforeAll(async () => {
     - issuer: "http://127.0.0.1:1"
       login: { clientId: pages, clientSecret: "env:LOGIN_SECRET" }
 storage: { url: "sqlite:./sallyport.db" }
+secrets:
+  vault: { address: "${stores.url}", auth: { method: token, token: env:VAULT_TOKEN }, cache: 200ms }
+  aws-sm: { region: eu-central-1, endpoint: "${stores.url}", accessKeyId: env:AWS_ID, secretAccessKey: env:AWS_KEY }
+  exec:
+    print: { command: ["${process.execPath}", "-p", "process.env.PRINTED"], env: { PRINTED: env:PRINTED, OTHER: env:OTHER } }
+    fail: { command: ["${process.execPath}", "-e", "console.log(process.env.PRINTED); console.error(process.env.PRINTED); process.exit(1)"], env: { PRINTED: env:FAILED } }
 servers:
 ${['open', 'asked', 'closed'].map((id) => `  ${id}: { command: ["${process.execPath}", "${TALKATIVE}"], env: { API_TOKEN: "env:SERVER_SECRET" } }`).join('\n')}
-  web: { url: "${web.url}", headers: { authorization: "Bearer file:./web-token" } }
+  web:
+    url: "${web.url}"
+    headers: { authorization: "Bearer file:./web-token", x-vault: "vault:secret/data/crm#token", x-aws: "aws-sm:prod/crm#token", x-exec: "exec:print" }
+  failing: { url: "${web.url}", headers: { x-key: "exec:fail" } }
+  nothing: { url: "${web.url}", headers: { x-key: "vault:secret/data/crm#tokn" } }
 `,
   });
   writeFileSync(path.join(config.directory, 'web-token'), planted['header of a server, from a file']);
@@ -86,6 +119,7 @@ ${['open', 'asked', 'closed'].map((id) => `  ${id}: { command: ["${process.execP
     ...process.env,
     SERVER_SECRET: planted['environment of a server'],
     LOGIN_SECRET: planted['log-in secret of an issuer'],
+    ...ofStores,
   };
   child = spawn(process.execPath, [MAIN, 'serve', '--config', config.file], { cwd: config.directory, env });
   const take = (chunk: Buffer): void => void (written += chunk.toString('utf8'));
@@ -98,6 +132,7 @@ ${['open', 'asked', 'closed'].map((id) => `  ${id}: { command: ["${process.execP
 afterAll(async () => {
   child.kill('SIGKILL');
   await web.close();
+  await stores.close();
   rmSync(config.directory, { recursive: true, force: true });
 });
 
@@ -160,7 +195,14 @@ describe('a gateway that was given secrets everywhere', () => {
     const lines = () => readFileSync(config.auditFile, 'latin1');
     await until('the bodies in the record', () => (lines().match(/"event":"bodies"/g)?.length ?? 0) >= 8, 30_000);
     expect(lines()).not.toContain('"outcome":"lost"');
-    for (const page of ['metrics', 'status', 'healthz', 'readyz', 'schemas']) {
+    expect(web.calls.some(({ headers }) => headers['x-vault'] === planted['kept in a Vault'])).toBe(true);
+    expect(web.calls.some(({ headers }) => headers['x-aws'] === planted['kept by AWS'])).toBe(true);
+    stores.refuse();
+    await until('the gateway to see that its stores are away', async () => {
+      const status = await send(`${operations}/status`, { method: 'GET' });
+      return status.text.includes('secret-store","up":false');
+    });
+    for (const page of ['metrics', 'status', 'healthz', 'readyz', 'schemas', 'credentials']) {
       shown.push((await send(`${operations}/${page}`, { method: 'GET' })).text);
     }
     const request = /"event":"bodies","outcome":"stored"/.exec(lines()) === null ? '' : requestOfBodies(lines());
@@ -180,6 +222,8 @@ describe('a gateway that was given secrets everywhere', () => {
         config.file,
       ],
       ['status', '--url', operations],
+      ['credentials', 'list', '--url', operations],
+      ['credentials', 'list', '--json', '--url', operations],
       ['tools', '--url', operations, '--as', 'alice', '--config', config.file],
       ['key', 'list', '--config', config.file],
       ['check', '--config', config.file],
@@ -187,8 +231,11 @@ describe('a gateway that was given secrets everywhere', () => {
       const { code, out, err } = await sallyport(command, {
         SERVER_SECRET: planted['environment of a server'],
         LOGIN_SECRET: planted['log-in secret of an issuer'],
+        ...ofStores,
       });
-      expect([command.slice(0, 2), code]).toEqual([command.slice(0, 2), 0]);
+      // Servers that died and stores that are away are told with a 1.
+      const wanted = ['status', 'credentials'].includes(command[0] ?? '') ? 1 : 0;
+      expect([command.slice(0, 2), code]).toEqual([command.slice(0, 2), wanted]);
       shown.push(out, err);
     }
     child.kill('SIGTERM');

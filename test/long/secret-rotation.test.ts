@@ -29,9 +29,9 @@ type Load = { readonly calls: number; readonly failed: readonly string[]; stop()
 function startLoad({ url, config }: GatewayProcess): Load {
   const failed: string[] = [];
   let calls = 0;
-  let stopped = false;
+  const stopping = new AbortController();
   const caller = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       const { headers, body } = modern('tools/call', { name: 'work', arguments: {} });
       const answer = await send(`${url}/servers/it/mcp`, {
         body,
@@ -48,7 +48,7 @@ function startLoad({ url, config }: GatewayProcess): Load {
     },
     failed,
     async stop() {
-      stopped = true;
+      stopping.abort();
       await Promise.all(callers);
     },
   };

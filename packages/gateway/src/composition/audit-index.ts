@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { AuditIndex } from '../audit/sinks/audit-index.ts';
 import { indexRow } from '../audit/sinks/index-row.ts';
 import { RECORD_CLASSES } from '../audit/sinks/record-class.ts';
-import type { KeepConfig } from '../config/config.ts';
+import type { KeepConfig } from '../config/recorded-config.ts';
 import { createPostgresBackend } from '../storage/postgres/postgres-backend.ts';
 import { parsePostgresUrl } from '../storage/postgres/postgres-url.ts';
 import { createSqlAuditIndex } from '../storage/sql/sql-audit-index.ts';

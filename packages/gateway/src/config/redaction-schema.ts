@@ -3,7 +3,7 @@
 import * as z from 'zod';
 
 import { PERSONAL_DATA } from '../model/redaction.ts';
-import type { BodiesConfig, RedactionConfig } from './config.ts';
+import type { BodiesConfig, RedactionConfig } from './recorded-config.ts';
 import { glob, period, size } from './schema-words.ts';
 
 const MAX_RULES = 1_000;

@@ -2,7 +2,8 @@
 
 import * as z from 'zod';
 
-import type { KeepConfig, ValueConfig } from './config.ts';
+import type { ValueConfig } from './config.ts';
+import type { KeepConfig } from './recorded-config.ts';
 import { parseValue } from './references.ts';
 import { duration, value } from './schema-words.ts';
 
