@@ -10,6 +10,7 @@ import { patternProblems } from '../composition/redaction.ts';
 import { CommandError } from './command.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
+import { privilegeWarnings } from './least-privilege.ts';
 import type { ExitCode } from './exit-code.ts';
 import { describePolicyProblems } from './policy-problems.ts';
 
@@ -30,6 +31,7 @@ export function check({ terminal, env }: CommandContext, { config: file }: Check
   const unusable = patternProblems(loaded.value.config.redaction);
   for (const problem of unusable) terminal.out(problem);
   for (const missing of missingVariables(loaded.value)) terminal.out(missing);
+  for (const warning of privilegeWarnings(loaded.value)) terminal.out(`warning: ${warning}`);
   const { servers, disabledServers, policies } = loaded.value.config;
   const found = problems.length + policyProblems.length + unusable.length;
   terminal.out(

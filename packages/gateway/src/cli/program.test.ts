@@ -86,6 +86,29 @@ describe('help', () => {
 });
 
 describe('check', () => {
+  it('warns of administrators and of tokens that reach far, by the setting that holds them', async () => {
+    const claims = Buffer.from(JSON.stringify({ scope: 'crm:read crm:*' })).toString('base64url');
+    const config = file(
+      'privileged.yaml',
+      `storage: { url: "postgres://postgres@db.example/sallyport" }
+servers:
+  db: { command: [db-server, --user, root], env: { DATABASE_URL: env:DATABASE_URL, LOG_LEVEL: info } }
+  crm: { url: "https://crm.example/mcp", headers: { Authorization: "Bearer env:CRM_TOKEN" } }
+`,
+    );
+    const env = { DATABASE_URL: 'mysql://sa:s3cr3t-of-it@db/x', CRM_TOKEN: `e30.${claims}.c2ln` };
+    const { code, out } = await run(['check', '--config', config], '', env);
+    expect(code).toBe(0);
+    expect(out.split('\n').filter((line) => line.startsWith('warning: s'))).toEqual([
+      expect.stringMatching(/^warning: storage\.url connects as the administrator "postgres"\. Make an account/u),
+      expect.stringContaining('servers.db.command connects as the administrator "root"'),
+      expect.stringContaining('servers.db.env.DATABASE_URL connects as the administrator "sa"'),
+      expect.stringContaining(
+        'servers.crm.headers.Authorization is one token for every caller, and its scopes reach far: crm:*',
+      ),
+    ]);
+    expect(out).not.toContain('s3cr3t-of-it');
+  });
   it('ends with 0 when there is nothing to mend', async () => {
     const config = file('good.yaml', 'servers:\n  a: { command: [node] }\n');
     expect(await run(['check', '--config', config])).toMatchObject({

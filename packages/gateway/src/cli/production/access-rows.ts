@@ -73,7 +73,7 @@ export const authorization: Row = {
   id: 'authorization',
   title: 'Authorization',
   question: 'each tool call is checked against permissions',
-  judge: (facts) => [...policies(facts), ...wide(facts), ...writable(facts)],
+  judge: (facts) => [...policies(facts), ...wide(facts), ...writable(facts), ...privileged(facts)],
 };
 
 function policies({ policies: { count: number } }: ProductionFacts): readonly Finding[] {
@@ -111,6 +111,28 @@ function writable({ ownFiles }: ProductionFacts): readonly Finding[] {
   return [
     fail(`Other users may write ${some(names)}: whoever does decides who may what.`, `chmod go-w ${names.join(' ')}`),
   ];
+}
+
+/** A tool can do what its credential can, whatever policies say of its arguments. */
+function privileged({ references: all }: ProductionFacts): readonly Finding[] {
+  return all.flatMap(({ name, usedBy, administrator, broadScopes: scopes = [] }) => [
+    ...(administrator === undefined
+      ? []
+      : [
+          fail(
+            `${usedBy} (${name}) connects as the administrator "${administrator}".`,
+            'Make an account that may do what its tools need and no more.',
+          ),
+        ]),
+    ...(scopes.length === 0
+      ? []
+      : [
+          fail(
+            `${usedBy} (${name}) is one token for every caller, with scopes that reach far: ${some(scopes)}.`,
+            'Ask its issuer for one with the scopes that the tools need.',
+          ),
+        ]),
+  ]);
 }
 
 export const credentialRotation: Row = {

@@ -47,6 +47,10 @@ export type ReferenceFacts = {
   /** Why it leads nowhere now; undefined when it does not. */
   readonly fault?: string;
   readonly mode?: number;
+  /** The account in what it leads to, where that may do everything. */
+  readonly administrator?: string;
+  /** Of a token: scopes that reach far. */
+  readonly broadScopes?: readonly string[];
 };
 
 export type StoredKeyFacts =

@@ -4,6 +4,7 @@ import { authorizerOf } from '../../composition/policy.ts';
 import { composeSecrets } from '../../composition/secrets.ts';
 import type { Config, ListenAddress } from '../../config/config.ts';
 import type { LoadedConfig } from '../../config/load.ts';
+import { administratorOf, broadScopes } from '../../config/privileged-account.ts';
 import { usedReferences } from '../../config/used-references.ts';
 import { nameOf } from '../../credential/secret-source.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -64,8 +65,7 @@ async function referenceFacts({ config, env }: LoadedConfig): Promise<readonly R
       const mode = source.kind === 'file' ? await modeOf(source.path) : undefined;
       const known = { name: nameOf(source), usedBy, kind: source.kind, ...(mode === undefined ? {} : { mode }) };
       try {
-        await resolver.resolve(source);
-        return known;
+        return { ...known, ...rightsIn(usedBy, await resolver.resolve(source)) };
       } catch (error) {
         // The resolver's messages name the reference and never the value.
         return { ...known, fault: error instanceof Error ? error.message : String(error) };
@@ -74,6 +74,16 @@ async function referenceFacts({ config, env }: LoadedConfig): Promise<readonly R
   );
   await resolver.close();
   return facts;
+}
+
+/** Judged here, so that the value goes nowhere. */
+function rightsIn(usedBy: string, value: string): Pick<ReferenceFacts, 'administrator' | 'broadScopes'> {
+  const administrator = administratorOf(usedBy.split('.').at(-1) ?? '', value);
+  const scopes = broadScopes(value);
+  return {
+    ...(administrator === undefined ? {} : { administrator }),
+    ...(scopes.length === 0 ? {} : { broadScopes: scopes }),
+  };
 }
 
 async function storedKeyFacts(loaded: LoadedConfig, asked: boolean): Promise<StoredKeyFacts> {
