@@ -4,11 +4,12 @@
  */
 
 /** In lower case. */
-const ADMINISTRATORS: ReadonlySet<string> = new Set([
-  ...['root', 'admin', 'administrator', 'superuser', 'sysadmin', 'dba', 'dbadmin', 'master'],
-  ...['postgres', 'rdsadmin', 'cloudsqlsuperuser', 'azure_superuser'],
-  ...['sa', 'sys', 'system', 'mysql', 'elastic', 'neo4j'],
-]);
+const ADMINISTRATORS: ReadonlySet<string> = new Set(
+  (
+    'root admin administrator superuser sysadmin dba dbadmin master postgres rdsadmin cloudsqlsuperuser azure_superuser ' +
+    'sa sys system mysql elastic neo4j'
+  ).split(' '),
+);
 
 /** User of a URL (`postgres://root:…@db`), of a DSN (`root:…@tcp(db)/x`), and of keys and values (`User ID=sa;…`). */
 const USERS = [
@@ -60,10 +61,9 @@ export function administratorInArguments(args: readonly string[]): string | unde
 }
 
 /** A scope with one of these as a part is as good as many: `crm:*`, `repo.full_access`. */
-const BROAD: ReadonlySet<string> = new Set([
-  ...['*', 'all', 'full', 'full_access', 'full-access', 'sudo', 'root'],
-  ...['admin', 'administrator', 'superuser', 'owner'],
-]);
+const BROAD: ReadonlySet<string> = new Set(
+  '* all full full_access full-access sudo root admin administrator superuser owner'.split(' '),
+);
 
 const isBroad = (scope: string): boolean =>
   scope
