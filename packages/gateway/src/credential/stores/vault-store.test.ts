@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { NO_OPENBAO, startOpenBao, type TestOpenBao } from '../../../../../test/harness/openbao.ts';
 import { NO_POSTGRES, startPostgres, type TestPostgres } from '../../../../../test/harness/postgres.ts';
+import { until } from '../../../../../test/harness/until.ts';
 import { createEgress } from '../../egress/egress.ts';
 import { Secret } from '../../model/secret.ts';
 import { collectedLog } from '../../storage/sql/fixtures/collected-log.ts';
@@ -125,7 +126,14 @@ describe.skipIf(NO_OPENBAO !== undefined)('references to an OpenBao', () => {
     await store.read('secret/data/frozen', signal);
     bao.freeze();
     try {
-      await expect(store.read('secret/data/frozen', signal)).rejects.toMatchObject({
+      // A signal takes a moment to stop all threads of a busy process.
+      const failed = await until('OpenBao to stand still', () =>
+        store.read('secret/data/frozen', signal).then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      );
+      expect(failed).toMatchObject({
         message: expect.stringMatching(/did not answer within 400 ms.*It is tried again/),
         fault: 'away',
       });
