@@ -1,6 +1,6 @@
 /** What `sallyport check` says of accounts and tokens that may do more than tools need, as far as it stands in the file or environment. */
 
-import type { ValueConfig } from '../config/config.ts';
+import type { ValueConfig } from '../config/secrets-config.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import {
   administratorIn,

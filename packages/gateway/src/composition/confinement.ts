@@ -3,7 +3,8 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import path from 'node:path';
 
-import type { Config, StdioTransport } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { StdioTransport } from '../config/server-config.ts';
 import type { Environment } from '../config/load.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ConfiningTools, Sandbox } from '../upstream/stdio/confine.ts';

@@ -7,7 +7,8 @@ import { X509Certificate } from 'node:crypto';
 
 import type { ApiKeyStore, StoredApiKey } from '../authn/api-key-store.ts';
 import type { ReportedCredential } from '../catalog/status-report.ts';
-import type { Config, ValueConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { ValueConfig } from '../config/secrets-config.ts';
 import type { SecretResolver } from '../credential/secret-resolver.ts';
 import { tokenExpiryMs } from '../credential/token-expiry.ts';
 import type { Logger } from '../telemetry/logger.ts';

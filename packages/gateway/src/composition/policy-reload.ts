@@ -5,7 +5,8 @@
 
 import path from 'node:path';
 
-import type { Config, ServerConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { ServerConfig } from '../config/server-config.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { isFatal, type ConfigProblem } from '../config/problem.ts';
 import { err, ok, type Result } from '../model/result.ts';

@@ -2,7 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 
-import type { Config, ReferenceConfig, StoreKind, ValueConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { ReferenceConfig, StoreKind, ValueConfig } from '../config/secrets-config.ts';
 import type { Environment } from '../config/load.ts';
 import { createSecretResolver, type SecretResolver } from '../credential/secret-resolver.ts';
 import { UnresolvedReferenceError, type SecretStore } from '../credential/secret-store.ts';

@@ -6,7 +6,8 @@
 import { probePermit, isReadOnlyTool } from '../authz/permit.ts';
 import { makeIntent } from '../audit/intent.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { Config, DependencyProbe } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { DependencyProbe } from '../config/server-config.ts';
 import type { Egress } from '../egress/egress.ts';
 import { exchange } from '../egress/exchange.ts';
 import { reachTcp } from '../egress/reach-tcp.ts';

@@ -1,6 +1,7 @@
 /** The part of the configuration that says who may call, as the program uses it. */
 
-import type { IdentityConfig, IssuerConfig, LoginConfig, ValueConfig } from './config.ts';
+import type { IdentityConfig, IssuerConfig, LoginConfig } from './config.ts';
+import type { ValueConfig } from './secrets-config.ts';
 import { isKeyHash } from './identity-schema.ts';
 import type { ParsedFile } from './schema.ts';
 

@@ -1,6 +1,7 @@
 /** The settings `audit.index` and `audit.sinks` as the program uses them. */
 
-import type { Config, SinkConfig, ValueConfig } from './config.ts';
+import type { Config, SinkConfig } from './config.ts';
+import type { ValueConfig } from './secrets-config.ts';
 import { DEFAULT_KEEP, type ParsedIndex, type ParsedSinks } from './sinks-schema.ts';
 
 type Locate = (value: ValueConfig) => ValueConfig;

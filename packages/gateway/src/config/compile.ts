@@ -4,22 +4,18 @@ import path from 'node:path';
 
 import { parsePlace, type DeclaredArgument } from '../model/argument-kind.ts';
 import type { OnFailure } from '../model/target.ts';
+import type { AllowRule, DisabledServer, ServerConfig, TraitRule } from './server-config.ts';
 import type {
-  AllowRule,
   AuditFileConfig,
   Config,
-  DisabledServer,
   LimitConfig,
   PolicySource,
-  ReplicasConfig,
-  ServerConfig,
   StorageConfig,
   TasksConfig,
   TelemetryConfig,
   TlsConfig,
-  TraitRule,
-  ValueConfig,
 } from './config.ts';
+import type { ReplicasConfig, ValueConfig } from './secrets-config.ts';
 import { compileIdentity } from './compile-identity.ts';
 import { compileDependency } from './depends-on-schema.ts';
 import { compileProcess } from './process-schema.ts';

@@ -3,10 +3,10 @@
  * operator writes it; `docs/configuration.md` explains it.
  */
 
-import type { DeclaredArgument } from '../model/argument-kind.ts';
-import type { JsonObject } from '../model/json.ts';
-import type { Classification, Risk, Sharing, Traits } from '../model/target.ts';
+import type { Risk } from '../model/target.ts';
 import type { BodiesConfig, KeepConfig, RedactionConfig } from './recorded-config.ts';
+import type { ReferenceConfig, ReplicasConfig, SecretsConfig, ValueConfig } from './secrets-config.ts';
+import type { DisabledServer, ServerConfig } from './server-config.ts';
 
 export type Config = {
   readonly listen: ListenAddress;
@@ -55,59 +55,6 @@ export type Config = {
   readonly drainMs: number;
   /** The folder of the configuration file: what relative paths are relative to. */
   readonly directory: string;
-};
-
-/** The gateways behind one address: their names, and their origins by name. */
-export type ReplicasConfig = { readonly self: string; readonly peers: Readonly<Record<string, string>> };
-/** How stores of secrets are reached; one that is not there cannot be referred to. */
-export type SecretsConfig = {
-  /** By the name that references begin with: `exec:<name>/…`. */
-  readonly exec: Readonly<Record<string, ExecStoreConfig>>;
-  readonly vault?: VaultStoreConfig;
-  readonly 'aws-sm'?: AwsStoreConfig;
-};
-
-/** How long a value is used before it is looked at again, and how long it serves while the store is away. */
-type CacheConfig = { readonly cacheMs: number; readonly keepMs: number; readonly timeoutMs: number };
-
-export type ExecStoreConfig = CacheConfig & {
-  /** `{}` in it is what stands behind the name. */
-  readonly command: readonly string[];
-  readonly env: Readonly<Record<string, ValueConfig>>;
-  readonly maxOutputBytes: number;
-};
-
-export type VaultStoreConfig = CacheConfig & {
-  readonly address: string;
-  readonly namespace?: string;
-  /** PEM. */
-  readonly caFile?: string;
-  readonly auth: VaultAuthConfig;
-};
-
-/** The secrets in it are references to the environment, a file or a command. */
-export type VaultAuthConfig =
-  | { readonly method: 'token'; readonly token: ReferenceConfig }
-  | {
-      readonly method: 'approle';
-      readonly mount: string;
-      readonly roleId: ValueConfig;
-      readonly secretId?: ReferenceConfig;
-    }
-  | {
-      readonly method: 'kubernetes' | 'jwt';
-      readonly mount: string;
-      readonly role: string;
-      readonly jwt: ReferenceConfig;
-    };
-
-export type AwsStoreConfig = CacheConfig & {
-  readonly region: string;
-  /** Default: that of the region. */
-  readonly endpoint?: string;
-  readonly accessKeyId: ReferenceConfig;
-  readonly secretAccessKey: ReferenceConfig;
-  readonly sessionToken?: ReferenceConfig;
 };
 
 /** Where API keys and approvals are kept. A reference leads to a URL of one of the other kinds. */
@@ -281,124 +228,6 @@ export type LoginConfig = {
   readonly scopes: readonly string[];
   readonly sessionMs: number;
 };
-
-/** A header or variable: the text itself, or where the credential broker finds it at run time. */
-export type ValueConfig =
-  | { readonly kind: 'literal'; readonly value: string }
-  | { readonly kind: 'env'; readonly name: string; readonly prefix: string }
-  | { readonly kind: 'file'; readonly path: string; readonly prefix: string }
-  | { readonly kind: StoreKind; readonly reference: string; readonly prefix: string };
-
-/** Stores of secrets outside of the machine's own environment and files. */
-export type StoreKind = 'exec' | 'vault' | 'aws-sm';
-
-export type ReferenceConfig = Exclude<ValueConfig, { kind: 'literal' }>;
-
-export type ServerConfig = {
-  readonly id: string;
-  readonly transport: HttpTransport | StdioTransport;
-  readonly owner?: string;
-  readonly title?: string;
-  readonly environment?: string;
-  readonly classification?: Classification;
-  readonly tags: readonly string[];
-  readonly sharing: Sharing;
-  /** OAuth scopes that a token needs to use anything of it. */
-  readonly scopes: readonly string[];
-  readonly pool: PoolConfig;
-  readonly connectTimeoutMs: number;
-  /** For one call, from the moment it leaves until its result is complete; progress starts `totalMs` anew, up to `maxMs`. */
-  readonly timeouts: { readonly totalMs: number; readonly maxMs: number; readonly firstByteMs?: number };
-  /** Of calls that are safe to make again, after the first attempt. */
-  readonly retries: number;
-  readonly breaker: BreakerConfig | undefined;
-  /** Calls of everyone together that it may have at a time. */
-  readonly maxInFlight: number;
-  /** What it needs to be of use. */
-  readonly dependsOn: readonly DependencyProbe[];
-  /** In the order of the file; of several patterns that match a name, each sets what it names and the last one wins. */
-  readonly traits: readonly TraitRule[];
-  readonly allow: readonly AllowRule[];
-  /** A ceiling: only tools marked read-only are there. */
-  readonly readOnly: boolean;
-};
-
-/** What a process that the gateway starts may do. Paths are absolute. */
-export type ProcessConfig = {
-  readonly group: { readonly memoryBytes?: number; readonly processes?: number };
-  readonly limits: { readonly openFiles?: number; readonly fileBytes?: number; readonly cpuSeconds?: number };
-  readonly sandbox:
-    | { readonly network: boolean; readonly write: readonly string[]; readonly hide: readonly string[] }
-    | undefined;
-};
-
-/** How to see whether something that a server depends on is there. */
-export type DependencyProbe = {
-  readonly name: string;
-  readonly way:
-    | { readonly kind: 'url'; readonly url: string }
-    | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-    | { readonly kind: 'tool'; readonly tool: string; readonly arguments: JsonObject };
-  readonly everyMs: number;
-  readonly timeoutMs: number;
-};
-
-/** How many upstream sessions or processes of one server there may be. */
-export type PoolConfig = {
-  readonly max: number;
-  readonly idleMs: number;
-  readonly waitMs: number;
-  readonly spares: { readonly min: number; readonly max: number };
-};
-
-/** The server is not asked for a while when `failures` of the latest `window` calls could not be served. */
-export type BreakerConfig = {
-  readonly window: number;
-  readonly failures: number;
-  readonly openMs: number;
-  readonly maxOpenMs: number;
-};
-
-export type HttpTransport = {
-  readonly kind: 'http';
-  readonly url: string;
-  /** Undefined: found out. */
-  readonly only?: 'streamable-http' | 'sse';
-  readonly headers: Readonly<Record<string, ValueConfig>>;
-};
-
-export type StdioTransport = {
-  readonly kind: 'stdio';
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly cwd: string;
-  readonly process: ProcessConfig;
-  readonly env: Readonly<Record<string, ValueConfig>>;
-};
-
-export type TraitRule = {
-  readonly of: 'tools' | 'prompts' | 'resources';
-  readonly pattern: string;
-  readonly traits: Partial<Traits>;
-  readonly hidden?: boolean;
-  readonly pins?: JsonObject;
-  readonly declared?: readonly DeclaredArgument[];
-};
-
-/** The shorthand that becomes the Cedar policy `<server>.allow[<index>]`. Patterns are globs: `*` stands for any text. */
-export type AllowRule = {
-  readonly who:
-    | { readonly kind: 'group'; readonly name: string }
-    | { readonly kind: 'user'; readonly name: string }
-    | { readonly kind: 'anyone' };
-  readonly tools: readonly string[];
-  readonly prompts: readonly string[];
-  readonly resources: readonly string[];
-  /** What clients call themselves. Empty: any. */
-  readonly surfaces: readonly string[];
-};
-
-export type DisabledServer = { readonly id: string; readonly reason: string };
 
 /** The text of one policy file; `name` is its path relative to the configuration file. */
 export type PolicySource = { readonly name: string; readonly text: string };

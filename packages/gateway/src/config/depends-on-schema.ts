@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 
-import type { DependencyProbe } from './config.ts';
+import type { DependencyProbe } from './server-config.ts';
 import { duration, name } from './schema-words.ts';
 
 const HOST_AND_PORT = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/;

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import * as z from 'zod';
 
-import type { ProcessConfig } from './config.ts';
+import type { ProcessConfig } from './server-config.ts';
 import { count, filePath, period, size } from './schema-words.ts';
 
 export const processSchema = z

@@ -4,7 +4,7 @@
  */
 
 import { nearestName } from '../model/nearest-name.ts';
-import type { StoreKind, ValueConfig } from './config.ts';
+import type { StoreKind, ValueConfig } from './secrets-config.ts';
 
 type ReferenceKind = StoreKind | 'env' | 'file';
 

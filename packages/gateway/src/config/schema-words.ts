@@ -3,7 +3,7 @@
 import * as z from 'zod';
 
 import type { Result } from '../model/result.ts';
-import type { ValueConfig } from './config.ts';
+import type { ValueConfig } from './secrets-config.ts';
 import { misspelledKind, parseValue, wantedReference } from './references.ts';
 import {
   DURATION,

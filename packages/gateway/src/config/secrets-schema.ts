@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 
-import type { ReferenceConfig, SecretsConfig, StoreKind, ValueConfig } from './config.ts';
+import type { ReferenceConfig, SecretsConfig, StoreKind, ValueConfig } from './secrets-config.ts';
 import { EXEC_NAME } from './references.ts';
 import { duration, filePath, name, size, value, VARIABLE } from './schema-words.ts';
 

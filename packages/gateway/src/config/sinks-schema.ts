@@ -2,7 +2,7 @@
 
 import * as z from 'zod';
 
-import type { ValueConfig } from './config.ts';
+import type { ValueConfig } from './secrets-config.ts';
 import type { KeepConfig } from './recorded-config.ts';
 import { parseValue } from './references.ts';
 import { duration, value } from './schema-words.ts';

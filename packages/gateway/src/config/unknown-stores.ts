@@ -1,7 +1,7 @@
 /** Finds references to stores that the configuration does not have, as they were written, so that each can name its line. */
 
 import { nearestName } from '../model/nearest-name.ts';
-import type { StoreKind } from './config.ts';
+import type { StoreKind } from './secrets-config.ts';
 import type { PathStep } from './document.ts';
 import { parseValue } from './references.ts';
 

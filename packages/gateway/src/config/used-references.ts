@@ -1,6 +1,7 @@
 /** Every reference of a configuration, and the setting that it stands in: for lists and checks. */
 
-import type { Config, ReferenceConfig, ValueConfig } from './config.ts';
+import type { Config } from './config.ts';
+import type { ReferenceConfig, ValueConfig } from './secrets-config.ts';
 
 export type UsedReference = {
   /** `servers.crm.headers.Authorization` */
