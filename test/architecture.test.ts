@@ -41,9 +41,12 @@ const MAY_IMPORT: Readonly<Record<string, Row>> = {
     types: ['pipeline', 'authz', 'credential'],
   },
   // Adapters share the SQL of `storage/sql`, and know nothing of each other.
-  'storage/rules': { code: ['model'], types: ['authz'] },
-  'storage/sql': { code: ['model', 'telemetry', 'storage/rules'], types: ['authn', 'authz', 'audit', 'entrypoint'] },
-  'storage/memory': { code: ['model', 'storage/rules'], types: ['authn', 'authz', 'audit'] },
+  'storage/rules': { code: ['model'], types: ['authz', 'credential'] },
+  'storage/sql': {
+    code: ['model', 'telemetry', 'storage/rules'],
+    types: ['authn', 'authz', 'audit', 'entrypoint', 'credential'],
+  },
+  'storage/memory': { code: ['model', 'storage/rules'], types: ['authn', 'authz', 'audit', 'credential'] },
   'storage/sqlite': { code: ['model', 'telemetry', 'storage/sql'] },
   'storage/postgres': { code: ['model', 'telemetry', 'storage/sql'] },
   config: { code: ['model'] },

@@ -26,6 +26,8 @@ export type Grant = {
   readonly obtainedAtMs: number;
   /** Absent when the issuer did not say (`expires_in`, RFC 6749 section 5.1). */
   readonly expiresAtMs?: number;
+  /** Since then its issuer renews it no more: the person has to log in again. Whoever writes a new grant leaves it out. */
+  readonly refusedAtMs?: number;
 };
 
 /** A grant as it is kept. `version` counts its renewals, and is part of what its encryption is bound to. */

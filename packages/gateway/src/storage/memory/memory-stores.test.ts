@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { describeBodyStore, newBody } from '../../audit/body-store.contract.ts';
 import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
 import { describeApprovalStore, newApproval } from '../../authz/approval-store.contract.ts';
+import { describeGrantVault } from '../../credential/grant-vault.contract.ts';
 import { createMemoryApiKeyStore } from './memory-api-key-store.ts';
 import { createMemoryApprovalStore } from './memory-approval-store.ts';
 import { createMemoryBodyStore } from './memory-body-store.ts';
+import { createMemoryGrantStore } from './memory-grant-store.ts';
 
 const keys = createMemoryApiKeyStore();
 describeApiKeyStore('memory', () => keys);
@@ -16,6 +18,9 @@ describeApprovalStore('memory', () => [approvals, approvals]);
 const clock = { nowMs: 0 };
 const bodies = createMemoryBodyStore({ now: () => clock.nowMs });
 describeBodyStore('memory', () => bodies, clock);
+
+const grants = createMemoryGrantStore();
+describeGrantVault('memory', () => [grants, grants]);
 
 describe('memory that is full', () => {
   it('forgets approvals that are over, and refuses more rather than forget an open one', async () => {

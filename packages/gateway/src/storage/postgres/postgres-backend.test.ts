@@ -8,6 +8,7 @@ import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
 import { describeKeyEventStore } from '../../authn/key-event-store.contract.ts';
 import { describeApprovalStore } from '../../authz/approval-store.contract.ts';
 import { describeEndedSessions } from '../../entrypoint/ended-sessions.contract.ts';
+import { describeGrantVault } from '../../credential/grant-vault.contract.ts';
 import { Secret } from '../../model/secret.ts';
 import { collectedLog } from '../sql/fixtures/collected-log.ts';
 import { openAtOnce } from '../sql/fixtures/parallel.ts';
@@ -17,6 +18,7 @@ import { createSqlEndedSessions } from '../sql/sql-ended-sessions.ts';
 import { createSqlKeyEventStore } from '../sql/sql-key-event-store.ts';
 import { createSqlApprovalStore } from '../sql/sql-approval-store.ts';
 import { createSqlBodyStore } from '../sql/sql-body-store.ts';
+import { createSqlGrantStore } from '../sql/sql-grant-store.ts';
 import { SqlDatabase, StorageError } from '../sql/sql-database.ts';
 import { createPostgresBackend } from './postgres-backend.ts';
 import { parsePostgresUrl } from './postgres-url.ts';
@@ -85,6 +87,10 @@ describe.skipIf(NO_POSTGRES !== undefined)('PostgreSQL', () => {
     const url = await postgres.createDatabase();
     return [await open(url), await open(url)];
   });
+  describeGrantVault('PostgreSQL', () => [
+    createSqlGrantStore(store(0).database),
+    createSqlGrantStore(store(1).database),
+  ]);
   const time = { nowMs: 0 };
   describeEndedSessions('PostgreSQL', () => [
     createSqlEndedSessions(store(0).database),

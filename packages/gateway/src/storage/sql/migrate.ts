@@ -8,6 +8,7 @@ import { approvals } from './migrations/0002-approvals.ts';
 import { keyEvents } from './migrations/0003-key-events.ts';
 import { auditBodies } from './migrations/0004-audit-bodies.ts';
 import { endedSessions } from './migrations/0005-ended-sessions.ts';
+import { grants } from './migrations/0006-grants.ts';
 import { auditIndex } from './migrations/audit-index.ts';
 import type { Tables } from './tables.ts';
 
@@ -22,6 +23,7 @@ const MIGRATIONS = {
     '0003-key-events': keyEvents,
     '0004-audit-bodies': auditBodies,
     '0005-ended-sessions': endedSessions,
+    '0006-grants': grants,
   },
   'audit-index': { '0001-audit-index': auditIndex },
 };

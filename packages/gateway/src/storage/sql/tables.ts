@@ -99,12 +99,48 @@ export type AuditPositionTable = {
   missed: number;
 };
 
+/** What a person's consent gave: everything that opens something is in `content`, encrypted under a data key of its own. */
+export type GrantTable = {
+  /** A digest of tenant, principal and server. */
+  id: string;
+  tenant: string;
+  principal: string;
+  server: string;
+  version: number;
+  /** Which key wraps the data key. */
+  key_id: string;
+  wrapped_key: string;
+  content: string;
+  /** A JSON list of texts. */
+  scopes: string;
+  obtained_at_ms: number;
+  written_at_ms: number;
+  expires_at_ms: number | null;
+  refused_at_ms: number | null;
+  last_used_at_ms: number | null;
+  failed_at_ms: number | null;
+  failure: string | null;
+  lease_holder: string | null;
+  lease_until_ms: number | null;
+};
+
+/** What was revoked: one row for each time, with what it was about. */
+export type GrantRemovalTable = {
+  id: string;
+  at_ms: number;
+  tenant: string | null;
+  principal: string | null;
+  server: string | null;
+};
+
 export type Tables = {
   api_keys: ApiKeyTable;
   key_events: KeyEventTable;
   approvals: ApprovalTable;
   audit_bodies: AuditBodyTable;
   ended_sessions: EndedSessionTable;
+  grants: GrantTable;
+  grant_removals: GrantRemovalTable;
   audit_records: AuditRecordTable;
   audit_positions: AuditPositionTable;
 };

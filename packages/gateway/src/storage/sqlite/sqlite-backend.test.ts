@@ -11,6 +11,7 @@ import { describeApiKeyStore } from '../../authn/api-key-store.contract.ts';
 import { describeKeyEventStore } from '../../authn/key-event-store.contract.ts';
 import { describeApprovalStore, newApproval } from '../../authz/approval-store.contract.ts';
 import { describeEndedSessions } from '../../entrypoint/ended-sessions.contract.ts';
+import { describeGrantVault } from '../../credential/grant-vault.contract.ts';
 import { collectedLog } from '../sql/fixtures/collected-log.ts';
 import { openAtOnce } from '../sql/fixtures/parallel.ts';
 import { plainSeal } from '../sql/fixtures/plain-seal.ts';
@@ -19,6 +20,7 @@ import { createSqlEndedSessions, deleteOldEndedSessions } from '../sql/sql-ended
 import { createSqlKeyEventStore } from '../sql/sql-key-event-store.ts';
 import { createSqlApprovalStore, deleteOldApprovals } from '../sql/sql-approval-store.ts';
 import { createSqlBodyStore } from '../sql/sql-body-store.ts';
+import { createSqlGrantStore } from '../sql/sql-grant-store.ts';
 import { SqlDatabase, StorageError } from '../sql/sql-database.ts';
 import { createSqliteBackend } from './sqlite-backend.ts';
 
@@ -71,6 +73,7 @@ describeKeyEventStore('SQLite', async () => {
 });
 describeBodyStore('SQLite', () => one.bodies, one.time);
 describeEndedSessions('SQLite', () => [createSqlEndedSessions(one.database), createSqlEndedSessions(other.database)]);
+describeGrantVault('SQLite', () => [createSqlGrantStore(one.database), createSqlGrantStore(other.database)]);
 
 describe('a SQLite database', () => {
   it('forgets ended sessions whose ids have expired', async () => {

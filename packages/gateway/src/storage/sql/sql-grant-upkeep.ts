@@ -1,0 +1,76 @@
+/** What is done to grants in a database beside using them: telling replicas of removals, and wrapping data keys anew. */
+
+import type { GrantKeys, GrantRemoval, GrantRemovals } from '../../credential/grant-rows.ts';
+import type { SqlDatabase } from './sql-database.ts';
+import type { GrantRemovalTable } from './tables.ts';
+
+const FORGOTTEN_AT_ONCE = 500;
+
+export function sqlGrantRemovals(database: SqlDatabase): GrantRemovals {
+  return {
+    since: (sinceMs, limit) =>
+      database.run(async (db) => {
+        const rows = await db
+          .selectFrom('grant_removals')
+          .selectAll()
+          .where('at_ms', '>', sinceMs)
+          .orderBy('at_ms')
+          .orderBy('id')
+          .limit(limit)
+          .execute();
+        return rows.map(fromRow);
+      }),
+    forget: (beforeMs) =>
+      database.run(async (db) => {
+        const { numDeletedRows } = await db
+          .deleteFrom('grant_removals')
+          .where('id', 'in', (old) =>
+            old.selectFrom('grant_removals').select('id').where('at_ms', '<', beforeMs).limit(FORGOTTEN_AT_ONCE),
+          )
+          .executeTakeFirst();
+        return numDeletedRows === BigInt(FORGOTTEN_AT_ONCE);
+      }),
+  };
+}
+
+const fromRow = ({ id, at_ms: atMs, tenant, principal, server }: GrantRemovalTable): GrantRemoval => ({
+  id,
+  atMs,
+  filter: {
+    ...(tenant === null ? {} : { tenant }),
+    ...(principal === null ? {} : { principal }),
+    ...(server === null ? {} : { server }),
+  },
+});
+
+export function sqlGrantKeys(database: SqlDatabase): GrantKeys {
+  return {
+    notUnder: (keyId, { after, limit }) =>
+      database.run(async (db) => {
+        const rows = await db
+          .selectFrom('grants')
+          .select(['id', 'key_id', 'wrapped_key', 'content'])
+          .where('key_id', '!=', keyId)
+          .$if(after !== undefined, (query) => query.where('id', '>', after ?? ''))
+          .orderBy('id')
+          .limit(limit)
+          .execute();
+        return {
+          rows: rows.map(({ id, key_id: of, wrapped_key: wrapped, content }) => ({
+            place: id,
+            sealed: { keyId: of, wrapped, content },
+          })),
+        };
+      }),
+    rewrap: (place, before, after) =>
+      database.run(async (db) => {
+        const { numUpdatedRows } = await db
+          .updateTable('grants')
+          .set({ key_id: after.keyId, wrapped_key: after.wrapped })
+          .where('id', '=', place)
+          .where('wrapped_key', '=', before.wrapped)
+          .executeTakeFirst();
+        return numUpdatedRows === 1n;
+      }),
+  };
+}
