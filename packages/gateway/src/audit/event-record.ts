@@ -171,6 +171,8 @@ const ENTITY_TYPES: Readonly<Record<ChangeEvent['entity']['type'], readonly [num
   'trust-bundle': [99, 'Trust bundle'],
   configuration: [99, 'Configuration'],
   definition: [99, 'Definition'],
+  grant: [99, 'Grant'],
+  'grant-key': [99, 'Key of grants'],
 };
 
 function change(event: ChangeEvent): Shape {

@@ -86,16 +86,21 @@ const ACTIVITIES: ReadonlyMap<string, ChangeEvent['activity']> = new Map([
   ['create', 'create'],
   ['revoke', 'delete'],
   ['bodies/erase', 'delete'],
+  ['credentials/revoke', 'delete'],
 ]);
 
-/** Of whose calls bodies were erased, and how many: the other thing that commands do to what a gateway keeps. */
-const ERASED = 'bodies/erase';
+/** What commands do beside changing API keys, under its own name: bodies erased, grants revoked, their key rotated. */
+const OTHERS: ReadonlyMap<string, ChangeEvent['entity']['type']> = new Map([
+  ['bodies/erase', 'bodies'],
+  ['credentials/revoke', 'grant'],
+  ['credentials/rotate-key', 'grant-key'],
+]);
 
 const changeOf = ({ id, atMs, actor, action, tenant, name }: KeyEvent): ChangeEvent => ({
   kind: 'change',
-  operation: action === ERASED ? ERASED : `key/${action}`,
+  operation: OTHERS.has(action) ? action : `key/${action}`,
   activity: ACTIVITIES.get(action) ?? 'update',
-  entity: { type: action === ERASED ? 'bodies' : 'api-key', name },
+  entity: { type: OTHERS.get(action) ?? 'api-key', name },
   by: actor,
   atMs,
   tenant,

@@ -16,9 +16,9 @@ import type { ExitCode } from './exit-code.ts';
 import { addBodies } from './body-program.ts';
 import { addKeys } from './key-program.ts';
 import { addConnect } from './program-connect.ts';
+import { addCredentials } from './program-credentials.ts';
 import { collect, configOption, operationsUrlOption, type Ended } from './options.ts';
 import { addPolicies } from './program-policy.ts';
-import { addCredentials } from './program-credentials.ts';
 import { addWatching } from './program-watching.ts';
 import type { ToolsOptions } from './tools.ts';
 
@@ -69,8 +69,8 @@ function createProgram(context: CommandContext, ended: Ended): Command {
   addConnect(program, context, ended);
   addPolicies(program, context, ended);
   addKeys(program, context, ended);
-  addAudit(program, context, ended);
   addCredentials(program, context, ended);
+  addAudit(program, context, ended);
   addWatching(program, context, ended);
   addTrace(program, context, ended);
   for (const command of program.commands) command.copyInheritedSettings(program);

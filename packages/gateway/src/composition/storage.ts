@@ -8,6 +8,7 @@ import { createApiKeyUses } from '../authn/api-key-uses.ts';
 import type { ApiKeyStore } from '../authn/api-key-store.ts';
 import type { KeyEventStore } from '../authn/key-event-store.ts';
 import type { ApprovalStore } from '../authz/approval-store.ts';
+import type { GrantStore } from '../credential/grant-rows.ts';
 import { locateStorage } from '../config/compile.ts';
 import type { Config, StorageConfig } from '../config/config.ts';
 import { parseStorageUrl } from '../config/storage-url.ts';
@@ -21,6 +22,7 @@ import type { KeyRing } from '../seal/key-ring.ts';
 import { createMemoryApiKeyStore } from '../storage/memory/memory-api-key-store.ts';
 import { createMemoryApprovalStore } from '../storage/memory/memory-approval-store.ts';
 import { createMemoryBodyStore } from '../storage/memory/memory-body-store.ts';
+import { createMemoryGrantStore } from '../storage/memory/memory-grant-store.ts';
 import { createPostgresBackend } from '../storage/postgres/postgres-backend.ts';
 import { parsePostgresUrl } from '../storage/postgres/postgres-url.ts';
 import type { Backend } from '../storage/sql/backend.ts';
@@ -29,6 +31,7 @@ import { createSqlApprovalStore, deleteOldApprovals, type TextSeal } from '../st
 import { createSqlEndedSessions, deleteOldEndedSessions } from '../storage/sql/sql-ended-sessions.ts';
 import { createSqlKeyEventStore } from '../storage/sql/sql-key-event-store.ts';
 import { createSqlBodyStore } from '../storage/sql/sql-body-store.ts';
+import { createSqlGrantStore } from '../storage/sql/sql-grant-store.ts';
 import { SqlDatabase } from '../storage/sql/sql-database.ts';
 import { createSqliteBackend } from '../storage/sqlite/sqlite-backend.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -50,6 +53,8 @@ export type Storage = {
   readonly bodies: BodyStore;
   /** Undefined in memory, which no other replica can reach. */
   readonly endedSessions: EndedSessions | undefined;
+  /** Tokens of people, sealed before they come here. */
+  readonly grants: GrantStore;
   /** Costs next to nothing: uses are written together, about once a minute. */
   readonly noteUse: (id: string, usedAtMs: number) => void;
   /** The database's name for people; undefined when there is none. Holds no password. */
@@ -71,6 +76,8 @@ const START_MS = 10_000;
 /** For one piece of work while a call waits. */
 const CALL_MS = 1_000;
 const CLEAN_UP_EVERY_MS = 10 * 60_000;
+/** Far longer than a gateway needs to hear of a revocation. */
+const KEEP_REMOVALS_MS = 24 * 60 * 60_000;
 /** So much for one clean-up: a heap of old ones is worked off over time. */
 const BATCHES_AT_ONCE = 10;
 
@@ -85,6 +92,7 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
       endedSessions: undefined,
       place: undefined,
       bodies: createMemoryBodyStore({ now: Date.now }),
+      grants: createMemoryGrantStore(),
       away: () => undefined,
       close: () => Promise.resolve(),
     });
@@ -96,13 +104,15 @@ export async function openStorage(parts: StorageParts, keyRing: KeyRing): Promis
     );
   }
   const bodies = bodyStore(database, keyRing);
-  const stopCleaning = cleanUp(database, bodies, logger);
+  const grants = createSqlGrantStore(database);
+  const stopCleaning = cleanUp(database, { bodies, grants }, logger);
   const apiKeys = createSqlApiKeyStore(database, { actor: 'gateway', now: Date.now });
   return withUses(apiKeys, createSqlApprovalStore(database, textSeal(keyRing, 'approval')), parts, {
     keyEvents: createSqlKeyEventStore(database),
     endedSessions: createSqlEndedSessions(database),
     place: database.place,
     bodies,
+    grants,
     away: () => database.away,
     close() {
       stopCleaning();
@@ -115,7 +125,7 @@ function withUses(
   apiKeys: ApiKeyStore,
   approvals: ApprovalStore,
   { logger }: StorageParts,
-  { close, ...others }: Pick<Storage, 'keyEvents' | 'endedSessions' | 'bodies' | 'place' | 'away' | 'close'>,
+  { close, ...others }: Pick<Storage, 'keyEvents' | 'endedSessions' | 'bodies' | 'grants' | 'place' | 'away' | 'close'>,
 ): Storage {
   const clockMs = (): number => systemClock.nowMs();
   const after = (delayMs: number, task: () => void): (() => void) => systemClock.after(delayMs, task);
@@ -214,7 +224,11 @@ function textSeal(keyRing: KeyRing, purpose: 'approval' | 'audit-body'): TextSea
 }
 
 /** The returned function ends it. */
-function cleanUp(database: SqlDatabase, bodies: BodyStore, logger: Logger): () => void {
+function cleanUp(
+  database: SqlDatabase,
+  { bodies, grants }: Pick<Storage, 'bodies' | 'grants'>,
+  logger: Logger,
+): () => void {
   const run = async (): Promise<void> => {
     try {
       for (let batch = 0; batch < BATCHES_AT_ONCE; batch += 1) {
@@ -225,6 +239,9 @@ function cleanUp(database: SqlDatabase, bodies: BodyStore, logger: Logger): () =
       }
       for (let batch = 0; batch < BATCHES_AT_ONCE; batch += 1) {
         if (!(await deleteOldEndedSessions(database, Date.now()))) break;
+      }
+      for (let batch = 0; batch < BATCHES_AT_ONCE; batch += 1) {
+        if (!(await grants.removals.forget(Date.now() - KEEP_REMOVALS_MS))) break;
       }
     } catch (error) {
       logger.debug({ reason: String(error) }, 'what is old could not be deleted; tried again later');

@@ -16,6 +16,7 @@ import type {
   TlsConfig,
 } from './config.ts';
 import type { ReplicasConfig, ValueConfig } from './secrets-config.ts';
+import { compileCredentials } from './credentials-schema.ts';
 import { compileIdentity } from './compile-identity.ts';
 import { compileDependency } from './depends-on-schema.ts';
 import { compileProcess } from './process-schema.ts';
@@ -49,6 +50,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
     storage: locateStorage(file.storage.url, directory),
     replicas: compileReplicas(file.replicas),
     secrets: compileSecrets(file.secrets, absolute, (value) => locate(value, directory)),
+    credentials: compileCredentials(file.credentials, absolute),
     identity: compileIdentity(file.identity, absolute, (value) => locate(value, directory)),
     servers: [...servers].map(([id, server]) => compileServer(id, server, directory)),
     disabledServers,

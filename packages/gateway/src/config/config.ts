@@ -22,6 +22,7 @@ export type Config = {
   /** Undefined for a gateway that knows no others. */
   readonly replicas: ReplicasConfig | undefined;
   readonly secrets: SecretsConfig;
+  readonly credentials: CredentialsConfig;
   readonly identity: IdentityConfig;
   /** In the order of the file: of two names that collide the earlier wins. */
   readonly servers: readonly ServerConfig[];
@@ -55,6 +56,13 @@ export type Config = {
   readonly drainMs: number;
   /** The folder of the configuration file: what relative paths are relative to. */
   readonly directory: string;
+};
+
+/** How tokens of people are kept and renewed. */
+export type CredentialsConfig = {
+  /** The key ring for grants, and for nothing else. */
+  readonly keyRingFile: string;
+  readonly renewBeforeMs: number;
 };
 
 /** Where API keys and approvals are kept. A reference leads to a URL of one of the other kinds. */

@@ -7,6 +7,7 @@ import * as z from 'zod';
 
 import { approvalsSchema } from './approvals-schema.ts';
 import { auditSchema } from './audit-schema.ts';
+import { credentialsSchema } from './credentials-schema.ts';
 import { identitySchema } from './identity-schema.ts';
 import { questionsSchema } from './questions-schema.ts';
 import { resumptionSchema } from './resumption-schema.ts';
@@ -101,6 +102,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
         .describe('Where API keys of `sallyport key create` and approvals are kept.'),
       replicas: replicasSchema,
       secrets: secretsSchema,
+      credentials: credentialsSchema,
       identity: identitySchema,
       servers: z.record(z.string(), server).default({}).describe('The MCP servers behind the gateway.'),
       endpoints: z

@@ -45,8 +45,7 @@ export function testRing(first = newWrappingKey('k1')): { ring: WrappingKeys; re
   const held: { ring: WrappingKeys } = { ring: { current: first.id, keys: [first] } };
   const wrapper = createRingKeyWrapper({
     file: '/etc/sallyport/grants.keys',
-    ring: held.ring,
-    reload: () => Promise.resolve(held.ring),
+    load: () => Promise.resolve(held.ring),
     clockMs: () => performance.now(),
     checkMs: 0,
   });

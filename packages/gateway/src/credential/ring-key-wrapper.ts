@@ -17,9 +17,8 @@ export type WrappingKeys = {
 export type RingKeyWrapperOptions = {
   /** For messages. */
   readonly file: string;
-  readonly ring: WrappingKeys;
-  /** The file as it is now: a rotated ring is used without a restart. */
-  readonly reload: () => Promise<WrappingKeys>;
+  /** The file as it is now, read when it is first needed and again from time to time: a rotated ring needs no restart. */
+  readonly load: () => Promise<WrappingKeys>;
   /** Monotonic milliseconds. */
   readonly clockMs: () => number;
   /** How often the file is looked at, at most. Default 5,000. */
@@ -28,6 +27,9 @@ export type RingKeyWrapperOptions = {
   readonly onTrouble?: (error: unknown) => void;
 };
 
+/** A key that is missing is looked for this often, however many grants need it. */
+const LOOK_AGAIN_MS = 250;
+
 const ALGORITHM = 'aes-256-gcm';
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
@@ -35,54 +37,60 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 export function createRingKeyWrapper(options: RingKeyWrapperOptions): KeyWrapper {
-  const { file, clockMs, checkMs = 5_000 } = options;
-  let { ring } = options;
-  let lookedMs = clockMs();
-  let looking: Promise<void> | undefined;
+  const { file, load, clockMs, checkMs = 5_000 } = options;
+  let ring: WrappingKeys | undefined;
+  let lookedMs = -Infinity;
+  let looking: Promise<WrappingKeys> | undefined;
 
-  const look = async (): Promise<void> => {
+  const look = async (): Promise<WrappingKeys> => {
     try {
-      ring = await options.reload();
+      ring = await load();
+      return ring;
     } catch (error) {
+      // A file that is being replaced is away for an instant, and the keys that were read are still good.
+      if (ring === undefined) throw error;
       options.onTrouble?.(error);
+      return ring;
+    } finally {
+      lookedMs = clockMs();
     }
-    lookedMs = clockMs();
   };
-  const fresh = async (): Promise<WrappingKeys> => {
-    if (clockMs() - lookedMs < checkMs) return ring;
+  /** Not older than `maxAgeMs`; whoever asks meanwhile shares the look at the file. */
+  const held = async (maxAgeMs: number): Promise<WrappingKeys> => {
+    if (ring !== undefined && clockMs() - lookedMs < maxAgeMs) return ring;
     looking ??= look().finally(() => {
       looking = undefined;
     });
-    await looking;
-    return ring;
+    return looking;
   };
-  const secretOf = (id: string): Buffer | undefined => {
-    const key = ring.keys.find((one) => one.id === id);
-    return key === undefined ? undefined : Buffer.from(key.secret.expose(), 'base64url');
+  const secretOf = async (id: string): Promise<Buffer> => {
+    // Another gateway may have rotated the ring and wrapped with the new key since the last look.
+    const key = find(await held(checkMs), id) ?? find(await held(LOOK_AGAIN_MS), id);
+    if (key === undefined) throw unknownKey(id, file);
+    return Buffer.from(key.secret.expose(), 'base64url');
   };
 
   return {
-    keyId: async () => (await fresh()).current,
+    keyId: async () => (await held(checkMs)).current,
     async wrap(dataKey) {
-      const { current } = await fresh();
-      const secret = secretOf(current);
-      if (secret === undefined) throw unknownKey(current, file);
-      return { keyId: current, wrapped: encrypt({ secret, keyId: current }, dataKey).toString('base64url') };
+      const { current: keyId } = await held(checkMs);
+      const wrapped = encrypt({ secret: await secretOf(keyId), keyId }, dataKey);
+      return { keyId, wrapped: wrapped.toString('base64url') };
     },
     async unwrap({ keyId, wrapped }) {
-      await fresh();
-      const secret = secretOf(keyId);
-      if (secret === undefined) throw unknownKey(keyId, file);
-      const dataKey = decrypt({ secret, keyId }, Buffer.from(wrapped, 'base64url'));
+      const dataKey = decrypt({ secret: await secretOf(keyId), keyId }, Buffer.from(wrapped, 'base64url'));
       if (dataKey !== undefined) return dataKey;
       throw new WrappingKeyError(
         keyId,
-        `The key "${keyId}" of the key ring ${file} is not the one that this grant was encrypted under, or the grant was changed in the ` +
-          'database. Restore the key ring from a backup. Nothing was deleted.',
+        `The key "${keyId}" of the key ring ${file} is not the one that this grant was encrypted under, or the grant was changed in ` +
+          'the database. Restore the key ring from a backup. Nothing was deleted.',
       );
     },
   };
 }
+
+const find = ({ keys }: WrappingKeys, id: string): WrappingKeys['keys'][number] | undefined =>
+  keys.find((key) => key.id === id);
 
 const unknownKey = (keyId: string, file: string): WrappingKeyError =>
   new WrappingKeyError(

@@ -75,7 +75,16 @@ export type RefusalEvent = EventSource & {
 
 /** What was changed. `policy` and `api-key` are words of the schema's readers; the others are ours. */
 export type ChangedEntity = {
-  readonly type: 'policy' | 'api-key' | 'bodies' | 'certificate' | 'trust-bundle' | 'configuration' | 'definition';
+  readonly type:
+    | 'policy'
+    | 'api-key'
+    | 'bodies'
+    | 'certificate'
+    | 'trust-bundle'
+    | 'configuration'
+    | 'definition'
+    | 'grant'
+    | 'grant-key';
   readonly name: string;
   /** Before and after, where it has versions; one of them where it came or went. */
   readonly before?: string;

@@ -35,7 +35,7 @@ export class KeyRingError extends Error {
 }
 
 const SECRET_BYTES = 32;
-const MAX_KEYS = 16;
+export const MAX_KEYS = 16;
 const MAX_FILE_BYTES = 64 * 1024;
 const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
 const BASE64URL = /^[A-Za-z0-9_-]+$/;

@@ -1,5 +1,7 @@
 /** What is done to grants in a database beside using them: telling replicas of removals, and wrapping data keys anew. */
 
+import { randomUUID } from 'node:crypto';
+
 import type { GrantKeys, GrantRemoval, GrantRemovals } from '../../credential/grant-rows.ts';
 import type { SqlDatabase } from './sql-database.ts';
 import type { GrantRemovalTable } from './tables.ts';
@@ -74,3 +76,17 @@ export function sqlGrantKeys(database: SqlDatabase): GrantKeys {
       }),
   };
 }
+
+/** Who rotated the key, for the record: the file of a running gateway is locked, and it takes this over. */
+export const noteRotation = (database: SqlDatabase, actor: string, keyId: string): Promise<void> =>
+  database.run(async (db) => {
+    const event = {
+      id: randomUUID(),
+      at_ms: Date.now(),
+      actor,
+      action: 'credentials/rotate-key',
+      tenant: '',
+      name: keyId,
+    };
+    await db.insertInto('key_events').values(event).execute();
+  });
