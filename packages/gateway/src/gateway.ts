@@ -25,6 +25,7 @@ import { composeBrowser } from './composition/browser.ts';
 import { loadCertificates } from './composition/certificates.ts';
 import { composeCredentials } from './composition/credentials.ts';
 import { composeEvents } from './composition/events.ts';
+import { composeGrants } from './composition/grants.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
 import { configurationLoaded } from './composition/loaded-configuration.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
@@ -181,8 +182,26 @@ async function composeGateway(
   opened.defer(() => bodies?.close());
   const validator = createArgumentValidator();
   opened.defer(() => validator.close());
-  const upstreams = composeUpstreams({ config, env, secrets, egress, logger, instruments, replica });
+  const grants = composeGrants({
+    config: config.credentials,
+    store: storage.grants,
+    logger,
+    note,
+    issuerOf: () => undefined,
+  });
+  opened.defer(() => grants.close());
+  const upstreams = composeUpstreams({
+    config,
+    env,
+    secrets,
+    egress,
+    logger,
+    instruments,
+    replica,
+    renewal: grants.broker,
+  });
   opened.defer(() => upstreams.close());
+  grants.watch(upstreams);
   const store = new CatalogStore({
     servers: config.servers.map(catalogServer),
     aggregateReadOnly: config.endpoints.aggregate.readOnly,

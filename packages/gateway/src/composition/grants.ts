@@ -1,17 +1,27 @@
-/** Tokens of people: the vault over the storage and the key ring of a configuration. */
+/** Tokens of people: the vault over the storage and the key ring of a configuration, who renews them, and who ends them. */
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 import type { CredentialsConfig } from '../config/config.ts';
 import { createEnvelope, type Envelope } from '../credential/envelope.ts';
+import { createGrantBroker, type GrantBroker } from '../credential/grant-broker.ts';
+import { followGrantRemovals } from '../credential/grant-removals-follower.ts';
+import type { RenewalParts } from '../credential/grant-renewal.ts';
 import type { GrantStore } from '../credential/grant-rows.ts';
+import type { GrantFilter, GrantKey } from '../credential/grant.ts';
+import { revokeGrants, type RevokedGrant } from '../credential/revoke-grants.ts';
+import { rewrapGrants } from '../credential/rewrap-grants.ts';
 import { createRingKeyWrapper } from '../credential/ring-key-wrapper.ts';
 import { createSealedGrantVault, type SealedGrantVault } from '../credential/sealed-grant-vault.ts';
+import type { NoteEvent } from '../model/event.ts';
 import { loadKeyRing } from '../seal/key-ring.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import { periodically } from './periodic.ts';
 
 export type VaultParts = {
   readonly config: CredentialsConfig;
@@ -41,3 +51,82 @@ export function composeVault({ config, store, logger }: VaultParts): {
   const envelope = createEnvelope(wrapper);
   return { envelope, vault: createSealedGrantVault({ store, envelope, now: Date.now }) };
 }
+
+export type GrantParts = VaultParts & Pick<RenewalParts, 'issuerOf'> & { readonly note: NoteEvent };
+
+export interface Grants {
+  readonly vault: SealedGrantVault;
+  readonly broker: GrantBroker;
+  /** Felt here at once, and by every other gateway on the database within 5 seconds. */
+  revoke(filter: GrantFilter, by: string): Promise<readonly RevokedGrant[]>;
+  /** Sessions with servers end with the grants that they were opened with, from now on. */
+  watch(upstreams: Pick<Upstreams, 'endOf'>): void;
+  close(): void;
+}
+
+/** With a look's own time, well within the 5 seconds that a revocation may take. */
+const LOOK_MS = 1_500;
+const UPKEEP_MS = 10_000;
+/** What a stopped rotation left over. */
+const REWRAP = { firstAfterMs: 60_000, everyMs: 10 * 60_000 };
+const REWRAP_MAX_MS = 5 * 60_000;
+
+export function composeGrants(parts: GrantParts): Grants {
+  const { config, store, logger, note, issuerOf } = parts;
+  const { vault, envelope } = composeVault(parts);
+  const broker = createGrantBroker({
+    vault,
+    issuerOf,
+    holder: randomUUID(),
+    now: Date.now,
+    clockMs: () => systemClock.nowMs(),
+    pause: (ms, signal) => pause(ms, undefined, { signal, ref: false }),
+    random: Math.random,
+    note,
+    logger,
+    renewBeforeMs: config.renewBeforeMs,
+    noteUses: (uses) => store.note(uses),
+  });
+  let endOf: Upstreams['endOf'] = () => undefined;
+  const end = (filter: GrantFilter): void => {
+    broker.forget(filter);
+    endOf((owner) => isMeant(owner, filter));
+  };
+  const follower = followGrantRemovals({ removals: store.removals, onRemoved: end, now: Date.now, logger });
+  const rewrap = async (): Promise<void> => {
+    try {
+      // A gateway that keeps none has no key ring, and is not given one by looking.
+      if ((await store.list({}, { limit: 1 })).notes.length === 0) return;
+      await rewrapGrants({ keys: store.keys, envelope, signal: AbortSignal.timeout(REWRAP_MAX_MS) });
+    } catch (error) {
+      logger.debug({ reason: String(error) }, 'grants could not be wrapped anew; tried again later');
+    }
+  };
+  const stops = [
+    periodically({ firstAfterMs: LOOK_MS, everyMs: LOOK_MS, task: () => follower.look() }),
+    periodically({ firstAfterMs: UPKEEP_MS, everyMs: UPKEEP_MS, task: () => broker.upkeep() }),
+    periodically({ ...REWRAP, task: rewrap }),
+  ];
+  return {
+    vault,
+    broker,
+    async revoke(filter, by) {
+      const revoked = revokeGrants(filter, { vault, issuerOf, note, by });
+      // Before the issuers have answered; and again for what was opened meanwhile.
+      end(filter);
+      return revoked.finally(() => end(filter));
+    },
+    watch(upstreams) {
+      endOf = (isOwner) => upstreams.endOf(isOwner);
+    },
+    close() {
+      for (const stop of stops) stop();
+      broker.close();
+    },
+  };
+}
+
+const isMeant = (owner: GrantKey, { tenant, principal, server }: GrantFilter): boolean =>
+  (tenant === undefined || tenant === owner.tenant) &&
+  (principal === undefined || principal === owner.principal) &&
+  (server === undefined || server === owner.server);

@@ -8,6 +8,7 @@ import { serverEntryOf, type CatalogServer } from '../catalog/offering.ts';
 import type { Config } from '../config/config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { Environment } from '../config/load.ts';
+import type { CredentialRenewal } from '../credential/broker.ts';
 import type { CredentialSource } from '../credential/credential-report.ts';
 import type { SecretResolver } from '../credential/secret-resolver.ts';
 import { createStaticBroker, type CredentialSources } from '../credential/static-broker.ts';
@@ -39,6 +40,8 @@ type UpstreamParts = {
   readonly logger: Logger;
   readonly instruments: Instruments;
   readonly replica: ReplicaId;
+  /** Of tokens of people. */
+  readonly renewal: CredentialRenewal;
 };
 
 /** Inside a seal already; unguessable by itself as well. */
@@ -60,6 +63,7 @@ export function composeUpstreams(parts: UpstreamParts): ComposedUpstreams {
   const upstreams = createUpstreams({
     routeTo: (server) => routes.get(server),
     broker,
+    renewal: parts.renewal,
     instruments,
     logger,
     clock: systemClock,

@@ -4,6 +4,7 @@ import type { Principal } from '../model/principal.ts';
 import type { Secret } from '../model/secret.ts';
 import type { ServerId } from '../model/target.ts';
 import type { CredentialKind } from '../model/trail.ts';
+import type { GrantKey } from './grant.ts';
 
 export type Credential = {
   readonly kind: CredentialKind;
@@ -11,6 +12,8 @@ export type Credential = {
   readonly version: string;
   readonly headers: Readonly<Record<string, Secret>>;
   readonly env: Readonly<Record<string, Secret>>;
+  /** Of a person's own consent: whose, so that what was opened with it ends when it is revoked. */
+  readonly owner?: GrantKey;
 };
 
 export interface CredentialBroker {
@@ -25,4 +28,10 @@ export interface CredentialBroker {
     of: { readonly principal: Principal; readonly server: ServerId },
     signal: AbortSignal,
   ): Promise<boolean>;
+}
+
+/** What can be done when a server does not take a credential (HTTP 401: nothing was executed). */
+export interface CredentialRenewal {
+  /** True when it makes sense to obtain one again: there is another one, or a better word about why there is none. */
+  rejected(credential: Credential, signal: AbortSignal): Promise<boolean>;
 }

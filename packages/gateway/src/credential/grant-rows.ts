@@ -57,7 +57,7 @@ export interface GrantLeases {
 }
 
 export interface GrantRemovals {
-  /** Those of later than `sinceMs`, oldest first. */
+  /** Those of later than `sinceMs`, newest first. */
   since(sinceMs: number, limit: number): Promise<readonly GrantRemoval[]>;
   /** True when there may be more. */
   forget(beforeMs: number): Promise<boolean>;

@@ -38,7 +38,8 @@ export type GrantFilter = Partial<GrantKey>;
 
 /** Where grants are kept, encrypted one by one. Every replica that shares it sees the same. */
 export interface GrantVault {
-  read(key: GrantKey): Promise<KeptGrant | undefined>;
+  /** `known` is what the caller read before: given back unopened while it is the newest. */
+  read(key: GrantKey, known?: KeptGrant): Promise<KeptGrant | undefined>;
   /** `after` is the version that the caller read, 0 for none. False when somebody else wrote meanwhile: read again. */
   write(key: GrantKey, grant: Grant, after: number): Promise<boolean>;
   /** What was removed, so that it can be revoked at its issuer. */

@@ -227,6 +227,8 @@ export type Failure = {
   readonly data?: JsonObject;
   readonly upstream?: RawError;
   readonly retryAfterMs?: number;
+  /** The server does not take the credential it was sent (HTTP 401), and so has executed nothing. */
+  readonly credentialRejected?: true;
   /** What the caller is not told, for our log and the record. Never holds a secret. */
   readonly reason?: string;
   /** For our log only. */

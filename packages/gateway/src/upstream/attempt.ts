@@ -5,7 +5,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-import type { Credential, CredentialBroker } from '../credential/broker.ts';
+import type { Credential, CredentialBroker, CredentialRenewal } from '../credential/broker.ts';
 import type { AttemptWatch, Call, Send, SendOptions } from '../model/call.ts';
 import { failure, refuse, Refusal } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
@@ -29,6 +29,7 @@ type AttemptParts = {
   readonly pool: UpstreamPool;
   readonly heldTasks: HeldTasks;
   readonly broker: CredentialBroker;
+  readonly renewal: CredentialRenewal | undefined;
   readonly parkedCalls: ParkedCalls;
   readonly routeTo: (server: ServerId) => { readonly connector: Connector; readonly limits: PoolLimits } | undefined;
   /** How the server was found to speak, noted when it is reached. */
@@ -36,7 +37,7 @@ type AttemptParts = {
 };
 
 /** Throws a Refusal for what went wrong before an upstream was there. */
-export function createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, stateOf }: AttemptParts): Send {
+export function createAttempt({ pool, broker, renewal, parkedCalls, heldTasks, routeTo, stateOf }: AttemptParts): Send {
   const acquire = (call: Call, credential: Credential, signal: AbortSignal): Member | Promise<Member> => {
     const { server } = call.entry;
     const route = routeTo(server.id);
@@ -147,6 +148,10 @@ export function createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, s
     signal: AbortSignal,
   ): Promise<boolean> => {
     if (of.code !== 'upstream-refused' || credential === undefined || signal.aborted) return false;
+    // Of a person's consent: another token helps against a 401 alone, and a 403 wants another consent.
+    if (credential.owner !== undefined) {
+      return of.credentialRejected === true && renewal !== undefined && renewal.rejected(credential, signal);
+    }
     const { principal } = call.intent.permit;
     return broker.replace(credential, { principal, server: call.entry.server.id }, signal);
   };

@@ -3,7 +3,7 @@
  * per key, so that one person's rejected credential does not keep everyone else away from the server.
  */
 
-import { failure, failureMessage } from '../model/failure.ts';
+import { failure, failureMessage, refuse, Refusal } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
 
 export type BackoffOptions = {
@@ -79,4 +79,14 @@ export class ConnectFailures {
     const [oldest] = this.#byKey.keys();
     if (this.#byKey.size > this.#options.maxRemembered && oldest !== undefined) this.#byKey.delete(oldest);
   }
+}
+
+/** Whoever aborts may say why with a `Refusal`; nothing has left yet. */
+export function abortReason(signal: AbortSignal): Refusal {
+  const reason: unknown = signal.reason;
+  return reason instanceof Refusal ? new Refusal({ ...reason.failure, sent: 'no' }) : refuse('cancelled');
+}
+
+export function connectFailure(error: unknown): Failure {
+  return error instanceof Refusal ? error.failure : failure('server-unavailable', { cause: error });
 }

@@ -3,11 +3,11 @@
  * those that are being closed included, because a process counts until it has ended.
  */
 
-import { failure, refuse, Refusal } from '../model/failure.ts';
-import type { Failure } from '../model/failure.ts';
+import type { GrantKey } from '../credential/grant.ts';
+import { refuse, Refusal } from '../model/failure.ts';
 import type { ServerId } from '../model/target.ts';
 import type { Clock } from './clock.ts';
-import { ConnectFailures } from './connect-failures.ts';
+import { abortReason, connectFailure, ConnectFailures } from './connect-failures.ts';
 import type { BackoffOptions } from './connect-failures.ts';
 import type { Upstream } from './connector.ts';
 import { SpareRack } from './pool-spares.ts';
@@ -45,6 +45,8 @@ export type Place = {
   readonly making: string;
   /** For one lease, then it is closed. */
   readonly once: boolean;
+  /** Whose consent it was opened with. */
+  readonly owner?: GrantKey;
 };
 
 /** An upstream on the shelf. Whoever was given it has a lease, to be released once; the rest is the shelf's to count. */
@@ -178,6 +180,15 @@ export class PoolShelf {
     this.#forget(member);
   }
 
+  /** Nobody gets these any more; those in use are closed when their calls are over. */
+  retireWhere(isMeant: (place: Place) => boolean): void {
+    for (const member of this.#members.values()) {
+      if (!isMeant(member.place)) continue;
+      if (member.leases === 0) this.#close(member);
+      else this.#retire(member);
+    }
+  }
+
   /** Closes what was idle for too long. */
   sweep(): void {
     const before = this.#clock.nowMs() - this.#limits.idleTimeoutMs;
@@ -259,7 +270,7 @@ export class PoolShelf {
       flight.landed = member;
       return member;
     } catch (error) {
-      const of = toFailure(error);
+      const of = connectFailure(error);
       if (!this.#stop.signal.aborted) this.failures.connectFailed(place.failureKey, of, this.#clock.nowMs());
       throw new Refusal(of);
     } finally {
@@ -367,14 +378,14 @@ export class PoolShelf {
   }
 
   #join(flight: Flight, signal: AbortSignal): Promise<Member> {
-    if (signal.aborted) return Promise.reject(reasonOf(signal));
+    if (signal.aborted) return Promise.reject(abortReason(signal));
     flight.interested += 1;
     return new Promise((resolve, reject) => {
       const abandon = (): void => {
         if (flight.landed === undefined) flight.interested -= 1;
         else this.release(flight.landed);
         if (flight.interested === 0) flight.leaveQueue?.(refuse('cancelled'));
-        reject(reasonOf(signal));
+        reject(abortReason(signal));
       };
       signal.addEventListener('abort', abandon, { once: true });
       // After an abort this settles a promise that is settled already, and the lease was given back.
@@ -386,14 +397,4 @@ export class PoolShelf {
     const message = `All ${this.#limits.maxUpstreams} upstreams of the server ${this.#server} are in use. Try again shortly.`;
     return refuse('overloaded', { message, retryAfterMs: 1000 });
   }
-}
-
-/** Whoever aborts may say why with a `Refusal`; nothing has left yet. */
-function reasonOf(signal: AbortSignal): Refusal {
-  const reason: unknown = signal.reason;
-  return reason instanceof Refusal ? new Refusal({ ...reason.failure, sent: 'no' }) : refuse('cancelled');
-}
-
-function toFailure(error: unknown): Failure {
-  return error instanceof Refusal ? error.failure : failure('server-unavailable', { cause: error });
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Credential } from '../credential/broker.ts';
+import type { GrantKey } from '../credential/grant.ts';
 import { refuse } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
 import type { Principal } from '../model/principal.ts';
@@ -58,7 +59,8 @@ export class UpstreamPool {
   acquire(request: PoolRequest): Member | Promise<Member> {
     if (this.#closed !== undefined) throw refuse('draining');
     const shelf = this.#shelf(request);
-    const place = placeOf(request, this.#nextCall);
+    const { owner } = request.credential;
+    const place = { ...placeOf(request, this.#nextCall), ...(owner === undefined ? {} : { owner }) };
     this.#nextCall += 1;
     const member = shelf.take(place.key);
     if (member !== undefined) return member;
@@ -74,6 +76,13 @@ export class UpstreamPool {
   /** The upstream turned out to have ended: nobody gets it again. It is still to be released. */
   discard(server: ServerId, member: Member): void {
     this.#shelves.get(server)?.discard(member);
+  }
+
+  /** Ends what was opened with credentials of these owners: at once where nobody uses it, else when its calls are over. */
+  endOf(isOwner: (owner: GrantKey) => boolean): void {
+    for (const shelf of this.#shelves.values()) {
+      shelf.retireWhere(({ owner }) => owner !== undefined && isOwner(owner));
+    }
   }
 
   status(server: ServerId): PoolStatus | undefined {

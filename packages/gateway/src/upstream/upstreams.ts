@@ -3,7 +3,8 @@
  * wrong on the way is an outcome. One server's slowness is bounded: in time, and in how many calls may be in flight.
  */
 
-import type { CredentialBroker } from '../credential/broker.ts';
+import type { CredentialBroker, CredentialRenewal } from '../credential/broker.ts';
+import type { GrantKey } from '../credential/grant.ts';
 import type { Call, Send } from '../model/call.ts';
 import { failure } from '../model/failure.ts';
 import type { Failure } from '../model/failure.ts';
@@ -55,6 +56,8 @@ export type UpstreamsOptions = {
   /** The route in force now: asked for every call, so that a new configuration counts from the next one on. */
   readonly routeTo: (server: ServerId) => Route | undefined;
   readonly broker: CredentialBroker;
+  /** Where a credential can be renewed when a server does not take it. */
+  readonly renewal?: CredentialRenewal;
   readonly instruments: Pick<Instruments, 'clientOperation' | 'clientSessionEnded' | 'breakerState' | 'retried'>;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -80,6 +83,8 @@ export interface Upstreams {
   readonly parkedCalls: Pick<ParkedCalls, 'drop' | 'size'>;
   /** Undefined for a server that was never called. */
   status(server: ServerId): UpstreamStatus | undefined;
+  /** Ends what was opened with credentials of these owners. */
+  endOf(isOwner: (owner: GrantKey) => boolean): void;
   /** Refuses new calls (`draining`) and ends every upstream, in use or not. Idempotent. */
   close(): Promise<void>;
 }
@@ -123,7 +128,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   const limits = options.tasks ?? DEFAULT_TASKS;
   const heldTasks = new HeldTasks({ limits, clock, newId: parking.newId });
   const waits = new TaskWaits({ ...limits, answerMs: parking.limits.answerMs }, clock, parking.newId);
-  const attempt = createAttempt({ pool, broker, parkedCalls, heldTasks, routeTo, stateOf });
+  const attempt = createAttempt({ pool, broker, renewal: options.renewal, parkedCalls, heldTasks, routeTo, stateOf });
   const guarded = breaker({ breakerOf: (server) => breakerOf(server, stateOf(server), options) })(attempt);
   const tried = retry({
     clock,
@@ -187,6 +192,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
         ...(circuit === undefined ? {} : { breaker: circuit.breaker.state }),
       };
     },
+    endOf: (isOwner) => pool.endOf(isOwner),
     close() {
       // Before their upstreams end: servers are told.
       parkedCalls.close();

@@ -97,7 +97,11 @@ function noteOf({ row, lastUsedAtMs, lastFailure }: Kept): GrantNote {
 }
 
 const memoryRemovals = (removals: Map<string, GrantRemoval>): GrantRemovals => ({
-  since: async (sinceMs, limit) => [...removals.values()].filter(({ atMs }) => atMs > sinceMs).slice(0, limit),
+  since: async (sinceMs, limit) =>
+    [...removals.values()]
+      .filter(({ atMs }) => atMs > sinceMs)
+      .toReversed()
+      .slice(0, limit),
   async forget(beforeMs) {
     for (const { id, atMs } of removals.values()) if (atMs < beforeMs) removals.delete(id);
     return false;

@@ -16,7 +16,7 @@ export function sqlGrantRemovals(database: SqlDatabase): GrantRemovals {
           .selectFrom('grant_removals')
           .selectAll()
           .where('at_ms', '>', sinceMs)
-          .orderBy('at_ms')
+          .orderBy('at_ms', 'desc')
           .orderBy('id')
           .limit(limit)
           .execute();

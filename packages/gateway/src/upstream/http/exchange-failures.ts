@@ -31,7 +31,7 @@ export function mediaType(headers: ResponseHeaders): string {
 export function withoutMessage(status: number, headers: ResponseHeaders, reason?: string): Failure {
   if (status === 401 || status === 403) {
     const message = `The server refused the gateway's credential (status ${status}). Tell the server's owner.`;
-    return failure('upstream-refused', { sent: 'yes', message });
+    return failure('upstream-refused', { sent: 'yes', message, ...(status === 401 && { credentialRejected: true }) });
   }
   if (NOT_NOW.has(status)) {
     const delayMs = retryAfterMs(headers);
