@@ -52,7 +52,7 @@ export async function startGrantWorld(cleanups: Cleanups): Promise<GrantWorld> {
   const provider = await startIdentityProvider({ port: 0, publicUrl: () => base, accessTokenSeconds: 600 });
   cleanups.push(() => provider.close());
   const jwks = createRemoteJWKSet(new URL(`${provider.issuer}/jwks`));
-  const answer = async (asked: Asked, response: ServerResponse): Promise<void> => {
+  const respond = async (asked: Asked, response: ServerResponse): Promise<void> => {
     const subject = await takenBy(asked.headers.authorization);
     if (subject === undefined) {
       refused.count += 1;
@@ -64,7 +64,7 @@ export async function startGrantWorld(cleanups: Cleanups): Promise<GrantWorld> {
       json(response, resultOf(asked, { resultType: 'complete', content: [{ type: 'text', text: subject }] }));
     }
   };
-  const upstream = await serveRpc(cleanups, (asked, response) => void answer(asked, response));
+  const upstream = await serveRpc(cleanups, (asked, response) => void respond(asked, response));
   base = upstream.url.origin;
   const takenBy = async (authorization: string | undefined): Promise<string | undefined> => {
     const token = authorization?.replace(/^Bearer /, '') ?? '';

@@ -1,7 +1,7 @@
 /** What the record is told of grants: whose, for what, until when. Never a token, nor anything made from one. */
 
 import type { ChangeEvent } from '../model/event.ts';
-import type { Grant, GrantFilter, GrantKey } from './grant.ts';
+import type { Grant, GrantKey } from './grant.ts';
 
 export type GrantChange = 'obtain' | 'renew' | 'refuse' | 'revoke';
 
@@ -38,7 +38,3 @@ export function grantChanged(change: GrantChange, key: GrantKey, { by, grant, wh
     },
   };
 }
-
-/** A filter in words: `alice at every server`. */
-export const filterName = ({ principal, server }: GrantFilter): string =>
-  `${principal ?? 'everyone'} at ${server ?? 'every server'}`;
