@@ -1,5 +1,6 @@
 /** The tokens of people that a configuration keeps, for commands: the database is opened for the time of one command. */
 
+import { composeSecrets } from '../composition/secrets.ts';
 import { openDatabase, StorageConfigError } from '../composition/storage.ts';
 import { composeVault } from '../composition/grants.ts';
 import type { LoadedConfig } from '../config/load.ts';
@@ -37,9 +38,10 @@ export async function withGrants<T>(
   { config, env }: LoadedConfig,
   task: (grants: OpenGrants) => Promise<T>,
 ): Promise<T> {
+  const secrets = composeSecrets({ config, env, logger: SILENT });
   let database: SqlDatabase | undefined;
   try {
-    database = await openDatabase({ config, env, logger: SILENT }, COMMAND_MS);
+    database = await openDatabase({ config, secrets, logger: SILENT }, COMMAND_MS);
     if (database === undefined) {
       throw new CommandError(
         'This configuration keeps grants in the memory of its gateway (storage.url is memory:), out of reach of this command.',
@@ -67,5 +69,6 @@ export async function withGrants<T>(
     throw error;
   } finally {
     await database?.close();
+    await secrets.close();
   }
 }

@@ -3,6 +3,7 @@
 import { Option, type Command } from 'commander';
 
 import { TYPED, type CommandContext } from './command.ts';
+import type { CredentialsRevokeOptions } from './credentials-revoke.ts';
 import type { CredentialsRotateOptions } from './credentials-rotate.ts';
 import type { CredentialsOptions } from './credentials.ts';
 import { configOption, operationsUrlOption, type Ended } from './options.ts';
@@ -22,6 +23,7 @@ export function addCredentials(program: Command, context: CommandContext, ended:
       const { listCredentials } = await import('./credentials.ts');
       ended(await listCredentials(context, options));
     });
+  addRevoke(credentials, context, ended);
   addRotateKey(credentials, context, ended);
 }
 
@@ -41,5 +43,29 @@ function addRotateKey(credentials: Command, context: CommandContext, ended: Ende
     .action(async (options: CredentialsRotateOptions) => {
       const { credentialsRotate } = await import('./credentials-rotate.ts');
       ended(await credentialsRotate(context, options));
+    });
+}
+
+function addRevoke(credentials: Command, context: CommandContext, ended: Ended): void {
+  credentials
+    .command('revoke')
+    .description(
+      "End people's log-ins for servers: a person's, a server's, or all. Felt by every gateway within 5 seconds.",
+    )
+    .addOption(configOption())
+    .option('--user <name>', 'whose: the subject as their identity provider names it, or the name of an API key')
+    .option('--server <id>', 'for this server alone')
+    .option('--tenant <name>', 'of this tenant alone')
+    .option('--all', 'everyone, for every server', false)
+    .option('--yes', 'ask nothing', false)
+    .option('--json', 'print it as JSON', false)
+    .addHelpText(
+      'after',
+      `\nExamples:\n  ${TYPED} credentials revoke --user alice\n  ${TYPED} credentials revoke --server tickets\n` +
+        `  ${TYPED} credentials revoke --all --yes`,
+    )
+    .action(async (options: CredentialsRevokeOptions) => {
+      const { credentialsRevoke } = await import('./credentials-revoke.ts');
+      ended(await credentialsRevoke(context, options));
     });
 }

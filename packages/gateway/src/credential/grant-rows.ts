@@ -66,9 +66,11 @@ export interface GrantRemovals {
 export interface GrantKeys {
   /** Some rows whose data key is wrapped by another key than this. */
   notUnder(keyId: string, page: { readonly after?: string; readonly limit: number }): Promise<RewrapPage>;
-  /** Only over the data key that was read: false when the grant was written or wrapped anew meanwhile. */
-  rewrap(place: string, before: SealedRecord, after: SealedRecord): Promise<boolean>;
+  /** Together, each only over the data key that was read: what was written or wrapped anew meanwhile stays. How many. */
+  rewrap(changes: readonly Rewrap[]): Promise<number>;
 }
+
+export type Rewrap = { readonly place: string; readonly before: SealedRecord; readonly after: SealedRecord };
 
 export type RewrapPage = { readonly rows: readonly { readonly place: string; readonly sealed: SealedRecord }[] };
 

@@ -4,7 +4,7 @@
  */
 
 import type { Envelope } from './envelope.ts';
-import type { GrantKeys } from './grant-rows.ts';
+import type { GrantKeys, Rewrap } from './grant-rows.ts';
 import { WrappingKeyError } from './key-wrapper.ts';
 
 export type RewrapParts = {
@@ -32,15 +32,17 @@ export async function rewrapGrants({ keys, envelope, batch = 100, signal }: Rewr
   for (;;) {
     signal.throwIfAborted();
     const { rows } = await keys.notUnder(keyId, { ...(after === undefined ? {} : { after }), limit: batch });
+    const changes: Rewrap[] = [];
     for (const { place, sealed } of rows) {
       try {
-        // False: it was written meanwhile, and is under the current key already.
-        if (await keys.rewrap(place, sealed, await envelope.rewrap(sealed, signal))) rewrapped += 1;
+        changes.push({ place, before: sealed, after: await envelope.rewrap(sealed, signal) });
       } catch (error) {
         if (!(error instanceof WrappingKeyError)) throw error;
         unopened[error.keyId] = (unopened[error.keyId] ?? 0) + 1;
       }
     }
+    // What was written meanwhile is under the current key already, and is not counted.
+    if (changes.length > 0) rewrapped += await keys.rewrap(changes);
     after = rows.at(-1)?.place;
     if (rows.length < batch) return { keyId, rewrapped, unopened };
   }

@@ -29,6 +29,7 @@ export type RingKeyWrapperOptions = {
 
 /** A key that is missing is looked for this often, however many grants need it. */
 const LOOK_AGAIN_MS = 250;
+const MAX_MISSING = 100;
 
 const ALGORITHM = 'aes-256-gcm';
 const SALT_BYTES = 16;
@@ -41,6 +42,8 @@ export function createRingKeyWrapper(options: RingKeyWrapperOptions): KeyWrapper
   let ring: WrappingKeys | undefined;
   let lookedMs = -Infinity;
   let looking: Promise<WrappingKeys> | undefined;
+  /** Keys that were looked for in vain, and when. */
+  const missing = new Map<string, number>();
 
   const look = async (): Promise<WrappingKeys> => {
     try {
@@ -63,10 +66,23 @@ export function createRingKeyWrapper(options: RingKeyWrapperOptions): KeyWrapper
     });
     return looking;
   };
+  /** Begun now and not before: the file holds a key before anything is wrapped with it. */
+  const lookAnew = async (): Promise<WrappingKeys> => {
+    await looking?.catch(() => undefined);
+    return held(0);
+  };
   const secretOf = async (id: string): Promise<Buffer> => {
+    let key = find(await held(checkMs), id);
     // Another gateway may have rotated the ring and wrapped with the new key since the last look.
-    const key = find(await held(checkMs), id) ?? find(await held(LOOK_AGAIN_MS), id);
-    if (key === undefined) throw unknownKey(id, file);
+    if (key === undefined && clockMs() - (missing.get(id) ?? -Infinity) >= LOOK_AGAIN_MS) {
+      key = find(await lookAnew(), id);
+    }
+    if (key === undefined) {
+      if (missing.size >= MAX_MISSING) missing.clear();
+      missing.set(id, clockMs());
+      throw unknownKey(id, file);
+    }
+    missing.delete(id);
     return Buffer.from(key.secret.expose(), 'base64url');
   };
 

@@ -53,3 +53,22 @@ export type PrincipalKey = string;
 export function principalKey(tenant: TenantId, issuer: string, subject: string): PrincipalKey {
   return `${tenant.length}:${tenant}/${issuer.length}:${issuer}/${subject}`;
 }
+
+/** What a key was made of; undefined for what is none. */
+export function parsePrincipalKey(
+  key: PrincipalKey,
+): { readonly tenant: TenantId; readonly issuer: string; readonly subject: string } | undefined {
+  const [tenant, afterTenant] = prefixed(key) ?? [];
+  const [issuer, subject] = prefixed(afterTenant ?? '') ?? [];
+  return tenant === undefined || issuer === undefined || subject === undefined
+    ? undefined
+    : { tenant, issuer, subject };
+}
+
+/** `3:abc/rest` as `abc` and `rest`. */
+function prefixed(text: string): readonly [string, string] | undefined {
+  const [head = '', digits = ''] = /^(\d{1,6}):/.exec(text) ?? [];
+  const end = head.length + Number(digits);
+  if (head === '' || text[end] !== '/') return undefined;
+  return [text.slice(head.length, end), text.slice(end + 1)];
+}

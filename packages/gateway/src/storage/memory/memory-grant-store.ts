@@ -115,10 +115,12 @@ const memoryKeys = (grants: Map<string, Kept>, sorted: () => readonly (readonly 
       .slice(0, limit)
       .map(([place, { row }]) => ({ place, sealed: row.sealed })),
   }),
-  async rewrap(place, before, after) {
-    const kept = grants.get(place);
-    if (kept === undefined || kept.row.sealed.wrapped !== before.wrapped) return false;
-    kept.row = { ...kept.row, sealed: after };
-    return true;
+  async rewrap(changes) {
+    const meant = changes.filter(({ place, before }) => grants.get(place)?.row.sealed.wrapped === before.wrapped);
+    for (const { place, after } of meant) {
+      const kept = grants.get(place);
+      if (kept !== undefined) kept.row = { ...kept.row, sealed: after };
+    }
+    return meant.length;
   },
 });

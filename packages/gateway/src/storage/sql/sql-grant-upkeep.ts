@@ -64,16 +64,22 @@ export function sqlGrantKeys(database: SqlDatabase): GrantKeys {
           })),
         };
       }),
-    rewrap: (place, before, after) =>
-      database.run(async (db) => {
-        const { numUpdatedRows } = await db
-          .updateTable('grants')
-          .set({ key_id: after.keyId, wrapped_key: after.wrapped })
-          .where('id', '=', place)
-          .where('wrapped_key', '=', before.wrapped)
-          .executeTakeFirst();
-        return numUpdatedRows === 1n;
-      }),
+    rewrap: (changes) =>
+      database.run((db) =>
+        db.transaction().execute(async (transaction) => {
+          let count = 0n;
+          for (const { place, before, after } of changes) {
+            const { numUpdatedRows } = await transaction
+              .updateTable('grants')
+              .set({ key_id: after.keyId, wrapped_key: after.wrapped })
+              .where('id', '=', place)
+              .where('wrapped_key', '=', before.wrapped)
+              .executeTakeFirst();
+            count += numUpdatedRows;
+          }
+          return Number(count);
+        }),
+      ),
   };
 }
 
