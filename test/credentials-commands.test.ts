@@ -1,4 +1,4 @@
-/** What the command line does to the tokens of people while a gateway runs: revocation, and another key under load. */
+/** What operators do to the tokens of people while a gateway runs: revocation, and another key under load. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -18,6 +18,7 @@ import { collectedLog } from '../packages/gateway/src/storage/sql/fixtures/colle
 import { createSqlGrantStore } from '../packages/gateway/src/storage/sql/sql-grant-store.ts';
 import { sallyport } from './harness/command-line.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
+import { bearer, send } from './harness/http.ts';
 import { until } from './harness/until.ts';
 
 const TOKEN = 'geheim-4f1c9d2e7a';
@@ -27,7 +28,11 @@ let vault: ReturnType<typeof composeVault>['vault'];
 const closing: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  gateway = await startTestGateway({ yaml: '' });
+  gateway = await startTestGateway({
+    yaml: '',
+    users: { ops: ['operators'], dave: ['engineering'] },
+    policies: 'permit(principal in Group::"operators", action == Action::"revokeCredentials", resource);',
+  });
   closing.push(() => gateway.close());
   const loaded = loadConfig(configFile(), { env: {} });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.error));
@@ -95,6 +100,49 @@ describe('sallyport credentials revoke', () => {
     expect(await credentials('revoke', '--all')).toMatchObject({ code: 2 });
     await credentials('revoke', '--all', '--yes');
   });
+});
+
+describe('DELETE /api/v1/credentials', () => {
+  const revoke = (name: string, query: string) =>
+    send(`${gateway.url}/api/v1/credentials${query}`, { method: 'DELETE', headers: bearer(gateway.keys[name] ?? '') });
+  /** As the gateway names people who came with an API key. */
+  const own = (name: string): GrantKey => keyOf(name, 'tickets', 'api-key');
+
+  test('ends what an operator names, in the own tenant alone, and stands in the record before and after', async () => {
+    await keep(own('alice'));
+    await keep(own('bob'));
+    await keep({ ...own('alice'), tenant: 'acme', principal: principalKey('acme', 'api-key', 'alice') });
+    const answer = await revoke('ops', '?user=alice');
+    expect(answer.status).toBe(200);
+    expect(answer.json).toEqual({
+      revoked: [{ ...own('alice'), issuer: 'https://as.example.com', atIssuer: 'not-revoked' }],
+    });
+    expect(JSON.parse((await revoke('ops', '?all=true')).text)).toMatchObject({ revoked: [own('bob')] });
+    expect((await vault.list({})).map(({ key }) => key.tenant)).toEqual(['acme']);
+    expect((await revoke('ops', '?user=nobody')).json).toEqual({ revoked: [] });
+    const lines = gateway.records().map((record) => JSON.stringify(record));
+    const acts = lines.filter((line) => line.includes('"revoke":{"user":"alice","server":"all"}'));
+    // The intent, durable before anything was gone, and the outcome.
+    expect(acts).toHaveLength(2);
+    expect(lines.join('\n')).toContain('api:ops');
+    expect(lines.join('\n') + answer.text).not.toContain(TOKEN);
+    await credentials('revoke', '--all', '--yes');
+  });
+
+  test('is for whom policy permits it, and for nobody else', async () => {
+    await keep(own('alice'));
+    expect((await revoke('dave', '?user=alice')).status).toBe(403);
+    expect((await revoke('nobody', '?user=alice')).status).toBe(401);
+    expect(await vault.read(own('alice'))).toBeDefined();
+    await credentials('revoke', '--all', '--yes');
+  });
+
+  test.each(['', '?all=yes', '?all=true&user=alice', '?usr=alice', '?user=', '?user=a&user=b'])(
+    'does not guess what "%s" means',
+    async (query) => {
+      expect((await revoke('ops', query)).status).toBe(400);
+    },
+  );
 });
 
 describe('sallyport credentials rotate-key', () => {

@@ -8,6 +8,7 @@ import { SqlDatabase } from '../packages/gateway/src/storage/sql/sql-database.ts
 import { collectedLog } from '../packages/gateway/src/storage/sql/fixtures/collected-log.ts';
 import { createPostgresBackend } from '../packages/gateway/src/storage/postgres/postgres-backend.ts';
 import { parsePostgresUrl } from '../packages/gateway/src/storage/postgres/postgres-url.ts';
+import { somebody } from '../packages/gateway/src/model/principal.fixture.ts';
 import { Secret } from '../packages/gateway/src/model/secret.ts';
 import type { Grant } from '../packages/gateway/src/credential/grant.ts';
 import type { GrantStore } from '../packages/gateway/src/credential/grant-rows.ts';
@@ -263,8 +264,8 @@ describe.skipIf(NO_POSTGRES !== undefined)('two replicas on one PostgreSQL', () 
     expect(kinds(await Promise.all(both.map((one) => one.call('alice'))))).toEqual({ complete: 2 });
     expect(both[1].upstreams.status('tickets')?.live).toBe(1);
     const startedMs = performance.now();
-    const revoked = await both[0].grants.revoke({ server: 'tickets' }, 'api:ops');
-    expect(revoked).toEqual([{ key: alice, issuer: expect.any(String), atIssuer: 'revoked' }]);
+    const revoked = await both[0].grants.revoke({ name: 'revokeCredentials', server: 'tickets' }, somebody('ops'));
+    expect(revoked).toEqual({ ok: true, value: [{ key: alice, issuer: expect.any(String), atIssuer: 'revoked' }] });
     expect(messageOf(await both[0].call('alice'))).toBe('needs login: none');
     expect(both[0].upstreams.status('tickets')?.live).toBe(0);
     await until(

@@ -281,6 +281,7 @@ async function composeGateway(
       bodies,
       send: upstreams.send,
       oversight,
+      revocation: grants.revoke,
       live,
       yieldNow: () => yieldNow(),
       pageSize: LIST_PAGE_SIZE,

@@ -35,7 +35,7 @@ export function isReadOnly(operation: Operation, entry: Entry | undefined): bool
 /** A decision changes what happens; and whoever reads what others said is on record before they have read it. */
 function mustBeKnownFirst(act: AdministrativeAct): boolean {
   const { name } = act.name === 'readAllTenants' ? act.of : act;
-  return name === 'decideApproval' || name === 'readAuditBodies';
+  return name === 'decideApproval' || name === 'readAuditBodies' || name === 'revokeCredentials';
 }
 
 /** What is digested: the part of the request that says what exactly was asked for. */

@@ -161,6 +161,8 @@ function administrativeAct(operation: Operation): string {
       return act.id === undefined ? '' : `,"approval":{"id":${quote(act.id)}}`;
     case 'decideApproval':
       return `,"approval":{"id":${quote(act.id)},"verdict":"${act.verdict}"}`;
+    case 'revokeCredentials':
+      return `,"revoke":${asciiJson({ user: act.user ?? 'all', server: act.server ?? 'all' })}`;
     case 'readAllTenants':
     case 'readAudit':
     case 'readAuditBodies':

@@ -165,6 +165,7 @@ export const ACTION_MODEL: Readonly<Record<ActionName, ActionModel>> = {
     on: ['Gateway'],
     says: 'Do with every tenant what one of these five allows with one’s own, and see what belongs to none.',
   },
+  revokeCredentials: { on: ['Gateway'], says: 'End people’s log-ins for servers, in one’s own tenant.' },
 };
 
 export const ANNOTATION_MODEL: Readonly<Record<AnnotationName, string>> = {

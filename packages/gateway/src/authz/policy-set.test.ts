@@ -28,7 +28,7 @@ describe('a policy that is refused', () => {
     [
       'an unknown action among others',
       'permit (principal, action in [Action::"callTool", Action::"x"], resource);',
-      'test.cedar:1:1: policy "test": unknown action "x"; known are connect, callTool, getPrompt, readResource, callMethod, askAccess, askAccessOfOthers, readApprovals, decideApproval, readAudit, readAuditBodies, readUsage, readLive, readCredentials, readAllTenants.',
+      'test.cedar:1:1: policy "test": unknown action "x"; known are connect, callTool, getPrompt, readResource, callMethod, askAccess, askAccessOfOthers, readApprovals, decideApproval, readAudit, readAuditBodies, readUsage, readLive, readCredentials, readAllTenants, revokeCredentials.',
     ],
     [
       'an unknown entity type',

@@ -40,6 +40,7 @@ export const ACTIONS = [
   'readLive',
   'readCredentials',
   'readAllTenants',
+  'revokeCredentials',
 ] as const;
 
 export type ActionName = (typeof ACTIONS)[number];

@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline/promises';
 import type { GrantFilter, GrantKey } from '../credential/grant.ts';
 import type { GrantStore } from '../credential/grant-rows.ts';
 import { revokeGrants, type RevokedGrant } from '../credential/revoke-grants.ts';
+import { allNotes, subjectOf, whichGrants } from '../credential/which-grants.ts';
 import { nearestName } from '../model/nearest-name.ts';
-import { parsePrincipalKey } from '../model/principal.ts';
 import { requireConfig } from './check.ts';
 import { CommandError, type CommandContext } from './command.ts';
 import { EXIT, type ExitCode } from './exit-code.ts';
@@ -24,7 +24,6 @@ export type CredentialsRevokeOptions = {
   readonly json: boolean;
 };
 
-const PAGE = 500;
 const SHOWN = 10;
 
 export async function credentialsRevoke(context: CommandContext, options: CredentialsRevokeOptions): Promise<ExitCode> {
@@ -53,47 +52,33 @@ export async function credentialsRevoke(context: CommandContext, options: Creden
   });
 }
 
-type Meant = { readonly filter: GrantFilter; readonly keys: readonly GrantKey[] };
-
-/** What there is of it now, for the question; what comes meanwhile is revoked with it. @throws CommandError */
-async function whatIsMeant(store: GrantStore, { user, server, tenant }: CredentialsRevokeOptions): Promise<Meant> {
-  const filter: GrantFilter = {
+/** What there is of it now, for the question. @throws CommandError for a name that is nobody's, or several people's. */
+async function whatIsMeant(store: GrantStore, options: CredentialsRevokeOptions): Promise<Meant> {
+  const { user, server, tenant } = options;
+  const { filter, keys, people } = await whichGrants(store, {
+    ...(user === undefined ? {} : { user }),
     ...(server === undefined ? {} : { server }),
     ...(tenant === undefined ? {} : { tenant }),
-  };
-  const all = await allKeys(store, filter);
-  if (user === undefined) return { filter, keys: all };
-  const theirs = all.filter(({ principal }) => principal === user || subjectOf(principal) === user);
-  const people = new Map(theirs.map((key) => [key.principal, key]));
-  const [first, second] = [...people.values()];
-  if (first === undefined) {
-    const near = nearestName(user, [...new Set(all.map(({ principal }) => subjectOf(principal)))]);
-    if (near === undefined) return { filter, keys: [] };
-    throw new CommandError(`"${user}" has no such log-in.`, EXIT.usage, `Did you mean ${near}?`);
-  }
-  if (second !== undefined) {
-    const names = [...people.keys()].slice(0, SHOWN).join('\n  ');
+  });
+  if (filter === undefined) {
+    const names = people.slice(0, SHOWN).join('\n  ');
     throw new CommandError(
       `Several people are called "${user}":\n  ${names}`,
       EXIT.usage,
       'Write one of these after --user.',
     );
   }
-  return { filter: { ...filter, tenant: first.tenant, principal: first.principal }, keys: theirs };
+  if (user !== undefined && keys.length === 0) {
+    const known = new Set<string>();
+    for await (const { key } of allNotes(store, {})) known.add(subjectOf(key.principal));
+    const near = nearestName(user, [...known]);
+    if (near !== undefined)
+      throw new CommandError(`"${user}" has no such log-in.`, EXIT.usage, `Did you mean ${near}?`);
+  }
+  return { filter, keys };
 }
 
-async function allKeys(store: GrantStore, filter: GrantFilter): Promise<readonly GrantKey[]> {
-  const keys: GrantKey[] = [];
-  let after: string | undefined;
-  do {
-    const page = await store.list(filter, { ...(after === undefined ? {} : { after }), limit: PAGE });
-    keys.push(...page.notes.map(({ key }) => key));
-    after = page.next;
-  } while (after !== undefined);
-  return keys;
-}
-
-const subjectOf = (principal: string): string => parsePrincipalKey(principal)?.subject ?? principal;
+type Meant = { readonly filter: GrantFilter; readonly keys: readonly GrantKey[] };
 
 async function confirmed(keys: readonly GrantKey[]): Promise<boolean> {
   if (!process.stdin.isTTY) {

@@ -12,11 +12,14 @@ import { followGrantRemovals } from '../credential/grant-removals-follower.ts';
 import type { RenewalParts } from '../credential/grant-renewal.ts';
 import type { GrantStore } from '../credential/grant-rows.ts';
 import type { GrantFilter, GrantKey } from '../credential/grant.ts';
-import { revokeGrants, type RevokedGrant } from '../credential/revoke-grants.ts';
+import { revokeGrants } from '../credential/revoke-grants.ts';
 import { rewrapGrants } from '../credential/rewrap-grants.ts';
 import { createRingKeyWrapper } from '../credential/ring-key-wrapper.ts';
 import { createSealedGrantVault, type SealedGrantVault } from '../credential/sealed-grant-vault.ts';
+import { whichGrants } from '../credential/which-grants.ts';
 import type { NoteEvent } from '../model/event.ts';
+import { err, ok } from '../model/result.ts';
+import type { Revocation } from '../pipeline/revoke-credentials.ts';
 import { loadKeyRing } from '../seal/key-ring.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
@@ -58,7 +61,7 @@ export interface Grants {
   readonly vault: SealedGrantVault;
   readonly broker: GrantBroker;
   /** Felt here at once, and by every other gateway on the database within 5 seconds. */
-  revoke(filter: GrantFilter, by: string): Promise<readonly RevokedGrant[]>;
+  readonly revoke: Revocation;
   /** Sessions with servers end with the grants that they were opened with, from now on. */
   watch(upstreams: Pick<Upstreams, 'endOf'>): void;
   close(): void;
@@ -67,6 +70,7 @@ export interface Grants {
 /** With a look's own time, well within the 5 seconds that a revocation may take. */
 const LOOK_MS = 1_500;
 const UPKEEP_MS = 10_000;
+const SHOWN = 10;
 /** What a stopped rotation left over. */
 const REWRAP = { firstAfterMs: 60_000, everyMs: 10 * 60_000 };
 const REWRAP_MAX_MS = 5 * 60_000;
@@ -110,11 +114,19 @@ export function composeGrants(parts: GrantParts): Grants {
   return {
     vault,
     broker,
-    async revoke(filter, by) {
+    async revoke({ user, server }, { tenant, name }) {
+      const wanted = { ...(user === undefined ? {} : { user }), ...(server === undefined ? {} : { server }), tenant };
+      const { filter, people } = await whichGrants(store, wanted);
+      if (filter === undefined) {
+        return err(
+          `Several people are called "${user}": ${people.slice(0, SHOWN).join(', ')}. Write one of these for user.`,
+        );
+      }
+      const by = `api:${name}`;
       const revoked = revokeGrants(filter, { vault, issuerOf, note, by });
       // Before the issuers have answered; and again for what was opened meanwhile.
       end(filter);
-      return revoked.finally(() => end(filter));
+      return ok(await revoked.finally(() => end(filter)));
     },
     watch(upstreams) {
       endOf = (isOwner) => upstreams.endOf(isOwner);

@@ -93,6 +93,8 @@ export type AdministrativeAct =
   /** Without an id: what waits for the caller's word. */
   | { readonly name: 'readApprovals'; readonly id?: string }
   | { readonly name: 'decideApproval'; readonly id: string; readonly verdict: 'approved' | 'declined' }
+  /** Of people's log-ins for servers, in the caller's own tenant; nothing named: all of them. */
+  | { readonly name: 'revokeCredentials'; readonly user?: string; readonly server?: ServerId }
   /** Of the caller's own tenant. */
   | ReadingAct
   /** The same of every tenant, and of what belongs to none. It needs both permits. */
@@ -106,6 +108,7 @@ const ADMINISTRATIVE_METHODS = {
   askAccessOfOthers: 'access/evaluate',
   readApprovals: 'approvals/read',
   decideApproval: 'approvals/decide',
+  revokeCredentials: 'credentials/revoke',
   readAudit: 'audit/read',
   readAuditBodies: 'audit/bodies',
   readUsage: 'usage/read',

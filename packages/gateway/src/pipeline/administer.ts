@@ -22,11 +22,13 @@ import type { Exchange, PipelineParts } from './pipeline.ts';
 import { recordIntent } from './record-intent.ts';
 import type { RequestTrail } from './request-trail.ts';
 import { resolve } from './resolve.ts';
+import { revokeCredentials } from './revoke-credentials.ts';
 
 export type Administered =
   | { readonly kind: 'access'; readonly answers: readonly AccessAnswer[] }
   | { readonly kind: 'approvals'; readonly approvals: readonly Approval[] }
   | { readonly kind: 'approval'; readonly approval: Approval }
+  | Awaited<ReturnType<typeof revokeCredentials>>
   | Overseen;
 
 /** How a fault of a decision is refused. Everything is recorded; the fault's own name travels in `data.fault`. */
@@ -76,6 +78,8 @@ export async function administer(
       return readApprovals(act.id, principal, parts.approvals);
     case 'decideApproval':
       return decide(authorized, act, trail, parts);
+    case 'revokeCredentials':
+      return revokeCredentials(authorized, act, { trail, parts });
     case 'readAllTenants':
       return read(authorized, act.of, { tenant: undefined, signal: exchange.signal }, { trail, parts });
     case 'readAudit':

@@ -21,6 +21,7 @@ import type { Operation } from '../model/operation.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { Principal } from '../model/principal.ts';
 import type { InboundRequest } from '../model/request.ts';
+import { ok } from '../model/result.ts';
 import { Secret } from '../model/secret.ts';
 import type { Endpoint } from '../model/target.ts';
 import { checkParamHeaders } from '../protocol/param-headers.ts';
@@ -61,6 +62,7 @@ export type WorldOptions = Partial<
     | 'instruments'
     | 'traces'
     | 'oversight'
+    | 'revocation'
     | 'bodies'
     | 'resultDigests'
   >
@@ -180,6 +182,7 @@ export function worldOf(options: WorldOptions = {}): World {
     traces: options.traces,
     live: { began: () => undefined, ended: () => undefined },
     oversight: options.oversight ?? NOTHING_TO_SEE,
+    revocation: options.revocation ?? (() => Promise.resolve(ok([]))),
     logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
     logCalls: false,
     clockMs: options.clockMs ?? (() => 0),

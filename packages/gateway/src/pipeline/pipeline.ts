@@ -34,6 +34,7 @@ import { record, type RecordParts } from './record.ts';
 import { recordIntent } from './record-intent.ts';
 import { RequestTrail } from './request-trail.ts';
 import { resolve } from './resolve.ts';
+import type { Revocation } from './revoke-credentials.ts';
 import { takeBodies } from './take-bodies.ts';
 import { validate, type ParamHeaderCheck } from './validate.ts';
 
@@ -76,6 +77,7 @@ export type PipelineParts = RecordParts &
     readonly bodies?: Bodies | undefined;
     readonly send: Send;
     readonly oversight: Oversight;
+    readonly revocation: Revocation;
     /** Lets other work run, in the middle of long answers. */
     readonly yieldNow: () => Promise<void>;
     /** Entries on one page of a list. */

@@ -12,6 +12,7 @@ import { approvalJson, parseVerdict } from './approval-json.ts';
 import { readJsonObject } from './read-body.ts';
 import { receiveReading } from './receive-reading.ts';
 import { respondJson } from './respond.ts';
+import { receiveRevocation } from './revocation.ts';
 import { runAct } from './run-act.ts';
 
 const METHODS: Readonly<Record<ApiPlace['name'], 'GET' | 'POST'>> = {
@@ -24,13 +25,18 @@ const METHODS: Readonly<Record<ApiPlace['name'], 'GET' | 'POST'>> = {
   reading: 'GET',
 };
 
+/** What is held can be read, and people's log-ins among it be ended. */
+const methodsOf = (place: ApiPlace): readonly string[] =>
+  place.name === 'reading' && place.of.name === 'credentials' ? ['GET', 'DELETE'] : [METHODS[place.name]];
+
 export async function receiveApi(arrival: OwnArrival): Promise<void> {
   const { route, request } = arrival;
   if (route.kind !== 'api') return;
   const { place } = route;
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  if (method !== METHODS[place.name]) {
-    const message = `This HTTP method is not offered here. Use ${METHODS[place.name]}.`;
+  const offered = methodsOf(place);
+  if (method === undefined || !offered.includes(method)) {
+    const message = `This HTTP method is not offered here. Use ${offered.join(' or ')}.`;
     return refuse(arrival, failure('method-not-allowed', { message }));
   }
   if (place.name === 'authzen-configuration')
@@ -51,6 +57,7 @@ export async function receiveApi(arrival: OwnArrival): Promise<void> {
       return evaluate(arrival, place.name, body.value, presented);
     }
     case 'reading':
+      if (method === 'DELETE') return receiveRevocation(arrival, presented);
       return receiveReading(arrival, place.of, presented);
   }
 }
@@ -67,14 +74,15 @@ const ONLY_OUR_PAGES =
 
 /**
  * A token or key; else the browser's session, which comes along with requests that other sites cause. Those name their
- * origin (WHATWG Fetch: always when the method is POST), so a change is taken from our own origin alone.
+ * origin (WHATWG Fetch: always when the method is neither GET nor HEAD), so a change is taken from our own origin alone.
  */
 function presentedToApi(arrival: OwnArrival): PresentedCredentials | undefined {
   const { headers, parts, request } = arrival;
   if (headers.authorization !== undefined) return presentedBy(arrival);
   const session = parts.browser.sessionOf(arrival);
   if (session === undefined) return {};
-  return request.method === 'POST' && !parts.browser.isOwnOrigin(arrival) ? undefined : { browser: session };
+  const isChange = request.method !== 'GET' && request.method !== 'HEAD';
+  return isChange && !parts.browser.isOwnOrigin(arrival) ? undefined : { browser: session };
 }
 
 async function evaluate(
