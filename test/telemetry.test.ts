@@ -61,6 +61,7 @@ const NOT_WITHOUT_CAUSE = [
   'telemetryExports',
   'clientSession',
   'credentialExpiry',
+  'grantExpiry',
 ] as const;
 
 describe('a running gateway', () => {

@@ -5,6 +5,7 @@ import type { BearerAuthenticator } from '../authn/bearer-authenticator.ts';
 import type { StatusReport } from '../catalog/status-report.ts';
 import type { Config } from '../config/config.ts';
 import type { ServerId } from '../model/target.ts';
+import type { GrantEnd } from '../credential/grant-rows.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { AuditSinks } from './audit-sinks.ts';
 import type { Certificates } from './certificates.ts';
@@ -19,7 +20,7 @@ export type StandingParts = {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly certificates: Pick<Certificates, 'held'>;
-  readonly storage: Pick<Storage, 'apiKeys' | 'place' | 'away'>;
+  readonly storage: Pick<Storage, 'apiKeys' | 'grants' | 'place' | 'away'>;
   readonly audit: Pick<FileAuditLog, 'status'>;
   readonly sinks: Pick<AuditSinks, 'status'>;
   readonly telemetry: Pick<Telemetry, 'instruments' | 'collector'>;
@@ -50,9 +51,18 @@ export function composeStanding(parts: StandingParts): Standing {
   const expiry = createExpiry({ config, certificates, apiKeys: storage.apiKeys, resolver: secrets, logger, now });
   let servers: Parameters<Standing['watchServers']>[0] | undefined;
   const most = new Map(config.servers.map(({ id, maxInFlight }) => [id, maxInFlight]));
-  const stops = [periodically({ firstAfterMs: 0, everyMs: EXPIRY_EVERY_MS, task: () => expiry.refresh() })];
+  let grantEnds: readonly GrantEnd[] = [];
+  const lookAtGrants = async (): Promise<void> => {
+    // A database that is away says nothing new about when they end.
+    grantEnds = await storage.grants.soonest().catch(() => grantEnds);
+  };
+  const stops = [
+    periodically({ firstAfterMs: 0, everyMs: EXPIRY_EVERY_MS, task: () => expiry.refresh() }),
+    periodically({ firstAfterMs: 0, everyMs: EXPIRY_EVERY_MS, task: lookAtGrants }),
+  ];
   parts.telemetry.instruments.observe({
     credentials: () => expiry.list(),
+    grants: () => grantEnds,
     dependencies: () => dependencies.list().map(({ name, kind, up }) => ({ dependency: name, kind, up })),
     servers: () => (servers?.() ?? []).map(({ id, sinceMs }) => ({ server: id, capacity: most.get(id), sinceMs })),
     capacity: { requests: config.requests.maxConcurrent, streams: config.requests.maxStreams },

@@ -3,6 +3,7 @@
  * sealed text is what grants are found, counted and listed by; it says who uses what, and opens nothing.
  */
 
+import type { ServerId } from '../model/target.ts';
 import type { SealedRecord } from './envelope.ts';
 import type { GrantFilter, GrantKey } from './grant.ts';
 
@@ -49,6 +50,18 @@ export interface GrantRows {
   note(uses: readonly GrantUse[]): Promise<void>;
 }
 
+/** When the first grant of a server ends, of those that are good and of those whose people have to log in. */
+export type GrantEnd = {
+  readonly server: ServerId;
+  readonly status: 'good' | 'needs-login';
+  readonly expiresAtMs: number;
+};
+
+export interface GrantEnds {
+  /** One for each server and status at most; those without an end are not there. */
+  soonest(): Promise<readonly GrantEnd[]>;
+}
+
 export type GrantPage = { readonly notes: readonly GrantNote[]; readonly next?: string };
 
 export interface GrantLeases {
@@ -75,4 +88,6 @@ export type Rewrap = { readonly place: string; readonly before: SealedRecord; re
 export type RewrapPage = { readonly rows: readonly { readonly place: string; readonly sealed: SealedRecord }[] };
 
 /** All that a kind of database has to do for grants. */
-export type GrantStore = GrantRows & GrantLeases & { readonly removals: GrantRemovals; readonly keys: GrantKeys };
+export type GrantStore = GrantRows &
+  GrantEnds &
+  GrantLeases & { readonly removals: GrantRemovals; readonly keys: GrantKeys };

@@ -149,6 +149,21 @@ export function describeGrantVault(adapter: string, stores: () => readonly [Gran
       expect(note).not.toHaveProperty('lastFailure');
     });
 
+    it('tell for each server when the first ends, of the good ones and of those that were refused', async () => {
+      const { store, vault } = open();
+      const server = randomUUID();
+      const ends = [30, 10, 20, 5, undefined];
+      for (const [index, at] of ends.entries()) {
+        const { expiresAtMs: _end, ...grant } = newGrant(index === 3 ? { refusedAtMs: 1 } : {});
+        await vault.write(newGrantKey({ server }), at === undefined ? grant : { ...grant, expiresAtMs: at }, 0);
+      }
+      const found = (await store.soonest()).filter((one) => one.server === server);
+      expect(found.toSorted((one, other) => other.expiresAtMs - one.expiresAtMs)).toEqual([
+        { server, status: 'good', expiresAtMs: 10 },
+        { server, status: 'needs-login', expiresAtMs: 5 },
+      ]);
+    });
+
     it('are listed page by page, each once', async () => {
       const { store, vault } = open();
       const { tenant } = newGrantKey();

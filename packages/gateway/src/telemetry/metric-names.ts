@@ -315,6 +315,15 @@ export const METRICS = {
     attributes: ['credential', 'kind'],
     meaning: 'Until a credential, certificate or key ends; below zero when it has ended.',
   },
+  grantExpiry: {
+    name: 'sallyport.grant.expiry',
+    kind: 'gauge',
+    unit: 's',
+    attributes: ['server', 'status'],
+    meaning:
+      "Until the first of people's tokens for a server ends, by whether they are good or their people have to log in; below zero " +
+      'when it has ended, as one does that nobody uses.',
+  },
   dependencyUp: {
     name: 'sallyport.dependency.up',
     kind: 'gauge',

@@ -15,6 +15,13 @@ export type CredentialFact = {
   readonly expiresAtMs: number;
 };
 
+/** Of all people's tokens for one server the one that ends first: people are never told apart here. */
+export type GrantFact = {
+  readonly server: string;
+  readonly status: 'good' | 'needs-login';
+  readonly expiresAtMs: number;
+};
+
 export type DependencyFact = { readonly dependency: string; readonly kind: string; readonly up: boolean };
 
 /** How much there may be at once. */
@@ -30,6 +37,7 @@ export type ServerFact = {
 
 export type ObservedFacts = {
   readonly credentials: () => readonly CredentialFact[];
+  readonly grants: () => readonly GrantFact[];
   readonly dependencies: () => readonly DependencyFact[];
   readonly servers: () => readonly ServerFact[];
   readonly capacity: Capacity;
@@ -46,6 +54,11 @@ export function observeFacts(meter: Meter, facts: ObservedFacts): void {
   gauge(METRICS.credentialExpiry, (result) => {
     for (const { credential, kind, expiresAtMs } of facts.credentials()) {
       result.observe(Math.round((expiresAtMs - facts.now()) / 1000), { credential, kind });
+    }
+  });
+  gauge(METRICS.grantExpiry, (result) => {
+    for (const { server, status, expiresAtMs } of facts.grants()) {
+      result.observe(Math.round((expiresAtMs - facts.now()) / 1000), { server, status });
     }
   });
   gauge(METRICS.dependencyUp, (result) => {

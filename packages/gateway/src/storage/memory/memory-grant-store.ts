@@ -1,6 +1,7 @@
 /** Grants of this process alone: they end with it. Sealed here as well, so that memory holds no token that nobody uses. */
 
 import type {
+  GrantEnd,
   GrantKeys,
   GrantNote,
   GrantRemoval,
@@ -81,6 +82,7 @@ export function createMemoryGrantStore(): GrantStore {
       const kept = grants.get(grantName(key));
       if (kept?.lease?.holder === holder) delete kept.lease;
     },
+    soonest: async () => soonestOf([...grants.values()].map(({ row }) => row)),
     removals: memoryRemovals(removals),
     keys: memoryKeys(grants, sorted),
   };
@@ -94,6 +96,18 @@ function noteOf({ row, lastUsedAtMs, lastFailure }: Kept): GrantNote {
     ...(lastUsedAtMs === undefined ? {} : { lastUsedAtMs }),
     ...(lastFailure === undefined ? {} : { lastFailure }),
   };
+}
+
+function soonestOf(rows: readonly GrantRow[]): readonly GrantEnd[] {
+  const ends = new Map<string, GrantEnd>();
+  for (const { key, expiresAtMs, refusedAtMs } of rows) {
+    if (expiresAtMs === undefined) continue;
+    const status = refusedAtMs === undefined ? 'good' : 'needs-login';
+    const name = `${status} ${key.server}`;
+    if (expiresAtMs < (ends.get(name)?.expiresAtMs ?? Infinity))
+      ends.set(name, { server: key.server, status, expiresAtMs });
+  }
+  return [...ends.values()];
 }
 
 const memoryRemovals = (removals: Map<string, GrantRemoval>): GrantRemovals => ({

@@ -17,7 +17,7 @@ import type {
   GrantUse,
 } from '../../credential/grant-rows.ts';
 import { grantName, MAX_FAILURE_CHARS } from '../rules/grant-rules.ts';
-import { sqlGrantKeys, sqlGrantRemovals } from './sql-grant-upkeep.ts';
+import { soonestEnds, sqlGrantKeys, sqlGrantRemovals } from './sql-grant-upkeep.ts';
 import type { SqlDatabase } from './sql-database.ts';
 import type { GrantTable, Tables } from './tables.ts';
 
@@ -88,6 +88,7 @@ export function createSqlGrantStore(database: SqlDatabase, { actor }: SqlGrantSt
           .where('lease_holder', '=', holder)
           .execute();
       }),
+    soonest: () => soonestEnds(database),
     removals: sqlGrantRemovals(database),
     keys: sqlGrantKeys(database),
   };

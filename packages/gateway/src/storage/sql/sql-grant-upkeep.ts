@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 
-import type { GrantKeys, GrantRemoval, GrantRemovals } from '../../credential/grant-rows.ts';
+import type { GrantEnd, GrantKeys, GrantRemoval, GrantRemovals } from '../../credential/grant-rows.ts';
 import type { SqlDatabase } from './sql-database.ts';
 import type { GrantRemovalTable } from './tables.ts';
 
@@ -95,4 +95,21 @@ export const noteRotation = (database: SqlDatabase, actor: string, keyId: string
       name: keyId,
     };
     await db.insertInto('key_events').values(event).execute();
+  });
+
+export const soonestEnds = (database: SqlDatabase): Promise<readonly GrantEnd[]> =>
+  database.run(async (db) => {
+    const ends = (status: GrantEnd['status']) =>
+      db
+        .selectFrom('grants')
+        .select(({ fn }) => ['server', fn.min('expires_at_ms').as('ends')])
+        .where('refused_at_ms', status === 'good' ? 'is' : 'is not', null)
+        .where('expires_at_ms', 'is not', null)
+        .groupBy('server')
+        .execute();
+    const found: GrantEnd[] = [];
+    for (const status of ['good', 'needs-login'] as const) {
+      for (const row of await ends(status)) found.push({ server: row.server, status, expiresAtMs: Number(row.ends) });
+    }
+    return found;
   });
