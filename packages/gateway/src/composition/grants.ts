@@ -5,7 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
-import type { CredentialsConfig } from '../config/config.ts';
+import type { CredentialsConfig } from '../config/credentials-schema.ts';
 import { createEnvelope, type Envelope } from '../credential/envelope.ts';
 import { createGrantBroker, type GrantBroker } from '../credential/grant-broker.ts';
 import { followGrantRemovals } from '../credential/grant-removals-follower.ts';

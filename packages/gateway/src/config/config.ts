@@ -4,6 +4,7 @@
  */
 
 import type { Risk } from '../model/target.ts';
+import type { CredentialsConfig } from './credentials-schema.ts';
 import type { BodiesConfig, KeepConfig, RedactionConfig } from './recorded-config.ts';
 import type { ReferenceConfig, ReplicasConfig, SecretsConfig, ValueConfig } from './secrets-config.ts';
 import type { DisabledServer, ServerConfig } from './server-config.ts';
@@ -56,13 +57,6 @@ export type Config = {
   readonly drainMs: number;
   /** The folder of the configuration file: what relative paths are relative to. */
   readonly directory: string;
-};
-
-/** How tokens of people are kept and renewed. */
-export type CredentialsConfig = {
-  /** The key ring for grants, and for nothing else. */
-  readonly keyRingFile: string;
-  readonly renewBeforeMs: number;
 };
 
 /** Where API keys and approvals are kept. A reference leads to a URL of one of the other kinds. */

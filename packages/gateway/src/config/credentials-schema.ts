@@ -2,7 +2,6 @@
 
 import * as z from 'zod';
 
-import type { CredentialsConfig } from './config.ts';
 import { duration, filePath } from './schema-words.ts';
 
 export const credentialsSchema = z
@@ -21,6 +20,12 @@ export const credentialsSchema = z
   })
   .prefault({})
   .describe("Tokens of people for servers that ask for each person's own consent.");
+
+export type CredentialsConfig = {
+  /** The key ring for grants, and for nothing else. */
+  readonly keyRingFile: string;
+  readonly renewBeforeMs: number;
+};
 
 export function compileCredentials(
   { keyRing, renewBefore }: z.output<typeof credentialsSchema>,
