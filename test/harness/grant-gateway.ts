@@ -65,6 +65,7 @@ export function startGrantGateway({ world, store, keyRingFile, cleanups }: Grant
     issuerOf: () => world.issuer,
   });
   cleanups.push(async () => grants.close());
+  const ignore = (): void => undefined;
   const egress = createEgress();
   cleanups.push(() => egress.close());
   const route = {
@@ -75,6 +76,7 @@ export function startGrantGateway({ world, store, keyRingFile, cleanups }: Grant
       limits: DEFAULT_HTTP_LIMITS,
       clock: systemClock,
       logger,
+      instruments: { logDropped: ignore },
     }),
     limits: DEFAULT_POOL_LIMITS,
     timeouts: { totalMs: 60_000, maxMs: 60_000 },
@@ -82,7 +84,6 @@ export function startGrantGateway({ world, store, keyRingFile, cleanups }: Grant
     retries: 0,
     breaker: undefined,
   };
-  const ignore = (): void => undefined;
   const upstreams = createUpstreams({
     routeTo: () => route,
     broker: {
