@@ -10,12 +10,13 @@ import type {
   Config,
   LimitConfig,
   PolicySource,
+  ReplicasConfig,
   StorageConfig,
   TasksConfig,
   TelemetryConfig,
   TlsConfig,
 } from './config.ts';
-import type { ReplicasConfig, ValueConfig } from './secrets-config.ts';
+import type { ValueConfig } from './secrets-config.ts';
 import { compileCredentials } from './credentials-schema.ts';
 import { compileIdentity } from './compile-identity.ts';
 import { compileDependency } from './depends-on-schema.ts';

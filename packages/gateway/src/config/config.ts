@@ -6,7 +6,7 @@
 import type { Risk } from '../model/target.ts';
 import type { CredentialsConfig } from './credentials-schema.ts';
 import type { BodiesConfig, KeepConfig, RedactionConfig } from './recorded-config.ts';
-import type { ReferenceConfig, ReplicasConfig, SecretsConfig, ValueConfig } from './secrets-config.ts';
+import type { ReferenceConfig, SecretsConfig, ValueConfig } from './secrets-config.ts';
 import type { DisabledServer, ServerConfig } from './server-config.ts';
 
 export type Config = {
@@ -58,6 +58,9 @@ export type Config = {
   /** The folder of the configuration file: what relative paths are relative to. */
   readonly directory: string;
 };
+
+/** The gateways behind one address: their names, and their origins by name. */
+export type ReplicasConfig = { readonly self: string; readonly peers: Readonly<Record<string, string>> };
 
 /** Where API keys and approvals are kept. A reference leads to a URL of one of the other kinds. */
 export type StorageConfig =

@@ -12,8 +12,6 @@ export type StoreKind = 'exec' | 'vault' | 'aws-sm';
 
 export type ReferenceConfig = Exclude<ValueConfig, { kind: 'literal' }>;
 
-/** The gateways behind one address: their names, and their origins by name. */
-export type ReplicasConfig = { readonly self: string; readonly peers: Readonly<Record<string, string>> };
 /** How stores of secrets are reached; one that is not there cannot be referred to. */
 export type SecretsConfig = {
   /** By the name that references begin with: `exec:<name>/…`. */

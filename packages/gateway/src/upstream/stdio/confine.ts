@@ -45,15 +45,31 @@ export function confined(program: Program, { limits, sandbox }: Confinement, too
 function inSandbox({ command, args, cwd }: Program, { network, write, hide, own }: Sandbox, bwrap?: string): Program {
   if (bwrap === undefined) throw lacks('sandbox', 'bwrap', 'bubblewrap');
   const inside = [
-    ...['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp'],
-    ...['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
+    '--ro-bind',
+    '/',
+    '/',
+    '--dev',
+    '/dev',
+    '--proc',
+    '/proc',
+    '--tmpfs',
+    '/tmp',
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--unshare-cgroup-try',
     ...(network ? [] : ['--unshare-net']),
     // In this order: what is named for writing may lie within what is hidden, and what is ours within that.
     ...hide.flatMap((path) => ['--tmpfs', path]),
     ...write.flatMap((path) => ['--bind', path, path]),
     ...own.folders.flatMap((path) => ['--tmpfs', path]),
     ...own.files.flatMap((path) => ['--ro-bind', '/dev/null', path]),
-    ...['--chdir', cwd, '--die-with-parent', '--', command, ...args],
+    '--chdir',
+    cwd,
+    '--die-with-parent',
+    '--',
+    command,
+    ...args,
   ];
   return { command: bwrap, args: inside, cwd };
 }
