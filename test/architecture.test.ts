@@ -75,8 +75,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   kysely: ['storage'],
   'libpg-query': ['authz'],
   'node-sql-parser': ['authz'],
-  // `sallyport connect` is itself a client of an identity provider.
-  'openid-client': ['authn', 'cli'],
+  // `sallyport connect` is itself a client of an identity provider, and so is the gateway of its servers'.
+  'openid-client': ['authn', 'cli', 'credential'],
   pg: ['storage'],
   pino: ['telemetry'],
   re2js: ['guard'],

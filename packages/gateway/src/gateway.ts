@@ -5,7 +5,6 @@
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import { setImmediate as yieldNow } from 'node:timers/promises';
 
@@ -25,12 +24,14 @@ import { composeBrowser } from './composition/browser.ts';
 import { loadCertificates } from './composition/certificates.ts';
 import { composeCredentials } from './composition/credentials.ts';
 import { composeEvents } from './composition/events.ts';
-import { composeGrants } from './composition/grants.ts';
+import { grantReport } from './composition/grant-report.ts';
 import { composeAuthenticator, composeFailedAttempts } from './composition/identity.ts';
 import { configurationLoaded } from './composition/loaded-configuration.ts';
 import { loadArgumentParsers } from './composition/policy.ts';
 import { countedLimiter, countedWords, watchParts, watchPending } from './composition/metrics.ts';
+import { composeOutbound } from './composition/outbound.ts';
 import { composeOversight } from './composition/oversight.ts';
+import { choosePublicAddress } from './composition/public-address.ts';
 import { watchServerDependencies } from './composition/server-dependencies.ts';
 import { composeServerHealth } from './composition/server-health.ts';
 import { composeStanding } from './composition/standing.ts';
@@ -41,13 +42,13 @@ import { composeSessions } from './composition/sessions.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
-import { catalogServer, composeUpstreams, listServer } from './composition/upstreams.ts';
-import type { ListenAddress } from './config/config.ts';
+import { catalogServer, listServer } from './composition/upstreams.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { createEgress } from './egress/egress.ts';
 import { createEntrypoint } from './entrypoint/entrypoint.ts';
 import { replicaId } from './entrypoint/forwarding.ts';
 import { createOperationsListener } from './entrypoint/operations.ts';
+import { createConnectLinks } from './entrypoint/pages/connect-links.ts';
 import { createArgumentValidator } from './guard/schema-validator.ts';
 import type { JsonObject } from './model/json.ts';
 import type { Redactor } from './model/redaction.ts';
@@ -182,26 +183,25 @@ async function composeGateway(
   opened.defer(() => bodies?.close());
   const validator = createArgumentValidator();
   opened.defer(() => validator.close());
-  const grants = composeGrants({
-    config: config.credentials,
-    store: storage.grants,
-    logger,
-    note,
-    issuerOf: () => undefined,
-  });
-  opened.defer(() => grants.close());
-  const upstreams = composeUpstreams({
-    config,
-    env,
-    secrets,
-    egress,
-    logger,
-    instruments,
-    replica,
-    renewal: grants.broker,
-  });
-  opened.defer(() => upstreams.close());
-  grants.watch(upstreams);
+  const { listen, publicUrl } = await choosePublicAddress(config);
+  const { grants, oauth, upstreams } = composeOutbound(
+    {
+      config,
+      env,
+      publicUrl,
+      egress,
+      storage,
+      secrets,
+      note,
+      logger,
+      instruments,
+      replica,
+      catalog: () => store.current,
+      authorizer: () => policies.current,
+      readAgain: (server) => void store.refresh(server),
+    },
+    opened,
+  );
   const store = new CatalogStore({
     servers: config.servers.map(catalogServer),
     aggregateReadOnly: config.endpoints.aggregate.readOnly,
@@ -239,7 +239,7 @@ async function composeGateway(
   const credentials = composeCredentials({
     config,
     secrets,
-    sources: [upstreams.credentials],
+    sources: [upstreams.credentials, grantReport(storage.grants, Date.now)],
     ending: () => standing.report().credentials,
     now: Date.now,
   });
@@ -255,11 +255,10 @@ async function composeGateway(
   });
   opened.defer(() => oversight.close());
 
-  const listen = await withFreePort(config.listen);
-  const scheme = config.tls === undefined ? 'http' : 'https';
-  const publicUrl = listen.port === config.listen.port ? config.publicUrl : `${scheme}://${listen.host}:${listen.port}`;
   const sessions = await composeSessions(storage, logger);
   opened.defer(() => sessions.close());
+  const sealer = createSealer(keyRing, { now: Date.now, randomBytes, maxTokenBytes: MAX_SEALED_BYTES });
+  const connectLinks = createConnectLinks({ sealer, publicUrl, now: Date.now, newId: randomUUID });
   const browser = composeBrowser({ config, publicUrl, egress, secrets, note, logger });
   const bearer = composeAuthenticator({ config, publicUrl, egress, storage, failedAttempts, note, logger });
   standing.watchIssuers(bearer);
@@ -276,6 +275,9 @@ async function composeGateway(
       approvals,
       approvalLink: approvalLinks(publicUrl),
       approvalWaitMs: config.approvals.waitMs,
+      grants: oauth.gate,
+      connectLink: (asked) => (browser.login === undefined ? undefined : connectLinks.link(asked)),
+      connectWaitMs: config.approvals.waitMs,
       audit: events.bounding(audit),
       traces,
       bodies,
@@ -291,7 +293,7 @@ async function composeGateway(
       ...(config.audit.resultDigests ? { resultDigests: RESULT_DIGESTS } : {}),
       clockMs,
     }),
-    sealer: createSealer(keyRing, { now: Date.now, randomBytes, maxTokenBytes: MAX_SEALED_BYTES }),
+    sealer,
     sessions,
     replica,
     otherReplicas: composeReplicas(config, egress),
@@ -300,6 +302,9 @@ async function composeGateway(
     allowedHosts: config.allowedHosts,
     allowedOrigins: config.allowedOrigins,
     login: browser.login,
+    consents: oauth.consents,
+    connectLinks,
+    clientDocument: oauth.clientDocument,
     authorizationServers: config.identity.issuers.map(({ issuer }) => issuer),
     requiredScopes: config.identity.scopes.required,
     audience: config.identity.audience,
@@ -379,18 +384,4 @@ async function composeGateway(
 async function loadKeys(file: string): ReturnType<typeof loadKeyRing> {
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   return loadKeyRing({ file, randomBytes });
-}
-
-/** Port 0 is chosen here and not by the listener, because the public URL is part of everything that is sealed and issued. */
-async function withFreePort(address: ListenAddress): Promise<ListenAddress> {
-  if (address.port !== 0) return address;
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(0, address.host, resolve);
-  });
-  const bound = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (bound === null || typeof bound === 'string') throw new Error(`${address.host} gave no port`);
-  return { host: address.host, port: bound.port };
 }

@@ -32,7 +32,7 @@ export async function credentialsRevoke(context: CommandContext, options: Creden
     throw new CommandError('Whose, and for what?', EXIT.usage, 'Name --user, --server or both; or write --all.');
   }
   const loaded = requireConfig(context, options.config);
-  return withGrants(loaded, async ({ store, vault, actor }) => {
+  return withGrants(loaded, async ({ store, vault, issuerOf, actor }) => {
     const { filter, keys } = await whatIsMeant(store, options);
     if (keys.length === 0) {
       terminal.out('Nobody has such a log-in: nothing was revoked.');
@@ -43,7 +43,7 @@ export async function credentialsRevoke(context: CommandContext, options: Creden
       return EXIT.failed;
     }
     // The record is told by the row that goes with the removal: a running gateway takes it over.
-    const revoked = await revokeGrants(filter, { vault, issuerOf: () => undefined, note: () => undefined, by: actor });
+    const revoked = await revokeGrants(filter, { vault, issuerOf, note: () => undefined, by: actor });
     if (options.json) terminal.out(JSON.stringify(revoked.map(plain), null, 2));
     else
       for (const line of table([['who', 'server', 'at its issuer', 'issuer'], ...revoked.map(row)])) terminal.out(line);

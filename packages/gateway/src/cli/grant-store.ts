@@ -4,6 +4,9 @@ import { composeSecrets } from '../composition/secrets.ts';
 import { openDatabase, StorageConfigError } from '../composition/storage.ts';
 import { composeVault } from '../composition/grants.ts';
 import type { LoadedConfig } from '../config/load.ts';
+import type { GrantIssuer, GrantKey } from '../credential/grant.ts';
+import { createEgress } from '../egress/egress.ts';
+import { grantIssuers } from '../composition/oauth-sites.ts';
 import type { Envelope } from '../credential/envelope.ts';
 import type { GrantStore } from '../credential/grant-rows.ts';
 import { WrappingKeyError } from '../credential/key-wrapper.ts';
@@ -21,6 +24,7 @@ export type OpenGrants = {
   readonly store: GrantStore;
   readonly envelope: Envelope;
   readonly vault: SealedGrantVault;
+  readonly issuerOf: (key: GrantKey) => GrantIssuer | undefined;
   /** Who the record will say that it was. */
   readonly actor: string;
 };
@@ -39,6 +43,7 @@ export async function withGrants<T>(
   task: (grants: OpenGrants) => Promise<T>,
 ): Promise<T> {
   const secrets = composeSecrets({ config, env, logger: SILENT });
+  const egress = createEgress();
   let database: SqlDatabase | undefined;
   try {
     database = await openDatabase({ config, secrets, logger: SILENT }, COMMAND_MS);
@@ -58,6 +63,11 @@ export async function withGrants<T>(
       database,
       store,
       actor,
+      issuerOf: grantIssuers(config, {
+        publicUrl: config.publicUrl,
+        egress,
+        resolve: (value) => secrets.resolve(value),
+      }),
       ...composeVault({ config: config.credentials, store, logger: SILENT }),
     });
   } catch (error) {
@@ -69,6 +79,7 @@ export async function withGrants<T>(
     throw error;
   } finally {
     await database?.close();
+    await egress.close();
     await secrets.close();
   }
 }

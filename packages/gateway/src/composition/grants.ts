@@ -20,6 +20,7 @@ import { whichGrants } from '../credential/which-grants.ts';
 import type { NoteEvent } from '../model/event.ts';
 import { err, ok } from '../model/result.ts';
 import type { Revocation } from '../pipeline/revoke-credentials.ts';
+import type { ServerId } from '../model/target.ts';
 import { loadKeyRing } from '../seal/key-ring.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
@@ -60,6 +61,8 @@ export type GrantParts = VaultParts & Pick<RenewalParts, 'issuerOf'> & { readonl
 export interface Grants {
   readonly vault: SealedGrantVault;
   readonly broker: GrantBroker;
+  /** Whose consents there are for a server, the newest first: none is opened for it. */
+  newestOf(server: ServerId): Promise<readonly GrantKey[]>;
   /** Felt here at once, and by every other gateway on the database within 5 seconds. */
   readonly revoke: Revocation;
   /** Sessions with servers end with the grants that they were opened with, from now on. */
@@ -71,6 +74,8 @@ export interface Grants {
 const LOOK_MS = 1_500;
 const UPKEEP_MS = 10_000;
 const SHOWN = 10;
+/** For one that reads what a server offers. */
+const MAX_LOOKED_AT = 200;
 /** What a stopped rotation left over. */
 const REWRAP = { firstAfterMs: 60_000, everyMs: 10 * 60_000 };
 const REWRAP_MAX_MS = 5 * 60_000;
@@ -114,6 +119,11 @@ export function composeGrants(parts: GrantParts): Grants {
   return {
     vault,
     broker,
+    async newestOf(server) {
+      const { notes } = await store.list({ server }, { limit: MAX_LOOKED_AT });
+      const good = notes.filter(({ refusedAtMs }) => refusedAtMs === undefined);
+      return good.toSorted((a, b) => b.obtainedAtMs - a.obtainedAtMs).map(({ key }) => key);
+    },
     async revoke({ user, server }, { tenant, name }) {
       const wanted = { ...(user === undefined ? {} : { user }), ...(server === undefined ? {} : { server }), tenant };
       const { filter, people } = await whichGrants(store, wanted);

@@ -57,7 +57,8 @@ export function judge({ listed, upstream, isProcess, away }: HealthFacts, nowMs:
   if (listed.state === 'disabled' || listed.state === 'starting') return because(listed.state, listed.reason);
   const { recent, breaker } = upstream ?? {};
   if (listed.state === 'unhealthy') {
-    if (listed.code === 'upstream-refused') return because('needs-login', listed.reason);
+    if (listed.code === 'upstream-refused' || listed.code === 'needs-login')
+      return because('needs-login', listed.reason);
     const served = recent?.servedAgoMs !== undefined && nowMs - recent.servedAgoMs > listed.sinceMs;
     return served
       ? because('degraded', `It answers calls, but could not be listed: ${listed.reason ?? 'unknown'}`)

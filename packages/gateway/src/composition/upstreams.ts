@@ -8,7 +8,7 @@ import { serverEntryOf, type CatalogServer } from '../catalog/offering.ts';
 import type { Config } from '../config/config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { Environment } from '../config/load.ts';
-import type { CredentialRenewal } from '../credential/broker.ts';
+import type { CredentialBroker, CredentialRenewal } from '../credential/broker.ts';
 import type { CredentialSource } from '../credential/credential-report.ts';
 import type { SecretResolver } from '../credential/secret-resolver.ts';
 import { createStaticBroker, type CredentialSources } from '../credential/static-broker.ts';
@@ -32,7 +32,7 @@ import { createStdioConnector, DEFAULT_STDIO_LIMITS } from '../upstream/stdio/st
 import type { TaskLimits } from '../upstream/tasks/task-limits.ts';
 import { createUpstreams, type Route, type Upstreams } from '../upstream/upstreams.ts';
 
-type UpstreamParts = {
+export type UpstreamParts = {
   readonly config: Config;
   readonly env: Environment;
   readonly secrets: SecretResolver;
@@ -40,8 +40,8 @@ type UpstreamParts = {
   readonly logger: Logger;
   readonly instruments: Instruments;
   readonly replica: ReplicaId;
-  /** Of tokens of people. */
-  readonly renewal: CredentialRenewal;
+  /** Beside headers and variables: how servers with a mode of their own are called. */
+  readonly accepting: (fixed: CredentialBroker) => CredentialBroker & CredentialRenewal;
 };
 
 /** Inside a seal already; unguessable by itself as well. */
@@ -59,11 +59,12 @@ export function composeUpstreams(parts: UpstreamParts): ComposedUpstreams {
   const routes = new Map(config.servers.map((server) => [server.id, routeTo(server, { ...parts, tools })]));
   const clockMs = (): number => systemClock.nowMs();
   const servers = Object.fromEntries(config.servers.map((server) => [server.id, credentialSources(server)]));
-  const broker = createStaticBroker({ servers, resolver: secrets, clockMs, now: Date.now });
+  const fixed = createStaticBroker({ servers, resolver: secrets, clockMs, now: Date.now });
+  const broker = parts.accepting(fixed);
   const upstreams = createUpstreams({
     routeTo: (server) => routes.get(server),
     broker,
-    renewal: parts.renewal,
+    renewal: broker,
     instruments,
     logger,
     clock: systemClock,
@@ -75,7 +76,7 @@ export function composeUpstreams(parts: UpstreamParts): ComposedUpstreams {
       newId: () => randomBytes(PARKED_ID_BYTES).toString('base64url'),
     },
   });
-  return { ...upstreams, credentials: broker };
+  return { ...upstreams, credentials: fixed };
 }
 
 const taskLimits = ({ tasks: { lifetimeMs: _ofIds, ...limits } }: Config): TaskLimits => limits;
@@ -142,8 +143,11 @@ function credentialSources({ transport }: ServerConfig): CredentialSources {
 
 /** Its version changes whenever it is reached, or run, in another way. Secrets are references here, never values. */
 export function modelServer(config: ServerConfig): Server {
-  const { id, owner, title, environment, classification, tags, sharing, scopes, transport } = config;
-  const version = hash('sha256', JSON.stringify([transport, sharing])).slice(0, 16);
+  const { id, owner, title, environment, classification, tags, sharing, scopes, transport, auth } = config;
+  const version = hash(
+    'sha256',
+    JSON.stringify(auth === undefined ? [transport, sharing] : [transport, sharing, auth]),
+  ).slice(0, 16);
   return {
     id,
     version,

@@ -16,6 +16,7 @@ import type {
   TelemetryConfig,
   TlsConfig,
 } from './config.ts';
+import { compileAuth } from './auth-schema.ts';
 import type { ValueConfig } from './secrets-config.ts';
 import { compileCredentials } from './credentials-schema.ts';
 import { compileIdentity } from './compile-identity.ts';
@@ -172,9 +173,11 @@ export function locateStorage(storage: StorageConfig, directory: string): Storag
 }
 
 function compileServer(id: string, server: ParsedServer, directory: string): ServerConfig {
+  const auth = server.auth === undefined ? undefined : compileAuth(server.auth, (value) => locate(value, directory));
   return {
     id,
     transport: compileTransport(server, directory),
+    ...(auth === undefined ? {} : { auth }),
     ...(server.owner === undefined ? {} : { owner: server.owner }),
     ...(server.title === undefined ? {} : { title: server.title }),
     ...(server.environment === undefined ? {} : { environment: server.environment }),

@@ -3,11 +3,14 @@
 import type { DeclaredArgument } from '../model/argument-kind.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Classification, Sharing, Traits } from '../model/target.ts';
+import type { AuthConfig } from './auth-config.ts';
 import type { ValueConfig } from './secrets-config.ts';
 
 export type ServerConfig = {
   readonly id: string;
   readonly transport: HttpTransport | StdioTransport;
+  /** Undefined: with what stands in `transport` alone. */
+  readonly auth?: AuthConfig<ValueConfig>;
   readonly owner?: string;
   readonly title?: string;
   readonly environment?: string;

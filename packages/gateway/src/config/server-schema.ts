@@ -4,6 +4,7 @@ import * as z from 'zod';
 
 import { CLASSIFICATIONS } from '../model/target.ts';
 import { declaredArguments } from './argument-schema.ts';
+import { authSchema } from './auth-schema.ts';
 import { dependsOnSchema } from './depends-on-schema.ts';
 import { processSchema, sandboxSchema } from './process-schema.ts';
 import { count, duration, filePath, glob, name, namePattern, period, scope, value, VARIABLE } from './schema-words.ts';
@@ -124,6 +125,7 @@ export const serverSchema = z
       .record(z.string().regex(HEADER_NAME), value)
       .default({})
       .describe('Sent with every request. Secrets as env:NAME or file:/path, also after a scheme: "Bearer env:NAME".'),
+    auth: authSchema.optional(),
     title: z.string().min(1).optional().describe('What people see.'),
     owner: z.string().min(1).optional().describe('Whom to ask.'),
     environment: name.optional().describe('A word of yours for where it stands, for policies: production, staging.'),
@@ -220,6 +222,12 @@ export const serverSchema = z
     if (server.command === undefined && server.url === undefined) problem('needs a command or a url.');
     if (server.command !== undefined && server.url !== undefined) problem('has a command and a url. Keep one of them.');
     const isStdio = server.transport === 'stdio';
+    if (server.auth !== undefined && server.auth.type !== 'none') {
+      if (server.url === undefined) problem('is for a url. A command takes env.', ['auth']);
+      if (Object.keys(server.headers).some((header) => header.toLowerCase() === 'authorization')) {
+        problem('is what auth sets. Remove one of them.', ['headers', 'Authorization']);
+      }
+    }
     if (server.url !== undefined) {
       if (isStdio) problem('belongs to command; this server has a url.', ['transport']);
       if (server.args.length > 0) problem('belongs to command; this server has a url.', ['args']);

@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 import type { BrowserLogin } from '../authn/browser-login.ts';
+import type { Consents } from '../credential/consents.ts';
 import type { NoteEvent } from '../model/event.ts';
 import { failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
@@ -36,6 +37,8 @@ import { listen } from './listen.ts';
 import { createListener } from './listener.ts';
 import { OpenQuestions } from './open-questions.ts';
 import { createBrowser } from './pages/browser.ts';
+import { createConnectCookies } from './pages/connect-cookie.ts';
+import { createConnectLinks, type ConnectLinks } from './pages/connect-links.ts';
 import { receivePage } from './pages/receive-page.ts';
 import type { EntrypointParts } from './parts.ts';
 import { createQuestionIds } from './question-ids.ts';
@@ -78,6 +81,12 @@ export type EntrypointOptions = {
   readonly legacySse?: boolean;
   /** Where people can log in with a browser. Undefined: nowhere, and the pages say so. */
   readonly login?: BrowserLogin | undefined;
+  /** Where people consent to servers that ask them to. Undefined: none does. */
+  readonly consents?: Consents | undefined;
+  /** Those that the pipeline makes. */
+  readonly connectLinks?: Pick<ConnectLinks, 'open' | 'use'>;
+  /** How the gateway describes itself to authorization servers; undefined where they cannot fetch it. */
+  readonly clientDocument?: JsonObject | undefined;
   readonly limits?: Partial<EntrypointLimits>;
   /** What is kept for legacy clients that lose their connection. */
   readonly resumption?: Partial<ResumptionLimits>;
@@ -145,6 +154,8 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     followedSessions: createFollowedSessions(options),
     isDraining: () => closing !== undefined,
     browser: createBrowser(options),
+    connectLinks: options.connectLinks ?? createConnectLinks(options),
+    connectCookies: createConnectCookies(options),
     streamSlots: createStreamSlots(limits),
     sseConversations: options.legacySse === true ? createSseConversations(options) : undefined,
     streamLogs: new StreamLogs({ ...options, limits: { ...DEFAULT_RESUMPTION, ...options.resumption } }),
@@ -255,6 +266,7 @@ async function dispatch(arrival: Arrival, requests: number): Promise<void> {
   const { parts, request, headers } = arrival;
   if (request.method === 'OPTIONS') return respondEmpty(arrival, 204, preflightHeaders(headers.requestedHeaders));
   if (arrival.route?.kind === 'metadata') return answerMetadata(arrival);
+  if (arrival.route?.kind === 'client-document') return answerClientDocument(arrival);
   if (parts.isDraining()) return refuse(arrival, failure('draining', { retryAfterMs: 1_000 }));
   if (requests > parts.limits.maxConcurrent) return refuse(arrival, failure('overloaded', { retryAfterMs: 1_000 }));
   if (isForUs(arrival)) return arrival.route.kind === 'api' ? receiveApi(arrival) : receivePage(arrival);
@@ -282,9 +294,19 @@ async function receiveBodiless(arrival: EndpointArrival): Promise<void> {
 }
 
 function answerMetadata(arrival: Arrival): Promise<void> | void {
-  const { route, request, response, parts, cors } = arrival;
+  const { route, parts } = arrival;
+  return answerDocument(arrival, route?.kind === 'metadata' ? parts.metadata.documentOf(route.path) : '');
+}
+
+function answerClientDocument(arrival: Arrival): Promise<void> | void {
+  const { clientDocument } = arrival.parts;
+  if (clientDocument === undefined) return refuse(arrival, failure('not-found'));
+  return answerDocument(arrival, JSON.stringify(clientDocument));
+}
+
+function answerDocument(arrival: Arrival, document: string): Promise<void> | void {
+  const { request, response, cors } = arrival;
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(arrival, failure('method-not-allowed'));
-  const document = route?.kind === 'metadata' ? parts.metadata.documentOf(route.path) : '';
   const length = String(Buffer.byteLength(document));
   const headers = ['Content-Type', 'application/json', 'Content-Length', length, 'Cache-Control', 'max-age=300'];
   response.writeHead(200, [...headers, ...cors]).end(document);

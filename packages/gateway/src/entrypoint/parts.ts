@@ -3,6 +3,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
+import type { Consents } from '../credential/consents.ts';
 import type { NoteEvent } from '../model/event.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -18,6 +19,8 @@ import type { LegacySessions } from './legacy-sessions.ts';
 import type { EntrypointLimits } from './limits.ts';
 import type { Browser } from './pages/browser.ts';
 import type { QuestionIds } from './question-ids.ts';
+import type { ConnectCookies } from './pages/connect-cookie.ts';
+import type { ConnectLinks } from './pages/connect-links.ts';
 import type { ResourceMetadata } from './resource-metadata.ts';
 import type { RunningCalls } from './running-calls.ts';
 import type { SessionIds } from './session-ids.ts';
@@ -34,6 +37,12 @@ export type EntrypointParts = {
   readonly limits: EntrypointLimits;
   readonly metadata: ResourceMetadata;
   readonly browser: Browser;
+  /** Undefined: no server asks people for their consent. */
+  readonly consents?: Consents | undefined;
+  readonly connectLinks: Pick<ConnectLinks, 'open' | 'use'>;
+  readonly connectCookies: ConnectCookies;
+  /** Where authorization servers can fetch it; undefined where they cannot. */
+  readonly clientDocument?: JsonObject | undefined;
   /** Scheme, host and port, no trailing slash. */
   readonly publicUrl: string;
   readonly logger: Logger;

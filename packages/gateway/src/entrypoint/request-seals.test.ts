@@ -79,7 +79,7 @@ describe('the state between a question and its answer', () => {
     const refused = (text: string): boolean => !seals.state.open(text, CALL).ok;
     expect(sealsAt('/servers/bank/mcp').state.open(state, CALL).ok).toBe(false);
     expect(refused(seals.cursor.seal({ offset: 1, generation: 'g' }))).toBe(true);
-    expect(refused(stateOf({ kind: 'connect', server: 'bank' }))).toBe(true);
+    expect(refused(stateOf({ kind: 'upstream', server: 'bank' } as never))).toBe(true);
     for (let at = 0; at < state.length; at += 1) {
       const flipped = state[at] === 'A' ? 'B' : 'A';
       expect(refused(state.slice(0, at) + flipped + state.slice(at + 1)), `character ${at}`).toBe(true);

@@ -116,6 +116,7 @@ function readContinuation(value: Json | undefined): Continuation | undefined {
   if (value.kind === 'upstream') return readUpstream(value);
   if (value.kind === 'parked') return readParked(value);
   if (value.kind === 'task') return readTask(value);
+  if (value.kind === 'connect') return readConnect(value);
   if (value.kind !== 'approval' || typeof value.approvalId !== 'string') return undefined;
   const { approvalId } = value;
   return value.linkGiven === true
@@ -127,6 +128,17 @@ function readUpstream({ server, version, state }: JsonObject): Continuation | un
   if (typeof server !== 'string' || typeof version !== 'string') return undefined;
   const own = { kind: 'upstream', server, version } as const;
   return typeof state === 'string' ? { ...own, state } : own;
+}
+
+function readConnect({ server, linkGiven, sinceMs, scopes }: JsonObject): Continuation | undefined {
+  if (typeof server !== 'string') return undefined;
+  return {
+    kind: 'connect',
+    server,
+    ...(linkGiven === true ? { linkGiven } : {}),
+    ...(typeof sinceMs === 'number' ? { sinceMs } : {}),
+    ...(Array.isArray(scopes) ? { scopes: scopes.filter((scope) => typeof scope === 'string') } : {}),
+  };
 }
 
 function readParked({ server, version, owner, parkedCallId, approvedBy }: JsonObject): Continuation | undefined {

@@ -4,7 +4,7 @@
  */
 
 import { PROTECTED_RESOURCE_PATH } from '../authn/challenge.ts';
-import type { Endpoint } from '../model/target.ts';
+import type { Endpoint, ServerId } from '../model/target.ts';
 
 export type EndpointRoute = { readonly kind: 'mcp'; readonly path: string; readonly endpoint: Endpoint };
 
@@ -17,7 +17,9 @@ export type Route =
   /** The gateway's own API, for programs. */
   | { readonly kind: 'api'; readonly place: ApiPlace }
   /** Its own pages, for people. */
-  | { readonly kind: 'page'; readonly place: PagePlace };
+  | { readonly kind: 'page'; readonly place: PagePlace }
+  /** How the gateway describes itself to authorization servers. */
+  | { readonly kind: 'client-document' };
 
 export type ApiPlace =
   | { readonly name: 'evaluation' | 'evaluations' | 'authzen-configuration' | 'approvals' }
@@ -36,6 +38,8 @@ export type ReadingPlace =
 
 export type PagePlace =
   | { readonly name: 'login' | 'login-callback' | 'logout' | 'logged-out' | 'approvals' }
+  | { readonly name: 'consent-callback' }
+  | { readonly name: 'connect'; readonly server: ServerId }
   | { readonly name: 'approval'; readonly id: string };
 
 const AGGREGATE_PATH = '/mcp';
@@ -60,6 +64,10 @@ const OWN_PLACES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['/logged-out', { kind: 'page', place: { name: 'logged-out' } }],
   ['/approvals', { kind: 'page', place: { name: 'approvals' } }],
 ]);
+/** Not under `/connect/`, where a server of any name can stand. */
+export const CONSENT_CALLBACK_PATH = '/oauth/callback';
+export const CLIENT_DOCUMENT_PATH = '/oauth/client.json';
+const CONNECT_PATH = /^\/connect\/([a-z0-9-]{1,64})$/;
 const SERVER_PATH = /^\/servers\/([a-z0-9-]{1,64})\/mcp$/;
 
 /** Undefined when there is nothing at this path. A query is allowed and ignored. */
@@ -71,7 +79,15 @@ export function routeOf(requestTarget: string): Route | undefined {
     const known = resource === '' || endpointAt(resource) !== undefined;
     return known ? { kind: 'metadata', path: resource } : undefined;
   }
-  return endpointAt(path) ?? sseAt(path) ?? OWN_PLACES.get(path) ?? approvalAt(path) ?? auditRequestAt(path);
+  const own = OWN_PLACES.get(path) ?? approvalAt(path) ?? auditRequestAt(path) ?? consentAt(path);
+  return endpointAt(path) ?? sseAt(path) ?? own;
+}
+
+function consentAt(path: string): Route | undefined {
+  if (path === CLIENT_DOCUMENT_PATH) return { kind: 'client-document' };
+  if (path === CONSENT_CALLBACK_PATH) return { kind: 'page', place: { name: 'consent-callback' } };
+  const server = CONNECT_PATH.exec(path)?.[1];
+  return server === undefined ? undefined : { kind: 'page', place: { name: 'connect', server } };
 }
 
 function auditRequestAt(path: string): Route | undefined {

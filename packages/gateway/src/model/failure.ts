@@ -155,6 +155,12 @@ export const FAILURES = {
     false,
     'The call was not approved. Nothing was done. Do not repeat it unless the person asks for it again.',
   ),
+  'needs-login': rule(
+    200,
+    'caller',
+    true,
+    'The server wants the person to log in to it first, and this client cannot ask them to. Nothing was done.',
+  ),
   'approvals-unavailable': rule(
     503,
     'us',
@@ -229,6 +235,8 @@ export type Failure = {
   readonly retryAfterMs?: number;
   /** The server does not take the credential it was sent (HTTP 401), and so has executed nothing. */
   readonly credentialRejected?: true;
+  /** What the server's `WWW-Authenticate` asked for, where it refused our credential. */
+  readonly challenge?: { readonly scope?: string; readonly error?: string; readonly resourceMetadata?: string };
   /** What the caller is not told, for our log and the record. Never holds a secret. */
   readonly reason?: string;
   /** For our log only. */

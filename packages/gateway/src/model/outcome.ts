@@ -76,7 +76,14 @@ export type Continuation =
       /** How far the call was said to be, so that its progress goes on from there. */
       readonly reached?: number;
     }
-  | { readonly kind: 'connect'; readonly server: ServerId };
+  /** A person's consent at a server: a newer one than it refused, or one that is good for more. */
+  | {
+      readonly kind: 'connect';
+      readonly server: ServerId;
+      readonly linkGiven?: true;
+      readonly sinceMs?: number;
+      readonly scopes?: readonly string[];
+    };
 
 /** What came back for a question. `responses` has the person's answers under the question's keys: anyone can have made them. */
 export type Answers = {

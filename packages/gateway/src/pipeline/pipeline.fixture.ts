@@ -9,6 +9,7 @@ import { makeIntent } from '../audit/intent.ts';
 import type { AuditEvent } from '../audit/audit-log.ts';
 import { digestOf } from '../audit/argument-digest.ts';
 import { createMapStore } from '../authz/approval-store.fixture.ts';
+import type { GrantGate } from '../credential/grant-gate.ts';
 import { createApprovals, type ApprovalEvent, type WatchedApprovals } from '../authz/create-approvals.ts';
 import { authorizerFor, digest, principal } from '../authz/authorizer-fixture.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
@@ -56,6 +57,8 @@ export type WorldOptions = Partial<
     | 'scopes'
     | 'approvals'
     | 'approvalWaitMs'
+    | 'grants'
+    | 'connectLink'
     | 'authenticator'
     | 'clockMs'
     | 'yieldNow'
@@ -190,6 +193,9 @@ export function worldOf(options: WorldOptions = {}): World {
     approvals,
     approvalLink: (id) => `https://gw.example.com/approvals/${id}`,
     approvalWaitMs: options.approvalWaitMs ?? 50,
+    grants: options.grants ?? NO_GRANTS,
+    connectLink: options.connectLink ?? (({ server }) => `https://gw.example.com/connect/${server}?link=sealed`),
+    connectWaitMs: 50,
   });
   const handle: World['handle'] = (operation, facts) =>
     pipeline.handle({ ...INBOUND, receivedAtMs: clock.nowMs, operation, ...facts }, exchange());
@@ -288,3 +294,11 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     streamClosed: silent,
   };
 }
+
+/** No server asks people for their consent. */
+const NO_GRANTS: GrantGate = {
+  guards: () => false,
+  missing: () => Promise.resolve(undefined),
+  settled: () => Promise.resolve(true),
+  arrived: () => undefined,
+};

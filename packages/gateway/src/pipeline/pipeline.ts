@@ -25,6 +25,7 @@ import { approve, isApproved, type ApproveParts } from './approve.ts';
 import { authenticate } from './authenticate.ts';
 import { authorize } from './authorize.ts';
 import { call } from './call.ts';
+import { connect, isConnected, reconnect, type ConnectParts } from './connect.ts';
 import { createScopeCheck, type ScopeCheck, type ScopeRules } from './check-scopes.ts';
 import { consumeQuota } from './consume-quota.ts';
 import { fallBack } from './fall-back.ts';
@@ -61,7 +62,8 @@ export interface Pipeline {
 }
 
 export type PipelineParts = RecordParts &
-  ApproveParts & {
+  ApproveParts &
+  ConnectParts & {
     readonly authenticator: Authenticator;
     /** Read once per request: a swap in the middle of a call does not mix two snapshots. */
     readonly catalog: () => Catalog;
@@ -182,15 +184,20 @@ async function runAs(
   trail.enter('authorize');
   const authorized = authorize(pinned, authorizer, trail);
   const { timeoutMs } = exchange;
+  // Before a person's word is asked for or used up: a call that cannot be made needs nobody's.
+  const connecting = () => ({ parts, trail, signal: exchange.signal, timeoutMs, waited });
+  const connected = await connect(authorized, connecting);
+  if (!isConnected(connected)) return connected;
   trail.enter('approve');
-  const approved = await approve(authorized, () => ({ parts, trail, signal: exchange.signal, timeoutMs, waited }));
+  const approved = await approve(connected, () => ({ parts, trail, signal: exchange.signal, timeoutMs, waited }));
   if (!isApproved(approved)) return approved;
   // What may change the world is on disk before it leaves.
   trail.enter('record-intent');
   const ready = await recordIntent(approved, parts.audit, trail);
   trail.enter('call');
   const outcome = await call(ready, { send: parts.send, exchange, trail });
-  return fallBack(admitted, outcome, { ...parts, catalog, authorizer, exchange, trail });
+  const reached = outcome.kind === 'failed' ? await reconnect(ready, outcome, connecting()) : outcome;
+  return fallBack(admitted, reached, { ...parts, catalog, authorizer, exchange, trail });
 }
 
 function lastWord(outcome: Outcome | 'waited'): Outcome {

@@ -31,8 +31,8 @@ export const toolErrorResult = (of: Failure): JsonObject => ({
  * What a person has to do, or did: the model must read it to tell them, or to stop trying. Clients show results to models
  * in every revision, and errors in few.
  */
-export const isAboutApproval = ({ code }: Failure): boolean =>
-  code === 'approval-required' || code === 'approval-refused';
+export const isForPerson = ({ code }: Failure): boolean =>
+  code === 'approval-required' || code === 'approval-refused' || code === 'needs-login';
 
 /** An upstream that asks for what it was not offered has broken the protocol; the client hears what happened. */
 export function notCarried(outcome: Extract<Outcome, { kind: 'input-required' | 'task' }>): Failure {

@@ -17,6 +17,8 @@ export type SealPurpose =
   | 'audit-body'
   | 'browser-login'
   | 'browser-session'
+  | 'browser-connect'
+  | 'connect-link'
   | 'csrf';
 
 export type SealFault = 'malformed' | 'unknown-key' | 'forged' | 'expired';

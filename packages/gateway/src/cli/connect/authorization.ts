@@ -4,7 +4,7 @@ import type { Egress } from '../../egress/egress.ts';
 import { createWebFetch, type WebFetch } from '../../egress/web-fetch.ts';
 import type { Authorization } from './bridge.ts';
 import { awaitCallback } from './callback.ts';
-import { readChallenge, type ReadChallenge } from './challenge.ts';
+import { readChallenge, type ReadChallenge } from '../../egress/bearer-challenge.ts';
 import { logIn, renew, revoke } from './oauth.ts';
 import { findProtectedResource, type ProtectedResource } from './protected-resource.ts';
 import type { LogIn, TokenFile } from './token-file.ts';

@@ -10,6 +10,7 @@ const HTTP_STATUS: Partial<Readonly<Record<FailureCode, number>>> = {
   'invalid-state': 409,
   'approval-required': 403,
   'approval-refused': 403,
+  'needs-login': 403,
 };
 
 export const statusOf = (code: FailureCode): number => HTTP_STATUS[code] ?? FAILURES[code].status;

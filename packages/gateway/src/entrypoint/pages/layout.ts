@@ -13,6 +13,8 @@ export type Page = {
   readonly viewer?: string;
   /** `Set-Cookie` values. */
   readonly cookies?: readonly string[];
+  /** Names and values in turn. */
+  readonly headers?: readonly string[];
 };
 
 /** A gate with its grating half up. */
@@ -29,7 +31,7 @@ export function respondPage(arrival: OwnArrival, page: Page): void {
     status: page.status ?? 200,
     type: 'text/html; charset=utf-8',
     body: documentOf(page).text,
-    headers: [...PAGE_HEADERS, ...cookies],
+    headers: [...PAGE_HEADERS, ...(page.headers ?? []), ...cookies],
   });
 }
 

@@ -17,8 +17,12 @@ export function returnPath(asked: string | null): string {
   const route = asked === null ? undefined : routeOf(asked);
   if (asked === null || route?.kind !== 'page') return HOME;
   const { name } = route.place;
+  if (name === 'connect') return CONNECT_PAGE.test(asked) ? asked : HOME;
   return (name === 'approvals' || name === 'approval') && !asked.includes('?') ? asked : HOME;
 }
+
+/** With the link that led there, which is sealed. */
+const CONNECT_PAGE = /^\/connect\/[a-z0-9-]+(?:\?link=[\w.~-]{1,4096})?$/;
 
 const queryOf = ({ request }: OwnArrival): string => {
   const url = request.url ?? '';

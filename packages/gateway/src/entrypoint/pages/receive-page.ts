@@ -10,6 +10,7 @@ import { noteRefusal, refuse, type OwnArrival } from '../arrival.ts';
 import { parseVerdict } from '../api/approval-json.ts';
 import { approvalPage } from './approval-page.ts';
 import { approvalsPage } from './approvals-page.ts';
+import { postConnect, receiveConsent, showConnect } from './connect.ts';
 import { redirect, respondPage } from './layout.ts';
 import { receiveCallback, receiveLogin, receiveLogout } from './login.ts';
 import * as messages from './messages.ts';
@@ -19,7 +20,7 @@ export async function receivePage(arrival: OwnArrival): Promise<void> {
   if (route.kind !== 'page') return;
   const { place } = route;
   const posted = request.method === 'POST';
-  const takesPost = place.name === 'logout' || place.name === 'approval';
+  const takesPost = place.name === 'logout' || place.name === 'approval' || place.name === 'connect';
   if (posted ? !takesPost : place.name === 'logout' || (request.method !== 'GET' && request.method !== 'HEAD')) {
     return refuse(arrival, failure('method-not-allowed', { message: 'This is a page: open it in a browser.' }));
   }
@@ -36,6 +37,10 @@ export async function receivePage(arrival: OwnArrival): Promise<void> {
       return respondPage(arrival, messages.loggedOut());
     case 'approvals':
       return showApprovals(arrival);
+    case 'consent-callback':
+      return receiveConsent(arrival);
+    case 'connect':
+      return posted ? postConnect(arrival, place.server) : showConnect(arrival, place.server);
     case 'approval':
       return posted ? decide(arrival, place.id) : showApproval(arrival, place.id);
   }

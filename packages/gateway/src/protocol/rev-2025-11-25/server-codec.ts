@@ -3,7 +3,7 @@
 import type { Failure } from '../../model/failure.ts';
 import type { JsonObject } from '../../model/json.ts';
 import type { Discovery, ListPage, Outcome, Raw, UpstreamMessage } from '../../model/outcome.ts';
-import { answer, isAboutApproval, notCarried, textAnswer, toolErrorResult, valueAnswer } from '../answers.ts';
+import { answer, isForPerson, notCarried, textAnswer, toolErrorResult, valueAnswer } from '../answers.ts';
 import type { EncodeContext, EncodedAnswer, ServerCodec } from '../codec.ts';
 import { LIST_MEMBERS } from '../core-methods.ts';
 import { SALLYPORT } from '../identity.ts';
@@ -56,7 +56,10 @@ function initializeResult(discovery: Discovery, revision: SpokenRevision): JsonO
 
 /** Earlier revisions had clients show JSON-RPC errors for bad arguments; models see results only since 2025-11-25. */
 function encodeFailed(failure: Failure, revision: SpokenRevision, context: EncodeContext): EncodedAnswer {
-  const isForModel = isAboutApproval(failure) || (failure.code === 'invalid-arguments' && revision === '2025-11-25');
+  const links = failure.code === 'needs-login' ? failure.data?.elicitations : undefined;
+  // The client can show links, and could not be asked on its stream (client/elicitation, URL Elicitation Required Error).
+  if (links !== undefined && revision === '2025-11-25') return encodeFailure(failure, context);
+  const isForModel = isForPerson(failure) || (failure.code === 'invalid-arguments' && revision === '2025-11-25');
   return isForModel && context.operation?.kind === 'call-tool'
     ? valueAnswer(context.id, toolErrorResult(failure))
     : encodeFailure(failure, context);

@@ -64,6 +64,7 @@ const WIRE = {
   forbidden: own(403, 200),
   'approval-required': own(403, 200),
   'approval-refused': own(403, 200),
+  'needs-login': own(403, 200),
   'approvals-unavailable': own(503),
   'quota-exceeded': own(429),
   'too-many-streams': own(429),
@@ -83,6 +84,9 @@ const WIRE = {
   'result-too-large': own(502, 200),
 } as const satisfies Record<FailureCode, WireError>;
 
+/** MCP 2025-11-25, client/elicitation, URL Elicitation Required Error. */
+const URL_ELICITATION_REQUIRED = -32042;
+
 /** A modern upstream says "no such resource" with -32602 and the URI as data; these revisions have a code for it. */
 function codeOf(error: RawError, context: FailureContext): number {
   const { operation } = context;
@@ -97,6 +101,10 @@ export function encodeFailure(of: Failure, context: FailureContext): EncodedAnsw
   if (of.code === 'upstream-error' && of.upstream !== undefined) {
     const error = relayedError(of.upstream, codeOf(of.upstream, context), context);
     return errorAnswer(WIRE['upstream-error'].status, error, { failure: of, context });
+  }
+  if (of.code === 'needs-login' && of.data?.elicitations !== undefined) {
+    const error = ownError(of, URL_ELICITATION_REQUIRED, context);
+    return errorAnswer(200, error, { failure: of, context });
   }
   const { code, status } = WIRE[of.code];
   return errorAnswer(status, ownError(of, code, context), { failure: of, context });

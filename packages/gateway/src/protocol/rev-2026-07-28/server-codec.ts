@@ -3,7 +3,7 @@
 import { isQuestion } from '../../model/elicitation.ts';
 import type { Outcome } from '../../model/outcome.ts';
 import { NEWEST_MODERN } from '../../model/revision.ts';
-import { isAboutApproval, notCarried, toolErrorResult } from '../answers.ts';
+import { isForPerson, notCarried, toolErrorResult } from '../answers.ts';
 import type { EncodeContext, EncodedAnswer, ServerCodec } from '../codec.ts';
 import { encodeNotice } from '../notices.ts';
 import { decode } from './requests.ts';
@@ -25,7 +25,7 @@ function encode(outcome: Outcome, context: EncodeContext): EncodedAnswer {
       return encodeTask(outcome, context) ?? encodeFailure(notCarried(outcome), context);
     case 'failed': {
       const { failure } = outcome;
-      const asResult = failure.code === 'invalid-arguments' || isAboutApproval(failure);
+      const asResult = failure.code === 'invalid-arguments' || isForPerson(failure);
       if (!asResult || context.operation?.kind !== 'call-tool') return encodeFailure(failure, context);
       return encodeComplete({ kind: 'value', value: toolErrorResult(failure) }, context);
     }

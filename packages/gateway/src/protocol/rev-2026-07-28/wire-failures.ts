@@ -64,6 +64,7 @@ const WIRE = {
   forbidden: own(403, 200),
   'approval-required': own(403, 200),
   'approval-refused': own(403, 200),
+  'needs-login': own(403, 200),
   'approvals-unavailable': own(503),
   'quota-exceeded': own(429),
   'too-many-streams': own(429),

@@ -1,5 +1,6 @@
 /** What a server's HTTP answer, or the lack of one, means for the call. */
 
+import { readChallenge } from '../../egress/bearer-challenge.ts';
 import { EgressError, toEgressError } from '../../egress/egress-error.ts';
 import type { ResponseHeaders } from '../../egress/egress.ts';
 import { failure, Refusal } from '../../model/failure.ts';
@@ -9,6 +10,8 @@ type Sent = Failure['sent'];
 
 /** Statuses by which proxies and servers say "not now". The request may have been worked on before they did. */
 export const NOT_NOW: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+const MAX_CHALLENGE_CHARS = 4_096;
 
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
@@ -31,7 +34,14 @@ export function mediaType(headers: ResponseHeaders): string {
 export function withoutMessage(status: number, headers: ResponseHeaders, reason?: string): Failure {
   if (status === 401 || status === 403) {
     const message = `The server refused the gateway's credential (status ${status}). Tell the server's owner.`;
-    return failure('upstream-refused', { sent: 'yes', message, ...(status === 401 && { credentialRejected: true }) });
+    const asked = headers['www-authenticate'];
+    const challenge = readChallenge(typeof asked === 'string' ? asked.slice(0, MAX_CHALLENGE_CHARS) : undefined);
+    return failure('upstream-refused', {
+      sent: 'yes',
+      message,
+      challenge,
+      ...(status === 401 && { credentialRejected: true }),
+    });
   }
   if (NOT_NOW.has(status)) {
     const delayMs = retryAfterMs(headers);

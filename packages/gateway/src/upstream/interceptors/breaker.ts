@@ -36,6 +36,7 @@ const SAYS_NOTHING: ReadonlySet<FailureCode> = new Set([
   'draining',
   'overloaded',
   'upstream-refused',
+  'needs-login',
   'internal',
 ]);
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
-import { bearerChallenge } from '../../authn/challenge.ts';
-import { readChallenge } from './challenge.ts';
+import { bearerChallenge } from '../authn/challenge.ts';
+import { readChallenge } from './bearer-challenge.ts';
 
 it('what the gateway says about a log-in is understood', () => {
   const resourceMetadataUrl = 'https://mcp.example.com/.well-known/oauth-protected-resource/mcp';
