@@ -29,6 +29,7 @@ import {
 } from './entrypoint.fixtures.ts';
 import { createForwardPasses, PASS_HEADER } from './forward-pass.ts';
 import { replicaId, type OtherReplicas } from './forwarding.ts';
+import { openSse } from './sse/sse.fixture.ts';
 
 const NOW_MS = 1_800_000_000_000;
 const running: Running[] = [];
@@ -58,7 +59,7 @@ async function replicas(answering: (name: 'a' | 'b') => Answering, reach = true)
   });
   const one = async (name: 'a' | 'b', other: 'a' | 'b'): Promise<Running> => {
     const replica = replicaId(name, `process-${name}`);
-    const started = await start(answering(name), { sealer, replica, otherReplicas: others(other) });
+    const started = await start(answering(name), { sealer, replica, otherReplicas: others(other), legacySse: true });
     ports.set(name, started.port);
     running.push(started);
     return started;
@@ -294,5 +295,28 @@ describe('a pass', () => {
     expect(callsAt(world.b).map(({ client }) => client.address)).toEqual(['10.9.8.7']);
     expect(callsAt(world.a)).toHaveLength(1);
     expect((await send(world.b.port, { method: 'GET', headers })).status).toBe(400);
+  });
+});
+
+describe('a message of an HTTP+SSE session whose stream another replica has', () => {
+  it('is passed on to it, and answered on the stream', async () => {
+    const world = await replicas(
+      () =>
+        ({ operation }) =>
+          operation.kind === 'discover' ? DISCOVERED : value({}),
+    );
+    const client = await openSse(world.a.port, '2024-11-05');
+    const answer = await send(world.b.port, { path: client.uri, body: legacyBody('tools/call', CALL, 7) });
+    expect(answer.status).toBe(202);
+    expect(await client.answer(7)).toMatchObject({ result: {} });
+    expect(callsAt(world.a)).toHaveLength(1);
+    expect(callsAt(world.b)).toEqual([]);
+  });
+
+  it('is told to open its stream again when that replica cannot be reached', async () => {
+    const world = await replicas(() => asking, false);
+    const client = await openSse(world.a.port, '2024-11-05');
+    const answer = await send(world.b.port, { path: client.uri, body: legacyBody('tools/call', CALL, 7) });
+    expect([answer.status, answer.text]).toEqual([404, expect.stringContaining('Open it again')]);
   });
 });

@@ -8,6 +8,7 @@ import { readMessage } from '../../protocol/json-rpc.ts';
 import type { Arrival, EndpointArrival } from '../arrival.ts';
 import { commonHeaders, refuse, respond, sourceOf } from '../arrival.ts';
 import { EventStream } from '../event-stream.ts';
+import { forwardTo } from '../forward.ts';
 import { acceptsStream } from '../inbound-headers.ts';
 import { noteUse, receiveSilent, withinSession } from '../receive-in-session.ts';
 import { bodyFault, readJson } from '../receive-post.ts';
@@ -104,13 +105,17 @@ async function receiveMessage(arrival: EndpointArrival, conversations: SseConver
   const unusable = bodyFault(headers);
   if (unusable !== undefined) return refuse(arrival, unusable, LEGACY);
   const address = conversations.read(tokenIn(request.url ?? ''), route.path);
-  // A stream that another process holds is unknown here. Whoever can forward to `address.owner` does it at this place.
-  const conversation = address === undefined ? undefined : conversations.here.get(address.id);
-  if (conversation === undefined) return refuse(arrival, failure('unknown-session', NO_STREAM), LEGACY);
+  if (address === undefined) return refuse(arrival, failure('unknown-session', NO_STREAM), LEGACY);
+  const conversation = conversations.here.get(address.id);
   const read = await readJson(arrival, LEGACY);
   if (read === undefined) return;
   const message = readMessage(read.value);
   if (!message.ok) return refuse(arrival, message.error.failure, { ...LEGACY, id: message.error.id });
+  if (conversation === undefined) {
+    // Another replica may hold the stream.
+    if (await forwardTo(arrival, address.owner, message.value)) return;
+    return refuse(arrival, failure('unknown-session', NO_STREAM), LEGACY);
+  }
   if (message.value.kind === 'request' && message.value.method === 'initialize') {
     return inConversation(arrival, conversation, (reply) =>
       initializeConversation({ arrival, conversation, reply }, message.value),

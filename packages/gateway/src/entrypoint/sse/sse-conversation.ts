@@ -6,6 +6,7 @@
 
 import type { ServerResponse } from 'node:http';
 
+import type { ReplicaId } from '../../model/outcome.ts';
 import type { Principal, PrincipalKey } from '../../model/principal.ts';
 import type { EncodedMessage, ServerCodec } from '../../protocol/codec.ts';
 import type { Sealer } from '../../seal/sealer.ts';
@@ -122,12 +123,12 @@ export type SseConversations = {
 };
 
 /** Where a message is to go. `owner` is the process that holds the stream, for whoever can forward to it. */
-export type SseAddress = { readonly id: string; readonly principal: PrincipalKey; readonly owner: string };
+export type SseAddress = { readonly id: string; readonly principal: PrincipalKey; readonly owner: ReplicaId };
 
-export type SseConversationsOptions = { readonly sealer: Sealer; readonly newId: () => string };
+/** `replica` is this process. */
+export type SseConversationsOptions = { readonly sealer: Sealer; readonly replica: ReplicaId };
 
-export function createSseConversations({ sealer, newId }: SseConversationsOptions): SseConversations {
-  const owner = newId();
+export function createSseConversations({ sealer, replica: owner }: SseConversationsOptions): SseConversations {
   return {
     here: new Map(),
     tokenFor: ({ id, principal }, path, lifetimeMs) =>
