@@ -17,6 +17,7 @@ import { legacyCall, modernCall } from './calls.ts';
 import { ANSWER_TEXT } from './fixtures/messages.ts';
 import { load, tryCall, type Call } from './load.ts';
 import { cpuSeconds, isInstalled, residentMegabytes, start, stopAll, until } from './processes.ts';
+import { firstEventTable, measureFirstEvent } from './first-event.ts';
 import { measureParked, parkedTable } from './parked.ts';
 import { measurePolicy, policyTable } from './policy.ts';
 import { startHaproxy, startNginx } from './proxies.ts';
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     baseline: { type: 'boolean', default: false },
     starts: { type: 'boolean', default: false },
     parked: { type: 'boolean', default: false },
+    'first-event': { type: 'boolean', default: false },
     policy: { type: 'boolean', default: false },
     telemetry: { type: 'boolean', default: false },
     audit: { type: 'boolean', default: false },
@@ -208,6 +210,7 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
   try {
     if (values.starts) say(startsTable(await measureStarts(folder)));
+    else if (values['first-event']) say(firstEventTable(await measureFirstEvent(folder)));
     else if (values.parked) say(parkedTable(await measureParked(folder)));
     else await bench(folder);
     return 0;
