@@ -11,6 +11,7 @@ import { findConfiningTools } from '../packages/gateway/src/composition/confinem
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
 import { bearer, modern, send, type HttpAnswer } from './harness/http.ts';
 import { until } from './harness/until.ts';
+import { ROOT } from './source-tree.ts';
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -23,7 +24,9 @@ const isLinux = process.platform === 'linux';
 if (TOOLS.bwrap === undefined) console.warn('SKIPPED: bubblewrap is not here, so nothing is run in a sandbox.');
 
 async function started(settings: string, env: Record<string, string> = {}): Promise<TestGateway> {
-  const yaml = `servers: { hungry: { command: ${HUNGRY}, retries: 0, breaker: off, ${settings}, allow: [{ anyone: true, tools: ["*"] }] } }`;
+  // The clone that is tested may lie in /tmp.
+  const seen = settings.replace('READ', `read: ["${ROOT}"]`);
+  const yaml = `servers: { hungry: { command: ${HUNGRY}, retries: 0, breaker: off, ${seen}, allow: [{ anyone: true, tools: ["*"] }] } }`;
   const made = await startTestGateway({ yaml, env });
   closers.push(() => made.close());
   return made;
@@ -70,7 +73,7 @@ describe.skipIf(!isLinux)('limits of a process', () => {
 
 describe.skipIf(TOOLS.bwrap === undefined)('a sandbox', () => {
   it('lets a server read, and change nothing but what is named', async () => {
-    const gateway = await started('sandbox: { write: ["."] }');
+    const gateway = await started('sandbox: { READ, write: ["."] }');
     const inside = path.join(gateway.directory, 'made-by-the-server');
     expect((await call(gateway, 'write', { path: inside })).text).toContain('done');
     expect(readFileSync(inside, 'utf8')).toBe('written');
@@ -83,10 +86,10 @@ describe.skipIf(TOOLS.bwrap === undefined)('a sandbox', () => {
   });
 
   it('hides what the operator named, and has a /tmp of its own', async () => {
-    const gateway = await started('sandbox: { hide: ["./private"] }');
+    const gateway = await started('sandbox: { READ, hide: ["./private"] }');
     mkdirSync(path.join(gateway.directory, 'private'));
     writeFileSync(path.join(gateway.directory, 'private', 'key'), 'secret words');
-    const fresh = await started(`sandbox: { hide: ["${path.join(gateway.directory, 'private')}"] }`);
+    const fresh = await started(`sandbox: { READ, hide: ["${path.join(gateway.directory, 'private')}"] }`);
     const answer = await call(fresh, 'read', { path: path.join(gateway.directory, 'private', 'key') });
     expect(answer.text).toContain('ENOENT');
     expect((await call(fresh, 'write', { path: '/tmp/made-by-the-server' })).text).toContain('done');
@@ -94,7 +97,7 @@ describe.skipIf(TOOLS.bwrap === undefined)('a sandbox', () => {
   });
 
   it("hides the gateway's own key ring and record, also within a folder that may be changed", async () => {
-    const gateway = await started('sandbox: { write: ["."] }');
+    const gateway = await started('sandbox: { READ, write: ["."] }');
     for (const file of ['keys.json', 'audit.jsonl']) {
       const own = path.join(gateway.directory, file);
       expect(readFileSync(own, 'utf8')).not.toBe('');
@@ -108,13 +111,17 @@ describe.skipIf(TOOLS.bwrap === undefined)('a sandbox', () => {
     await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
     closers.push(() => new Promise((resolve) => listener.close(resolve)));
     const { port } = listener.address() as AddressInfo;
-    expect((await call(await started('sandbox: {}'), 'reach', { port })).text).toMatch(/ECONNREFUSED|ENETUNREACH/u);
-    expect((await call(await started('sandbox: { network: true }'), 'reach', { port })).text).toContain('reached');
+    expect((await call(await started('sandbox: { READ }'), 'reach', { port })).text).toMatch(
+      /ECONNREFUSED|ENETUNREACH/u,
+    );
+    expect((await call(await started('sandbox: { READ, network: true }'), 'reach', { port })).text).toContain(
+      'reached',
+    );
   });
 
   it('leaves no process behind', async () => {
-    const gateway = await started('sandbox: {}');
-    await call(gateway, 'fork', { count: 3 });
+    const gateway = await started('sandbox: { READ }');
+    expect((await call(gateway, 'fork', { count: 3 })).text).toContain('done');
     await gateway.gateway.close(0);
     await until('all are gone', () => processesOf(gateway.directory).length === 0);
   });
@@ -122,7 +129,7 @@ describe.skipIf(TOOLS.bwrap === undefined)('a sandbox', () => {
 
 describe.skipIf(!isLinux)('a machine without the programs', () => {
   it('does not start the server with less than was asked for, and says what to install', async () => {
-    const gateway = await started('sandbox: {}', { PATH: path.dirname(process.execPath) });
+    const gateway = await started('sandbox: { READ }', { PATH: path.dirname(process.execPath) });
     const status = gateway.gateway.status().servers[0];
     expect(status).toMatchObject({ state: 'unhealthy' });
     expect(status?.reason).toContain('needs the program bwrap, which is not on this machine. Install bubblewrap');

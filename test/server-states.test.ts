@@ -134,7 +134,9 @@ describe('what a server depends on', () => {
     expect(reason).toBe('What it depends on does not answer: crm-api.');
     expect((await call(gateway, 'crm', 'look')).json?.result).toBeDefined();
     const shown = await sallyport(['status', '--url', gateway.gateway.operationsUrl ?? '']);
-    expect(shown.out).toMatch(/server away since \d+ s: crm\/crm-api\n {4}127\.0\.0\.1:\d+ answers with status 503\./u);
+    expect(shown.out).toMatch(
+      /needed by a server away since \d+ s: crm\/crm-api\n {4}127\.0\.0\.1:\d+ answers with status 503\./u,
+    );
     const metrics = await (await fetch(`${gateway.gateway.operationsUrl}/metrics`)).text();
     expect(metrics).toContain('sallyport_dependency_up{dependency="crm/crm-api",kind="server"} 0');
     status = 204;

@@ -8,6 +8,7 @@ import type { ConfigProblem } from '../config/problem.ts';
 import { authorizerOf } from '../composition/policy.ts';
 import { patternProblems } from '../composition/redaction.ts';
 import { CommandError } from './command.ts';
+import { consentWarnings } from './consent-warnings.ts';
 import type { CommandContext } from './command.ts';
 import { EXIT } from './exit-code.ts';
 import { privilegeWarnings } from './least-privilege.ts';
@@ -31,7 +32,8 @@ export function check({ terminal, env }: CommandContext, { config: file }: Check
   const unusable = patternProblems(loaded.value.config.redaction);
   for (const problem of unusable) terminal.out(problem);
   for (const missing of missingVariables(loaded.value)) terminal.out(missing);
-  for (const warning of privilegeWarnings(loaded.value)) terminal.out(`warning: ${warning}`);
+  for (const warning of [...privilegeWarnings(loaded.value), ...consentWarnings(loaded.value.config)])
+    terminal.out(`warning: ${warning}`);
   const { servers, disabledServers, policies } = loaded.value.config;
   const found = problems.length + policyProblems.length + unusable.length;
   terminal.out(

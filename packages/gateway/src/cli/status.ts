@@ -80,7 +80,8 @@ function printDependencies(all: readonly ReportedDependency[], nowMs: number, te
   if (up.length > 0) terminal.out(terminal.dim(`answering: ${up.join(', ')}`));
   for (const { name, kind, sinceMs, reason, up: answers } of all) {
     if (answers) continue;
-    terminal.out(terminal.red(`${kind} away since ${duration(nowMs - sinceMs)}: ${printable(name)}`));
+    const what = kind === 'server' ? 'needed by a server' : kind;
+    terminal.out(terminal.red(`${what} away since ${duration(nowMs - sinceMs)}: ${printable(name)}`));
     if (reason !== undefined) terminal.out(`    ${printable(reason)}`);
   }
 }

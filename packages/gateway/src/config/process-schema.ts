@@ -24,6 +24,10 @@ export const sandboxSchema = z
   .strictObject({
     network: z.boolean().default(false).describe('It may use the network.'),
     write: z.array(filePath).default([]).describe('Files and folders that it may change; all else is read-only.'),
+    read: z
+      .array(filePath)
+      .default([])
+      .describe('What it sees also within `hide` and /tmp, beside the folder that it runs in.'),
     hide: z.array(filePath).default([]).describe("Folders that it sees as empty, beside the gateway's own files."),
   })
   .optional()
@@ -51,6 +55,11 @@ export function compileProcess(
     sandbox:
       sandbox === undefined
         ? undefined
-        : { network: sandbox.network, write: sandbox.write.map(absolute), hide: sandbox.hide.map(absolute) },
+        : {
+            network: sandbox.network,
+            write: sandbox.write.map(absolute),
+            read: sandbox.read.map(absolute),
+            hide: sandbox.hide.map(absolute),
+          },
   };
 }

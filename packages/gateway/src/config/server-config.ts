@@ -42,7 +42,12 @@ export type ProcessConfig = {
   readonly group: { readonly memoryBytes?: number; readonly processes?: number };
   readonly limits: { readonly openFiles?: number; readonly fileBytes?: number; readonly cpuSeconds?: number };
   readonly sandbox:
-    | { readonly network: boolean; readonly write: readonly string[]; readonly hide: readonly string[] }
+    | {
+        readonly network: boolean;
+        readonly write: readonly string[];
+        readonly read: readonly string[];
+        readonly hide: readonly string[];
+      }
     | undefined;
 };
 

@@ -21,6 +21,8 @@ export type Sandbox = {
   readonly network: boolean;
   /** Absolute. Must exist when the server starts. */
   readonly write: readonly string[];
+  /** Absolute: seen also where they lie in what is hidden, or in /tmp. */
+  readonly read: readonly string[];
   /** Absolute folders, seen as empty. */
   readonly hide: readonly string[];
   /** The gateway's own: never seen, whatever is named for writing. */
@@ -42,7 +44,11 @@ export function confined(program: Program, { limits, sandbox }: Confinement, too
   return withLimits(boxed, limits, tools.prlimit);
 }
 
-function inSandbox({ command, args, cwd }: Program, { network, write, hide, own }: Sandbox, bwrap?: string): Program {
+function inSandbox(
+  { command, args, cwd }: Program,
+  { network, write, read, hide, own }: Sandbox,
+  bwrap?: string,
+): Program {
   if (bwrap === undefined) throw lacks('sandbox', 'bwrap', 'bubblewrap');
   const inside = [
     '--ro-bind',
@@ -59,8 +65,9 @@ function inSandbox({ command, args, cwd }: Program, { network, write, hide, own 
     '--unshare-uts',
     '--unshare-cgroup-try',
     ...(network ? [] : ['--unshare-net']),
-    // In this order: what is named for writing may lie within what is hidden, and what is ours within that.
+    // In this order: what is named may lie within what is hidden, and what is ours within that.
     ...hide.flatMap((path) => ['--tmpfs', path]),
+    ...[cwd, ...read].flatMap((path) => ['--ro-bind', path, path]),
     ...write.flatMap((path) => ['--bind', path, path]),
     ...own.folders.flatMap((path) => ['--tmpfs', path]),
     ...own.files.flatMap((path) => ['--ro-bind', '/dev/null', path]),
