@@ -41,6 +41,9 @@ export type Operation =
       readonly context?: Json;
     }
   | { readonly kind: 'listen'; readonly filter: SubscriptionFilter }
+  /** Of a legacy session, whose stream then tells of the resource. */
+  | { readonly kind: 'subscribe'; readonly uri: string }
+  | { readonly kind: 'unsubscribe'; readonly uri: string }
   | {
       readonly kind: 'task';
       readonly verb: TaskVerb;
@@ -87,6 +90,9 @@ export function methodOf(operation: Operation, era: Era): string {
       return 'completion/complete';
     case 'listen':
       return 'subscriptions/listen';
+    case 'subscribe':
+    case 'unsubscribe':
+      return `resources/${operation.kind}`;
     case 'task':
       return `tasks/${operation.verb}`;
     case 'end-session':

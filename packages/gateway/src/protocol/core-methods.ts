@@ -172,6 +172,9 @@ export function encodeCoreOperation(operation: Operation, upstreamCursor: string
     }
     case 'extension':
       return { method: operation.method, params: operation.params };
+    case 'subscribe':
+    case 'unsubscribe':
+      return { method: `resources/${operation.kind}`, params: { uri: operation.uri } };
     default:
       return undefined;
   }

@@ -128,7 +128,13 @@ describe('discovery', () => {
     instructions: 'Be kind.',
     freshness: { ttlMs: 0, scope: 'private' },
   };
-  const offered = { tools: {}, resources: {}, completions: {}, logging: {} };
+  /** Of its lists the gateway tells itself; of resources where the server does. */
+  const offered = {
+    tools: { listChanged: true },
+    resources: { subscribe: true, listChanged: true },
+    completions: {},
+    logging: {},
+  };
   const context = contextOf({ kind: 'discover' });
 
   it.each(LEGACY)('opens a session of %s and offers what we carry', async (revision) => {

@@ -49,7 +49,9 @@ export function errorAnswer(
 export function ownError(of: Failure, code: number, context: FailureContext): RawError {
   const { requestId, operation } = context;
   const uri =
-    of.code === 'unknown-resource' && operation?.kind === 'read-resource' ? { uri: operation.uri } : undefined;
+    of.code === 'unknown-resource' && (operation?.kind === 'read-resource' || operation?.kind === 'subscribe')
+      ? { uri: operation.uri }
+      : undefined;
   const data: JsonObject = {
     ...uri,
     ...of.data,

@@ -5,6 +5,7 @@ import { isJsonObject, type JsonObject } from '../../model/json.ts';
 import type { Discovery, Freshness, InputRequests, Outcome, UpstreamMessage } from '../../model/outcome.ts';
 import { NEWEST_MODERN } from '../../model/revision.ts';
 import type { TaskStep } from '../../model/task.ts';
+import { filterParams } from '../changes.ts';
 import type { ClientCodec, EncodedUpstreamRequest, UpstreamOperation, UpstreamRequest } from '../codec.ts';
 import { encodeCoreOperation, type CoreRequest } from '../core-methods.ts';
 import { encodeHeaderValue } from '../header-value.ts';
@@ -38,8 +39,19 @@ function encodeRequest(request: UpstreamRequest): EncodedUpstreamRequest {
 }
 
 function coreOf({ operation, upstreamCursor }: UpstreamRequest): CoreRequest | undefined {
-  if (operation.kind === 'discover') return DISCOVER;
-  return operation.kind === 'task-step' ? stepOf(operation) : encodeCoreOperation(operation, upstreamCursor);
+  switch (operation.kind) {
+    case 'discover':
+      return DISCOVER;
+    case 'listen':
+      return { method: 'subscriptions/listen', params: { notifications: filterParams(operation.filter) } };
+    case 'task-step':
+      return stepOf(operation);
+    case 'subscribe':
+    case 'unsubscribe':
+      return undefined;
+    default:
+      return encodeCoreOperation(operation, upstreamCursor);
+  }
 }
 
 function stepOf({ verb, ref, responses }: TaskStep): CoreRequest | undefined {

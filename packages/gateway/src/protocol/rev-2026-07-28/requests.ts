@@ -9,6 +9,7 @@ import type { ClientFacts, RequestMeta } from '../../model/request.ts';
 import { err, ok, type Result } from '../../model/result.ts';
 import { takesTasks, TASKS_CAPABILITY, TASKS_EXTENSION, type TaskVerb } from '../../model/task.ts';
 import type { DecodeContext, Decoded } from '../codec.ts';
+import { readFilter } from '../changes.ts';
 import { decodeCoreOperation, extensionOperation, type CoreOperation } from '../core-methods.ts';
 import type { RpcMessage, RpcRequest } from '../json-rpc.ts';
 import { readMeta } from '../request-meta.ts';
@@ -23,7 +24,6 @@ const NOT_OFFERED: ReadonlySet<string> = new Set([
   'logging/setLevel',
   'resources/subscribe',
   'resources/unsubscribe',
-  'subscriptions/listen',
   'tasks/list',
   'tasks/result',
   'sampling/createMessage',
@@ -61,11 +61,7 @@ export function decode(message: RpcMessage, context: DecodeContext): Decoded {
 function decodeRequest(message: RpcRequest, context: DecodeContext): Decoded {
   const { id, method, params } = message;
   if (NOT_OFFERED.has(method)) return { kind: 'refused', id, failure: failure('method-not-found') };
-  const verb = TASK_VERBS.get(method);
-  const core =
-    verb === undefined
-      ? decodeCoreOperation(method, params, { seals: context.seals, ownParams: OWN_PARAMS })
-      : decodeTask(verb, params, context);
+  const core = coreOf(method, params, context);
   if (core !== undefined && !core.ok) return { kind: 'refused', id, failure: core.error };
   const { operation, sealedFor } = core?.value ?? otherOperation(method, params);
   const meta = isJsonObject(params._meta) ? params._meta : {};
@@ -85,6 +81,23 @@ function decodeRequest(message: RpcRequest, context: DecodeContext): Decoded {
   }
   const answers = answersOf(params, operation, context);
   return { ...decoded, sealedFor: [...sealedFor, ...answers.sealedFor], answers: answers.answers };
+}
+
+/** Undefined for a method that stands in no table here. */
+function coreOf(
+  method: string,
+  params: JsonObject,
+  context: DecodeContext,
+): Result<CoreOperation, Failure> | undefined {
+  const verb = TASK_VERBS.get(method);
+  if (verb !== undefined) return decodeTask(verb, params, context);
+  if (method === 'subscriptions/listen') return listenOperation(params);
+  return decodeCoreOperation(method, params, { seals: context.seals, ownParams: OWN_PARAMS });
+}
+
+function listenOperation({ notifications }: JsonObject): Result<CoreOperation, Failure> {
+  const filter = readFilter(notifications);
+  return filter.ok ? ok({ operation: { kind: 'listen', filter: filter.value }, sealedFor: NOBODY }) : filter;
 }
 
 type ReadAnswers = { readonly answers: Answers; readonly sealedFor: readonly string[] };
