@@ -19,7 +19,13 @@ import { systemClock } from '../../packages/gateway/src/upstream/clock.ts';
 import { createHttpConnector, DEFAULT_HTTP_LIMITS } from '../../packages/gateway/src/upstream/http/http-connector.ts';
 import { DEFAULT_POOL_LIMITS } from '../../packages/gateway/src/upstream/pool-shelf.ts';
 import type { Cleanups } from '../../packages/gateway/src/upstream/testing/http-servers.ts';
-import { callTool, PARKING, sendOptions, testServer } from '../../packages/gateway/src/upstream/testing/test-kit.ts';
+import {
+  callTool,
+  FEEDS,
+  PARKING,
+  sendOptions,
+  testServer,
+} from '../../packages/gateway/src/upstream/testing/test-kit.ts';
 import { createUpstreams, type Upstreams } from '../../packages/gateway/src/upstream/upstreams.ts';
 import type { GrantWorld } from './grant-world.ts';
 
@@ -100,6 +106,7 @@ export function startGrantGateway({ world, store, keyRingFile, cleanups }: Grant
     clock: systemClock,
     random: Math.random,
     parking: PARKING,
+    feeds: FEEDS,
   });
   cleanups.push(() => upstreams.close());
   grants.watch(upstreams);

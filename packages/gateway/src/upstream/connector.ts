@@ -4,6 +4,7 @@ import type { Credential } from '../credential/broker.ts';
 import type { Send, ServerPlace } from '../model/call.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Era, Revision } from '../model/revision.ts';
+import type { Change } from '../model/subscription.ts';
 import type { Server } from '../model/target.ts';
 import type { ReachedUpstream, Transport } from '../model/trail.ts';
 
@@ -22,8 +23,37 @@ export interface Upstream {
   readonly ended: Promise<void>;
   /** Ends it in an orderly way. Idempotent. */
   close(): Promise<void>;
+  /** What it tells outside of calls. One at a time; nothing is asked of the server before `want`. */
+  openFeed(listener: FeedListener): UpstreamFeed;
   /** Somebody's cancelled call may still be at work in it and ask something: nobody else should be given it. */
   readonly isDoubtful?: () => boolean;
+}
+
+/** What is to be told, and what a server agreed to tell. */
+export type Told = {
+  /** Changes of the lists that the server says it tells of. */
+  readonly lists: boolean;
+  readonly uris: readonly string[];
+};
+
+/** Who hears of it. */
+export interface FeedListener {
+  hear(change: Change): void;
+  /** The server may have told something that did not arrive. */
+  missed(): void;
+}
+
+/** Everything that one server tells by itself, over one upstream. */
+export interface UpstreamFeed {
+  /**
+   * From now on this and nothing else. Settles with what of it the server will tell: possibly nothing. Not before the last
+   * one has settled. @throws Refusal when the server could not be asked: the feed is then of no further use.
+   */
+  want(wanted: Told): Promise<Told>;
+  /** Settles when nothing will be told any more: the server has ended it, or was lost. */
+  readonly ended: Promise<void>;
+  /** Idempotent. */
+  close(): void;
 }
 
 /** What a process writes to stderr, in lines that are clean and hold no secret of its environment. */

@@ -19,7 +19,7 @@ import { DEFAULT_PARKING } from './parking.ts';
 import { DEFAULT_POOL_LIMITS } from './pool-shelf.ts';
 import { liveGroupIds } from './stdio/live-groups.ts';
 import { connectorFor } from './testing/stdio-servers.ts';
-import { callTool, collectLog, NO_CREDENTIAL, PARKING, sendOptions } from './testing/test-kit.ts';
+import { callTool, collectLog, FEEDS, NO_CREDENTIAL, PARKING, sendOptions } from './testing/test-kit.ts';
 import { createUpstreams, type Upstreams } from './upstreams.ts';
 
 const CALLS = 1000;
@@ -84,6 +84,7 @@ function upstreamsWith(connector: Connector, clock: Clock): Upstreams {
     logger: collectLog(),
     clock,
     random: Math.random,
+    feeds: FEEDS,
     parking: { ...PARKING, limits: { ...DEFAULT_PARKING, answerMs: ANSWER_MS } },
   });
   cleanups.push(() => upstreams.close());

@@ -131,7 +131,7 @@ export class UpstreamPool {
  * Whose upstream it is. NUL occurs in no part but possibly the last, so two different keys never look alike. What is shared
  * is shared within a tenant: tenants share nothing.
  */
-function placeOf({ server, credential, principal, session, profile }: PoolRequest, call: number): Place {
+export function placeOf({ server, credential, principal, session, profile }: PoolRequest, call: number): Place {
   const making = `${server.version}\0${credential.version}\0${profile?.key ?? ''}`;
   const shared = `${making}\0tenant\0${principal.tenant}`;
   const personal = `${making}\0principal\0${principal.key}`;

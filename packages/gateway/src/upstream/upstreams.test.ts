@@ -11,6 +11,7 @@ import {
   manualClock,
   NO_CREDENTIAL,
   OK,
+  FEEDS,
   PARKING,
   resultText,
   sendOptions,
@@ -44,6 +45,7 @@ function setup(connector: Connector, over: Partial<Route> = {}, broker = BROKER)
     clock,
     random: () => 0.5,
     parking: PARKING,
+    feeds: FEEDS,
   });
   return { ...upstreams, clock, clientOperation };
 }

@@ -29,6 +29,7 @@ import type { CallTimeouts } from './interceptors/timeout.ts';
 import { LastAnswers } from './last-answers.ts';
 import { withOutage } from './outage-words.ts';
 import { OutcomeWindow, type RecentOutcomes } from './outcome-window.ts';
+import { createFeeds, type FeedsOptions, type ServerFeeds } from './feeds.ts';
 import { createParkedCalls } from './parking.ts';
 import type { ParkedCalls, ParkingOptions } from './parking.ts';
 import { UpstreamPool } from './pool.ts';
@@ -67,6 +68,7 @@ export type UpstreamsOptions = {
   readonly parking: Pick<ParkingOptions, 'replica' | 'limits' | 'newId'>;
   /** Calls that servers answer with tasks. */
   readonly tasks?: TaskLimits;
+  readonly feeds: Pick<FeedsOptions, 'ownPrincipal' | 'maxFeeds' | 'listChanged'>;
   readonly backoff?: BackoffOptions;
   readonly sweepIntervalMs?: number;
 };
@@ -81,6 +83,8 @@ export type UpstreamStatus = PoolStatus & {
 export interface Upstreams {
   readonly send: Send;
   readonly parkedCalls: Pick<ParkedCalls, 'drop' | 'size'>;
+  /** What servers tell by themselves. */
+  readonly feeds: Pick<ServerFeeds, 'lists' | 'resource' | 'counts'>;
   /** Undefined for a server that was never called. */
   status(server: ServerId): UpstreamStatus | undefined;
   /** Ends what was opened with credentials of these owners. */
@@ -123,7 +127,8 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   };
 
   // Time counts for the whole, retries for what the breaker let through, and the breaker for each attempt.
-  const { broker, logger, parking } = options;
+  const { broker, logger, parking, random } = options;
+  const feeds = createFeeds({ ...options.feeds, pool, broker, routeTo, clock, logger, random });
   const parkedCalls = createParkedCalls({ ...parking, clock, logger });
   const limits = options.tasks ?? DEFAULT_TASKS;
   const heldTasks = new HeldTasks({ limits, clock, newId: parking.newId });
@@ -179,6 +184,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
         return parkedCalls.size;
       },
     },
+    feeds,
     status(server) {
       const status = pool.status(server);
       const state = states.get(server);
@@ -198,6 +204,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
       parkedCalls.close();
       waits.close();
       heldTasks.close();
+      feeds.close();
       return pool.close();
     },
   };

@@ -8,11 +8,11 @@ import { failureMessage, Refusal, refuse } from '../../model/failure.ts';
 import type { Failure } from '../../model/failure.ts';
 import { isJsonObject } from '../../model/json.ts';
 import type { Json, JsonObject } from '../../model/json.ts';
-import type { ClientFacts } from '../../model/request.ts';
 import { isModernRevision, NEWEST_MODERN } from '../../model/revision.ts';
 import type { Era, ModernRevision, Revision } from '../../model/revision.ts';
 import type { ClientCodec, LegacyHandshake } from '../../protocol/codec.ts';
 import { parseWhole } from '../../protocol/splice.ts';
+import { OURSELVES } from '../ourselves.ts';
 import { abortFailure, GIVEN_UP } from './exchange-failures.ts';
 import { post, wholeExchange } from './http-endpoint.ts';
 import type { HttpEndpoint } from './http-endpoint.ts';
@@ -51,9 +51,6 @@ const UNSUPPORTED_VERSION = -32022;
 const HANDSHAKE_ID = 0;
 /** Without a JSON-RPC message in the body. */
 const TURNED_AWAY = new Set([400, 404, 405]);
-
-/** A handshake has no caller behind it, so it speaks for the gateway itself: the codecs know its name. */
-const OURSELVES: ClientFacts = { era: 'modern', revision: NEWEST_MODERN, capabilities: {}, address: '' };
 
 function ask(parts: HandshakeParts, question: Question): Promise<Reply> {
   const { endpoint, signal } = parts;

@@ -14,6 +14,7 @@ import { reachedAs } from '../reached.ts';
 import { capabilitiesFor, isCalledAsTask } from '../tasks/server-task.ts';
 import { abortFailure, GIVEN_UP, invalid } from './exchange-failures.ts';
 import { post } from './http-endpoint.ts';
+import { openListenFeed, openSessionFeed } from './http-feeds.ts';
 import { HttpExchange } from './http-exchange.ts';
 import type { Answer, ExchangeListener, ServerNotification, ServerRequest } from './http-exchange.ts';
 import type { HttpSession, StatusError } from './http-session.ts';
@@ -77,6 +78,10 @@ export function createHttpUpstream({ session, lost }: HttpUpstreamParts): Upstre
       if (operation.kind === 'ping' && codec.era === 'modern') return isAlive(exchange(DISCOVER, call, options));
       return atVerbosity(session.verbosity, options, () => exchange(operation, call, options));
     },
+    openFeed: (listener) =>
+      codec.era === 'legacy'
+        ? openSessionFeed(session, { listener, lose, ended })
+        : openListenFeed(session, listener, ended),
     close() {
       closing ??= (isLost ? Promise.resolve() : session.end()).finally(end);
       return closing;

@@ -13,6 +13,7 @@ import {
   manualClock,
   NO_CREDENTIAL,
   OK,
+  FEEDS,
   PARKING,
   sendOptions,
   settle,
@@ -74,6 +75,7 @@ function serverThat(outcomes: readonly Outcome[], over: Partial<Route> = {}) {
     clock,
     random: () => 0.5,
     parking: PARKING,
+    feeds: FEEDS,
   });
   /** Sends, and lets time pass until there is an outcome. */
   const send = (call: Call, options: SendOptions = sendOptions()): Promise<Outcome> =>

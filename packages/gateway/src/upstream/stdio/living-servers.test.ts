@@ -8,6 +8,7 @@ import {
   testCall,
   callTool,
   NO_CREDENTIAL,
+  FEEDS,
   PARKING,
   sendOptions,
   testServer,
@@ -47,6 +48,7 @@ function serve(args: readonly string[], limits: Partial<PoolLimits> = {}): Upstr
     clock: systemClock,
     random: Math.random,
     parking: PARKING,
+    feeds: FEEDS,
     sweepIntervalMs: 20,
   });
   running.push(upstreams);

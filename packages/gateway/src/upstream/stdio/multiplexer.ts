@@ -48,6 +48,8 @@ export interface LogListener {
   heard(params: JsonObject): void;
 }
 
+export type Hearer = (method: string, params: JsonObject) => void;
+
 type Pending = { readonly waiting: Waiting; readonly entry: OutboxEntry };
 
 const UNKNOWN_METHOD = -32601;
@@ -65,6 +67,8 @@ export class Multiplexer {
   readonly #outbox: MessageOutlet;
   readonly #observer: Observer;
   readonly #pending = new Map<number, Pending>();
+  /** One for each subscription. */
+  readonly #hearers = new Set<Hearer>();
   #lastId = 0;
   #lost = false;
 
@@ -77,6 +81,12 @@ export class Multiplexer {
   nextId(): number {
     this.#lastId += 1;
     return this.#lastId;
+  }
+
+  /** Notifications, whoever else they are for. @returns How to stop. */
+  hear(hearer: Hearer): () => void {
+    this.#hearers.add(hearer);
+    return () => void this.#hearers.delete(hearer);
   }
 
   get inFlight(): number {
@@ -179,6 +189,7 @@ export class Multiplexer {
         if (answer.method === 'notifications/progress') this.#progress(answer.params);
         else if (answer.method === 'notifications/message') this.logs?.heard(answer.params);
         else if (answer.method === 'notifications/cancelled') this.questions?.withdrawn(answer.params['requestId']);
+        for (const hear of this.#hearers) hear(answer.method, answer.params);
         return;
       case 'request':
         this.#answerRequest(answer);

@@ -22,6 +22,7 @@ import { answersFor, mayAskDuring } from '../questions.ts';
 import { reachedAs } from '../reached.ts';
 import { capabilitiesFor, isCalledAsTask } from '../tasks/server-task.ts';
 import { LogMessages, type LogTaker } from './log-messages.ts';
+import { openStdioFeed } from './stdio-feeds.ts';
 import { ask, processGone } from './stdio-session.ts';
 import type { Conversation } from './stdio-session.ts';
 import type { Answer, Waiting } from './multiplexer.ts';
@@ -63,6 +64,8 @@ export function createStdioUpstream(parts: StdioUpstreamParts): Upstream {
     ...(session.stderr === undefined ? {} : { stderr: session.stderr }),
     ended: session.ended,
     close: () => session.close(),
+    openFeed: (listener) =>
+      openStdioFeed({ session, codec, clock: parts.clock, capabilities: parts.discovery.capabilities }, listener),
     isDoubtful: () => turns?.isDoubtful === true,
     send(call, options) {
       const operation = operationOf(call);

@@ -13,6 +13,7 @@ import type { Credential } from '../../credential/broker.ts';
 import type { LogFields, Logger } from '../../telemetry/logger.ts';
 import type { Clock } from '../clock.ts';
 import type { Connector, Upstream } from '../connector.ts';
+import { NOTHING_TOLD } from '../listen-filter.ts';
 import { DEFAULT_PARKING } from '../parking.ts';
 
 export type ManualClock = Clock & { advance(ms: number): Promise<void> };
@@ -48,6 +49,9 @@ export function manualClock(): ManualClock {
 /** For upstreams whose calls are not parked, or briefly. */
 export const PARKING = { replica: 'here', limits: DEFAULT_PARKING, newId: () => Math.random().toString(36) };
 
+/** For upstreams that nobody listens to. */
+export const FEEDS = { ownPrincipal: somebody('gateway'), maxFeeds: 8, listChanged: (): void => undefined };
+
 export const OK: Outcome = { kind: 'complete', result: { kind: 'value', value: { content: [] } } };
 
 export type ToyUpstream = Upstream & {
@@ -65,6 +69,7 @@ export function toyUpstream(send: Upstream['send'] = () => Promise.resolve(OK)):
     transport: 'stdio',
     reached: { revision: '2026-07-28', transport: 'stdio' },
     send,
+    openFeed: () => ({ want: () => Promise.resolve(NOTHING_TOLD), ended, close: () => undefined }),
     ended,
     die,
     get closed() {
