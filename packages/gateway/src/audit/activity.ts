@@ -14,6 +14,8 @@ const ALWAYS_READ: Readonly<Record<Exclude<OperationKind, 'administer'>, boolean
   ping: true,
   list: true,
   listen: true,
+  subscribe: true,
+  unsubscribe: true,
   'complete-argument': true,
   notify: true,
   'end-session': true,

@@ -22,6 +22,9 @@ const RULES: Readonly<Record<Exclude<OperationKind, 'complete-argument' | 'admin
   notify: CONNECT,
   'end-session': CONNECT,
   'set-log-level': CONNECT,
+  subscribe: { action: 'readResource', on: ['resource'] },
+  // Whoever lost the right to a resource may still stop hearing of it.
+  unsubscribe: CONNECT,
   // The tool that it came out of: whoever may not call that has no more of its result.
   task: TOOL,
   extension: METHOD,

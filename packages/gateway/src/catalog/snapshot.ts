@@ -109,6 +109,7 @@ function findOnServer(
     case 'get-prompt':
       return offering?.prompts.get(operation.name);
     case 'read-resource':
+    case 'subscribe':
       return resources.onServer(registered, operation.uri);
     case 'complete-argument':
       return operation.ref.kind === 'prompt'
@@ -141,6 +142,7 @@ function findOnAggregate(
     case 'get-prompt':
       return only(aggregate.prompts.get(operation.name));
     case 'read-resource':
+    case 'subscribe':
       return resources.onAggregate(operation.uri);
     case 'complete-argument':
       return operation.ref.kind === 'prompt'

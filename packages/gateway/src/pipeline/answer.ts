@@ -5,10 +5,13 @@
 
 import type { Authorizer } from '../authz/authorizer.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import { failure } from '../model/failure.ts';
+import { failure, refuse } from '../model/failure.ts';
+import type { SubscriptionFilter } from '../model/operation.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ResolvedRequest } from '../model/request.ts';
 import type { Trail } from '../model/trail.ts';
+import type { Listeners } from './listeners.ts';
+import { tellsOfResources, type Listening } from './listening.ts';
 import { listVisible } from './only-visible.ts';
 
 const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } };
@@ -16,7 +19,14 @@ const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } }
 /** No server behind the endpoint logs, and the client was told so. */
 const NO_LOGGING: Outcome = { kind: 'failed', failure: failure('method-not-found') };
 
-type AnswerParts = { readonly catalog: Catalog; readonly authorizer: Authorizer; readonly pageSize: number };
+type AnswerParts = {
+  readonly catalog: Catalog;
+  readonly authorizer: Authorizer;
+  readonly pageSize: number;
+  readonly listeners: Pick<Listeners, 'open'>;
+  /** What was opened, for whoever answers the client. */
+  readonly opened: { listening?: Listening };
+};
 
 /** Undefined when the operation is an upstream's to answer. */
 export function answer(
@@ -30,8 +40,12 @@ export function answer(
       return { kind: 'discovered', discovery: parts.catalog.discovery(request.endpoint) };
     case 'list':
       return listVisible(request, operation, parts, trail);
-    case 'ping':
     case 'listen':
+      return listen(request, operation.filter, parts);
+    case 'subscribe':
+      return subscribable(request, parts.catalog);
+    case 'ping':
+    case 'unsubscribe':
     case 'notify':
     case 'end-session':
       return DONE;
@@ -40,4 +54,17 @@ export function answer(
     default:
       return undefined;
   }
+}
+
+async function listen(request: ResolvedRequest, filter: SubscriptionFilter, parts: AnswerParts): Promise<Outcome> {
+  parts.opened.listening = await parts.listeners.open(request, filter);
+  return DONE;
+}
+
+/** The subscription is the session's to keep; here it is only told whether there can be one. */
+function subscribable({ target: { entries } }: ResolvedRequest, catalog: Catalog): Outcome {
+  const { server } = entries[0];
+  if (tellsOfResources(server.id, catalog)) return DONE;
+  const message = `The server ${server.id} does not tell of changes of its resources. Read them again from time to time.`;
+  throw refuse('method-not-found', { message });
 }

@@ -67,6 +67,7 @@ export type WorldOptions = Partial<
     | 'oversight'
     | 'revocation'
     | 'bodies'
+    | 'listeners'
     | 'resultDigests'
   >
 > & {
@@ -178,6 +179,7 @@ export function worldOf(options: WorldOptions = {}): World {
       calls.push(call);
       return send(call, how);
     },
+    listeners: options.listeners ?? { open: () => Promise.reject(new Error('not asked')) },
     bodies: options.bodies,
     yieldNow: options.yieldNow ?? (() => Promise.resolve()),
     pageSize: options.pageSize ?? 100,
@@ -289,6 +291,7 @@ function silentInstruments(refused: FailureCode[]): PipelineParts['instruments']
     quotaRefused: silent,
     approvalDecided: silent,
     catalogChanged: silent,
+    changeTold: silent,
     exported: silent,
     streamOpened: silent,
     streamClosed: silent,

@@ -30,6 +30,8 @@ import { createScopeCheck, type ScopeCheck, type ScopeRules } from './check-scop
 import { consumeQuota } from './consume-quota.ts';
 import { fallBack } from './fall-back.ts';
 import type { Oversight } from './oversee.ts';
+import type { Listeners } from './listeners.ts';
+import type { Listening } from './listening.ts';
 import { pin } from './pin.ts';
 import { record, type RecordParts } from './record.ts';
 import { recordIntent } from './record-intent.ts';
@@ -54,6 +56,8 @@ export type Handled = {
   readonly entry?: Entry;
   /** What an administrative act brought; its outcome is `complete` and empty. */
   readonly administered?: Administered;
+  /** What a `listen` opened; whoever answers the client closes it. */
+  readonly listening?: Listening;
 };
 
 export interface Pipeline {
@@ -78,6 +82,7 @@ export type PipelineParts = RecordParts &
     /** Only where bodies are kept. */
     readonly bodies?: Bodies | undefined;
     readonly send: Send;
+    readonly listeners: Pick<Listeners, 'open'>;
     readonly oversight: Oversight;
     readonly revocation: Revocation;
     /** Lets other work run, in the middle of long answers. */
@@ -96,23 +101,27 @@ export function createPipeline(options: PipelineParts): Pipeline {
       parts.live.began(request, trail);
       let outcome: Outcome;
       let administered: Administered | undefined;
+      const opened: Opened = {};
       try {
         if (request.operation.kind === 'administer') {
           administered = await administer(request, request.operation.act, exchange, { trail, parts });
           outcome = DONE;
         } else {
-          outcome = await run(request, exchange, trail, parts);
+          outcome = await run(request, { exchange, trail, parts, opened });
         }
       } catch (error) {
         outcome = { kind: 'failed', failure: error instanceof Refusal ? error.failure : internal(error) };
       }
       const recorded = record(request, takeBodies(request, outcome, trail, parts.bodies), trail, parts);
       const { principal, entry } = trail;
+      const { listening } = opened;
+      if (recorded.kind === 'failed') listening?.close();
       return {
         outcome: recorded,
         ...(principal === undefined ? {} : { principal }),
         ...(entry === undefined ? {} : { entry }),
         ...(administered === undefined ? {} : { administered }),
+        ...(listening === undefined || recorded.kind === 'failed' ? {} : { listening }),
       };
     },
   };
@@ -128,16 +137,13 @@ const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } }
 
 const internal = (cause: unknown) => ({ code: 'internal', sent: 'maybe', cause }) as const;
 
-async function run(
-  inbound: InboundRequest,
-  exchange: Exchange,
-  trail: RequestTrail,
-  parts: PipelineParts & { readonly checkScopes: ScopeCheck },
-): Promise<Outcome> {
+type Opened = { listening?: Listening };
+
+async function run(inbound: InboundRequest, running: Running): Promise<Outcome> {
+  const { trail, parts } = running;
   // Nothing is looked up, counted or told before it is known who asks.
   trail.enter('authenticate');
   const authenticated = await authenticate(inbound, parts.authenticator, trail);
-  const running = { exchange, trail, parts };
   const outcome = await runAs(authenticated, running, false);
   // It waited for somebody's word: by now policy and catalog may say something else.
   return outcome === 'waited' ? lastWord(await runAs(authenticated, running, true)) : outcome;
@@ -147,11 +153,12 @@ type Running = {
   readonly exchange: Exchange;
   readonly trail: RequestTrail;
   readonly parts: PipelineParts & { readonly checkScopes: ScopeCheck };
+  readonly opened: Opened;
 };
 
 async function runAs(
   authenticated: AuthenticatedRequest,
-  { exchange, trail, parts }: Running,
+  { exchange, trail, parts, opened }: Running,
   waited: boolean,
 ): Promise<Outcome | 'waited'> {
   const catalog = parts.catalog();
@@ -172,7 +179,11 @@ async function runAs(
   }
 
   trail.enter('answer');
-  const answered = answer(admitted, { catalog, authorizer, pageSize: parts.pageSize }, trail);
+  const answered = answer(
+    admitted,
+    { catalog, authorizer, pageSize: parts.pageSize, listeners: parts.listeners, opened },
+    trail,
+  );
   if (answered !== undefined) return answered;
 
   // From here on everyone sees the call that would be made.

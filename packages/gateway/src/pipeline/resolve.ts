@@ -63,6 +63,7 @@ export async function unknown(
         ? notFound('unknown-prompt', 'prompt', operation.ref.name, [])
         : new Refusal(failure('unknown-resource', { data: { uri: operation.ref.uri } }));
     case 'read-resource':
+    case 'subscribe':
       return new Refusal(failure('unknown-resource', { data: { uri: operation.uri } }));
     case 'task':
       return new Refusal(failure('unknown-task', { reason: reasonFor(operation) }));
