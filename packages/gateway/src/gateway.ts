@@ -41,6 +41,7 @@ import { composeSecrets } from './composition/secrets.ts';
 import { composeSessions } from './composition/sessions.ts';
 import { openStorage } from './composition/storage.ts';
 import { composeTelemetry } from './composition/telemetry.ts';
+import { composeSubscriptions, refreshOnChange } from './composition/subscriptions.ts';
 import { createLivePolicies } from './composition/live-policies.ts';
 import { catalogServer, listServer } from './composition/upstreams.ts';
 import type { LoadedConfig } from './config/load.ts';
@@ -143,8 +144,10 @@ async function composeGateway(
   const redactor = composeRedactor(config.redaction);
   opened.defer(() => redactor.close());
   const redactText: Redactor['text'] = (text) => redactor.text(text);
-  // A parked call over HTTP keeps its connection, and its answer needs another.
-  const egress = createEgress({ connectionsPerOrigin: config.questions.maxParked + CONNECTIONS_PER_ORIGIN });
+  // A parked call over HTTP keeps its connection, and its answer needs another; so does a feed.
+  const egress = createEgress({
+    connectionsPerOrigin: config.questions.maxParked + config.subscriptions.maxFeeds + CONNECTIONS_PER_ORIGIN,
+  });
   opened.defer(() => egress.close());
   const sinks = await composeAuditSinks({ config, secrets, logger, egress, instruments });
   opened.defer(() => sinks.close());
@@ -199,6 +202,7 @@ async function composeGateway(
       catalog: () => store.current,
       authorizer: () => policies.current,
       readAgain: (server) => void store.refresh(server),
+      listChanged: (server) => refresh(server),
     },
     opened,
   );
@@ -228,6 +232,9 @@ async function composeGateway(
   const health = composeServerHealth({ config, upstreams, store, dependencies, instruments, logger });
   opened.defer(() => health.close());
   standing.watchServers(() => health.all());
+  const refresh = refreshOnChange(store, systemClock);
+  const listeners = composeSubscriptions({ config, store, policies, upstreams, clock: systemClock });
+  opened.defer(() => listeners.close());
   store.onSwap((current, previous) => {
     for (const change of definitionChanges(current, previous)) {
       note(change);
@@ -282,6 +289,7 @@ async function composeGateway(
       traces,
       bodies,
       send: upstreams.send,
+      listeners,
       oversight,
       revocation: grants.revoke,
       live,
@@ -315,6 +323,7 @@ async function composeGateway(
       stateLifetimeMs: Math.max(config.approvals.lifetimeMs, config.questions.answerMs),
       taskLifetimeMs: config.tasks.lifetimeMs,
       answerTimeoutMs: config.approvals.answerMs,
+      maxSubscribedResources: config.subscriptions.maxResources,
     },
     resumption: config.resumption,
     logger,
@@ -326,7 +335,7 @@ async function composeGateway(
     randomBytes,
     digestArguments: digestOf,
   });
-  watchParts({ config, instruments, upstreams, store, entrypoint, approvalsPending });
+  watchParts({ config, instruments, upstreams, store, entrypoint, listeners, approvalsPending });
   await entrypoint.listen(listen);
   opened.defer(() => entrypoint.close(0));
   certificates.watch((material) => entrypoint.replaceTls(material));

@@ -20,6 +20,8 @@ export type LivePolicies = {
   /** Ask once per request: a request is judged by one set. */
   readonly current: CedarAuthorizer;
   report(): ReportedPolicies;
+  /** Another set is in force. @returns How to stop listening. */
+  onSwap(listener: () => void): () => void;
   /** Reads the files now, changed or not. Resolves when what they say is in force, or refused. */
   reload(): Promise<void>;
   close(): void;
@@ -52,6 +54,7 @@ export function createLivePolicies({ loaded, logger, instruments, note, now }: L
   let refused: ReportedPolicies['refused'];
   let restart: readonly string[] = [];
   let places = policyPlaces(file);
+  const listeners = new Set<() => void>();
   /** Calls of `reload` that are waited for: then it was asked for, and not noticed. */
   let asked = 0;
   const by = (): string => (asked > 0 ? 'reload signal' : 'watched file');
@@ -91,6 +94,7 @@ export function createLivePolicies({ loaded, logger, instruments, note, now }: L
         }),
       );
       logWarnings(made, logger);
+      for (const listener of listeners) listener();
     }
     noteRestart(reloaded.restart);
   }
@@ -136,6 +140,10 @@ export function createLivePolicies({ loaded, logger, instruments, note, now }: L
       ...(refused === undefined ? {} : { refused }),
       ...(restart.length === 0 ? {} : { restart }),
     }),
+    onSwap(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     async reload() {
       asked += 1;
       try {

@@ -8,6 +8,7 @@ import type { Catalog, Problem } from '../catalog/catalog.ts';
 import type { Config } from '../config/config.ts';
 import type { Entrypoint } from '../entrypoint/entrypoint.ts';
 import type { ServerId } from '../model/target.ts';
+import type { Listeners } from '../pipeline/listeners.ts';
 import type { Limiter } from '../quota/limiter.ts';
 import type { Instruments, MetricSources } from '../telemetry/instruments.ts';
 import type { MetricsEndpoint } from '../telemetry/otel-instruments.ts';
@@ -76,12 +77,13 @@ export type MetricParts = {
   readonly upstreams: Upstreams;
   readonly store: CatalogStore;
   readonly entrypoint: Entrypoint;
+  readonly listeners: Pick<Listeners, 'counts'>;
   readonly approvalsPending: () => number;
 };
 
 /** Once, when all parts are there. */
 export function watchParts(parts: MetricParts): void {
-  const { config, instruments, upstreams, store, entrypoint, approvalsPending } = parts;
+  const { config, instruments, upstreams, store, entrypoint, listeners, approvalsPending } = parts;
   const drift = createDriftWatch();
   drift.see(store.current);
   store.onSwap((current, previous) => {
@@ -94,12 +96,18 @@ export function watchParts(parts: MetricParts): void {
     calls: () => entrypoint.calls,
     approvalsPending,
     parkedCalls: () => upstreams.parkedCalls.size,
+    subscriptions: () => listeners.counts(),
+    feeds: () => feedsOf(config.servers, upstreams.feeds.counts()),
     upstreams: () => new Map(config.servers.map(({ id }) => [id, countsOf(upstreams, id)])),
     catalog: () => ({ version: numberOf(store.current.version), problems: problemsOf(store.current) }),
     drift: () => drift.drifted(),
     processes: createUsageWatch({ groups: liveGroupOwners }),
   });
 }
+
+/** Every server, so that one without is a zero and not a gap. */
+const feedsOf = (servers: Config['servers'], counts: ReadonlyMap<ServerId, number>): ReadonlyMap<ServerId, number> =>
+  new Map(servers.map(({ id }) => [id, counts.get(id) ?? 0]));
 
 type Counts = ReturnType<MetricSources['upstreams']> extends ReadonlyMap<ServerId, infer C> ? C : never;
 

@@ -3,7 +3,7 @@
 import { hash, randomBytes, randomUUID } from 'node:crypto';
 
 import { makeIntent } from '../audit/intent.ts';
-import { systemPermit, type SystemOperation } from '../authz/permit.ts';
+import { SYSTEM_PRINCIPAL, systemPermit, type SystemOperation } from '../authz/permit.ts';
 import { serverEntryOf, type CatalogServer } from '../catalog/offering.ts';
 import type { Config } from '../config/config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
@@ -16,7 +16,7 @@ import type { Egress } from '../egress/egress.ts';
 import type { Call } from '../model/call.ts';
 import type { Listing, ReplicaId } from '../model/outcome.ts';
 import { NEWEST_MODERN } from '../model/revision.ts';
-import type { Endpoint, Server } from '../model/target.ts';
+import type { Endpoint, Server, ServerId } from '../model/target.ts';
 import { clientCodecFor, legacyHandshake } from '../protocol/codecs.ts';
 import { SALLYPORT } from '../protocol/identity.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
@@ -42,6 +42,8 @@ export type UpstreamParts = {
   readonly replica: ReplicaId;
   /** Beside headers and variables: how servers with a mode of their own are called. */
   readonly accepting: (fixed: CredentialBroker) => CredentialBroker & CredentialRenewal;
+  /** A server says that what it offers has changed. */
+  readonly listChanged: (server: ServerId) => void;
 };
 
 /** Inside a seal already; unguessable by itself as well. */
@@ -70,6 +72,11 @@ export function composeUpstreams(parts: UpstreamParts): ComposedUpstreams {
     clock: systemClock,
     random: Math.random,
     tasks: taskLimits(config),
+    feeds: {
+      ownPrincipal: SYSTEM_PRINCIPAL,
+      maxFeeds: config.subscriptions.maxFeeds,
+      listChanged: parts.listChanged,
+    },
     parking: {
       replica,
       limits: config.questions,

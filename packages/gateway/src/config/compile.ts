@@ -79,6 +79,7 @@ export function compileConfig({ file, servers, disabledServers, policies, direct
       maxBytes: file.resumption.maxBytes,
       maxStreams: file.resumption.maxStreams,
     },
+    subscriptions: file.subscriptions,
     questions: {
       answerMs: file.questions.answer,
       maxParked: file.questions.maxParked,

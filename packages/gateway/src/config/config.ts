@@ -35,6 +35,7 @@ export type Config = {
   readonly approvals: ApprovalsConfig;
   readonly questions: QuestionsConfig;
   readonly resumption: ResumptionConfig;
+  readonly subscriptions: SubscriptionsConfig;
   readonly tasks: TasksConfig;
   readonly audit: AuditConfig;
   /** Undefined when nothing is sent to a collector. */
@@ -124,7 +125,6 @@ export type TelemetryConfig = {
   readonly metrics?: { readonly everyMs: number };
 };
 
-/** Calls of servers before 2026-07-28 that wait for a person. */
 /** What is kept for legacy clients that lose their connection. */
 export type ResumptionConfig = {
   readonly keepMs: number;
@@ -136,6 +136,16 @@ export type ResumptionConfig = {
   readonly maxStreams: number;
 };
 
+/** What clients are told between calls. */
+export type SubscriptionsConfig = {
+  /** Of one subscription. */
+  readonly maxResources: number;
+  /** Of all of them. */
+  readonly maxWatched: number;
+  readonly maxFeeds: number;
+};
+
+/** Calls of servers before 2026-07-28 that wait for a person. */
 export type QuestionsConfig = {
   readonly answerMs: number;
   readonly maxParked: number;

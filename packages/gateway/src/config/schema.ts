@@ -9,6 +9,7 @@ import { approvalsSchema } from './approvals-schema.ts';
 import { auditSchema } from './audit-schema.ts';
 import { credentialsSchema } from './credentials-schema.ts';
 import { identitySchema } from './identity-schema.ts';
+import { subscriptionsSchema } from './subscriptions-schema.ts';
 import { questionsSchema } from './questions-schema.ts';
 import { resumptionSchema } from './resumption-schema.ts';
 import { replicasSchema } from './replicas-schema.ts';
@@ -135,6 +136,7 @@ function fileSchema<S extends z.ZodType>(server: S) {
       approvals: approvalsSchema,
       questions: questionsSchema,
       resumption: resumptionSchema,
+      subscriptions: subscriptionsSchema,
       tasks: tasksSchema,
       limits: z.array(limit).default([]).describe('How often, and how many at a time.'),
       loopBreaker: z

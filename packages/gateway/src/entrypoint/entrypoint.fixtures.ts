@@ -148,6 +148,7 @@ function instrumentsInto(refused: FailureCode[], streams: { open: number }): Ins
     quotaRefused: nowhere,
     approvalDecided: nowhere,
     catalogChanged: nowhere,
+    changeTold: nowhere,
     exported: nowhere,
     refused: (code) => void refused.push(code),
     streamOpened: () => void (streams.open += 1),

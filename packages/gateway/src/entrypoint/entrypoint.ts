@@ -47,6 +47,7 @@ import { receiveSessionEnd, receiveSessionStream } from './receive-session.ts';
 import { createResourceMetadata } from './resource-metadata.ts';
 import { RunningCalls } from './running-calls.ts';
 import { createSessionIds } from './session-ids.ts';
+import { SessionListenings } from './session-listenings.ts';
 import { isForSse, receiveSse } from './sse/receive-sse.ts';
 import { createSseConversations } from './sse/sse-conversation.ts';
 import { DEFAULT_RESUMPTION, StreamLogs } from './stream-logs.ts';
@@ -167,6 +168,7 @@ export function createEntrypoint(options: EntrypointOptions): Entrypoint {
     otherReplicas: options.otherReplicas ?? ALONE,
     forwardPasses: createForwardPasses(options.sealer, nameOfReplica(options.replica)),
     forwards: { count: 0 },
+    sessionListenings: new SessionListenings(),
     answering: new WeakMap(),
   };
   const door = { parts, guard, port: () => port };

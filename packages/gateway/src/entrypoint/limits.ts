@@ -28,6 +28,8 @@ export type EntrypointLimits = {
   /** Event streams that stay open (GET), in all and for one caller; more are 429. */
   readonly maxStreams: number;
   readonly maxStreamsPerPrincipal: number;
+  /** Resources that one legacy session may be subscribed to. */
+  readonly maxSubscribedResources: number;
   /** Notices that wait for a client that reads slowly. Beyond this, further notices are dropped, never a result. */
   readonly maxPendingNoticeBytes: number;
   /** The most of one result that is ever held in memory to look at it. */
@@ -64,6 +66,7 @@ export const DEFAULT_LIMITS: EntrypointLimits = {
   maxConcurrent: 5_000,
   maxStreams: 10_000,
   maxStreamsPerPrincipal: 100,
+  maxSubscribedResources: 100,
   maxPendingNoticeBytes: 1024 * 1024,
   maxBufferedResultBytes: 1024 * 1024,
   quietMs: 5_000,

@@ -23,6 +23,7 @@ import type { ConnectCookies } from './pages/connect-cookie.ts';
 import type { ConnectLinks } from './pages/connect-links.ts';
 import type { ResourceMetadata } from './resource-metadata.ts';
 import type { RunningCalls } from './running-calls.ts';
+import type { SessionListenings } from './session-listenings.ts';
 import type { SessionIds } from './session-ids.ts';
 import type { SseConversations } from './sse/sse-conversation.ts';
 import type { StreamLogs } from './stream-logs.ts';
@@ -75,6 +76,8 @@ export type EntrypointParts = {
   readonly forwardPasses: ForwardPasses;
   /** Requests that were passed on and are not answered yet. */
   readonly forwards: { count: number };
+  /** Who is told of changes, of legacy sessions. */
+  readonly sessionListenings: SessionListenings;
   /** The latest response of each connection. */
   readonly answering: WeakMap<Duplex, ServerResponse>;
 };

@@ -4,7 +4,7 @@ import type { Failure } from '../model/failure.ts';
 import type { EncodedAnswer, EncodedMessage } from '../protocol/codec.ts';
 import type { JsonRpcId, RpcMessage } from '../protocol/json-rpc.ts';
 import { challenge, noteRefusal, respondEmpty } from './arrival.ts';
-import { replyTo } from './receive-modern.ts';
+import { replyTo } from './reply-to.ts';
 import type { Reply } from './reply.ts';
 import { discard } from './response-body.ts';
 import type { Within } from './run-call.ts';

@@ -6,7 +6,7 @@ import { serverCodecFor } from '../protocol/codecs.ts';
 import type { RpcRequest } from '../protocol/json-rpc.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { refuse, sourceOf } from './arrival.ts';
-import { replyTo } from './receive-modern.ts';
+import { replyTo } from './reply-to.ts';
 import type { Speaker } from './run-call.ts';
 import { runCall, sealsFor } from './run-call.ts';
 

@@ -4,10 +4,10 @@ import type { Classified } from '../protocol/classify.ts';
 import type { DecodedRequest } from '../protocol/codec.ts';
 import { serverCodecFor } from '../protocol/codecs.ts';
 import type { EndpointArrival } from './arrival.ts';
-import { commonHeaders, refuse, respondEmpty } from './arrival.ts';
+import { refuse, respondEmpty } from './arrival.ts';
 import { forwardTo } from './forward.ts';
-import { Reply } from './reply.ts';
-import type { ResumableStream } from './resumable-stream.ts';
+import { receiveListen } from './receive-listen.ts';
+import { replyTo } from './reply-to.ts';
 import type { Speaker } from './run-call.ts';
 import { answerFailure, runCall, runSilently, sealsFor, silentOperation } from './run-call.ts';
 
@@ -21,8 +21,9 @@ export async function receiveModern(arrival: EndpointArrival, { revision, messag
     case 'request': {
       const asked = decoded.answers?.continuation;
       if (asked?.kind === 'parked' && (await forwardTo(arrival, asked.owner, message))) return;
-      const reply = replyTo(arrival);
       const speaker = speakerOf(revision, decoded.client);
+      if (decoded.operation.kind === 'listen') return receiveListen({ arrival, codec, decoded, speaker, seals });
+      const reply = replyTo(arrival);
       const { answer, headers } = await runCall({ arrival, codec, decoded, speaker, seals, reply });
       return reply.finish(answer, headers);
     }
@@ -37,22 +38,6 @@ export async function receiveModern(arrival: EndpointArrival, { revision, messag
     case 'response':
       throw new Error('A modern client cannot post responses; the classifier refuses them.');
   }
-}
-
-export type ReplyTo = { readonly mayStream?: boolean; readonly resumable?: () => ResumableStream | undefined };
-
-export function replyTo(arrival: EndpointArrival, { mayStream = true, resumable }: ReplyTo = {}): Reply {
-  const { limits, instruments } = arrival.parts;
-  return new Reply(arrival.response, {
-    mayStream,
-    headers: () => commonHeaders(arrival),
-    limits,
-    onStreamOpened: () => {
-      instruments.streamOpened();
-      arrival.response.once('close', () => instruments.streamClosed());
-    },
-    ...(resumable === undefined ? {} : { resumable }),
-  });
 }
 
 function speakerOf(revision: Modern['revision'], client: DecodedRequest['client']): Speaker {

@@ -12,6 +12,7 @@ import { addressOf, challenge, presentedBy, respond } from './arrival.ts';
 import { ArrivalWire } from './arrival-wire.ts';
 import { askClient } from './ask-client.ts';
 import { CallExchange } from './call-exchange.ts';
+import { isSubscribing, keepSubscription } from './keep-subscription.ts';
 import { atLevel, keepLogLevel } from './log-levels.ts';
 import type { CallReply } from './reply.ts';
 import { RequestSeals } from './request-seals.ts';
@@ -70,7 +71,12 @@ export async function runCall(run: RunCall): Promise<Answered> {
     const first = await pipeline.handle(inbound, exchange);
     const asks = codec.era === 'legacy' && isQuestion(first.outcome);
     const told = asks ? await askClient(run, inbound, exchange, first) : first;
-    const handled = await keepLogLevel(arrival.parts, run.session, decoded, told);
+    const leveled = await keepLogLevel(arrival.parts, run.session, decoded, told);
+    const { operation } = decoded;
+    const handled =
+      session !== undefined && isSubscribing(operation)
+        ? await keepSubscription(arrival.parts, session, operation, leveled)
+        : leveled;
     seals.principal = handled.principal?.key;
     const answer = await codec.encode(handled.outcome, {
       id: decoded.id,

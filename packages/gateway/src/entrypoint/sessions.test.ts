@@ -169,7 +169,7 @@ describe('GET', () => {
     const headers = { ...(await openSession(port)), ...streamHeaders };
     const response = await open(port, { method: 'GET', headers });
     expect(response).toMatchObject({ statusCode: 200, headers: { 'content-type': 'text/event-stream' } });
-    expect(seen.at(-1)?.operation).toEqual({ kind: 'listen', filter: {} });
+    expect(seen.at(-1)?.operation).toMatchObject({ kind: 'listen', filter: { toolsListChanged: true } });
     const { promise, keep } = promised();
     let received = '';
     response

@@ -89,6 +89,8 @@ export interface Instruments {
   processStarted(server: ServerId, kind: 'cold' | 'warm', seconds: number): void;
   streamOpened(): void;
   streamClosed(): void;
+  /** A client was told of a change. */
+  changeTold(of: 'tools' | 'prompts' | 'resources' | 'resource'): void;
   /** What there can be called has changed. */
   catalogChanged(): void;
   /** A batch for the collector. */
@@ -103,6 +105,9 @@ export type MetricSources = {
   readonly calls: () => number;
   readonly approvalsPending: () => number;
   readonly parkedCalls: () => number;
+  /** By era. */
+  readonly subscriptions: () => Numbers;
+  readonly feeds: () => ReadonlyMap<ServerId, number>;
   /** By server, then by state. */
   readonly upstreams: () => ReadonlyMap<ServerId, { readonly inFlight: number; readonly states: Numbers }>;
   readonly catalog: () => { readonly version: number; readonly problems: Numbers };

@@ -25,6 +25,9 @@ const GOLDEN: Readonly<Record<string, string>> = {
   mcp_client_session_duration_seconds: `mcp_protocol_version network_transport network_protocol_name network_protocol_version ${PLACE}`,
   sallyport_connections_active: '',
   sallyport_streams_active: '',
+  sallyport_subscriptions_active: 'era',
+  sallyport_upstream_feeds: 'server',
+  sallyport_subscriptions_notifications_total: 'of',
   sallyport_sessions_active: '',
   sallyport_calls_active: '',
   sallyport_upstream_calls_active: 'server',
@@ -127,12 +130,15 @@ function exercised(): MetricsEndpoint {
   made.processStarted('files', 'cold', 0.15);
   made.streamOpened();
   made.catalogChanged();
+  made.changeTold('tools');
   made.exported('traces', 'sent');
   made.watch({
     connections: () => Promise.resolve(3),
     calls: () => 2,
     approvalsPending: () => 1,
     parkedCalls: () => 1,
+    subscriptions: () => ({ legacy: 1, modern: 2 }),
+    feeds: () => new Map([['files', 1]]),
     upstreams: () => new Map([['files', { inFlight: 2, states: { used: 1, idle: 0 } }]]),
     catalog: () => ({ version: 0xabc, problems: { 'name-collision': 1 } }),
     drift: () => new Map([['files', 1]]),

@@ -4,6 +4,9 @@
  * for begins with `sallyport.`.
  */
 
+import { PROCESS_METRICS } from './process-metric-names.ts';
+import { SUBSCRIPTION_METRICS } from './subscription-metrics.ts';
+
 export type MetricDefinition = {
   readonly name: string;
   readonly kind: 'counter' | 'up-down-counter' | 'gauge' | 'histogram';
@@ -73,6 +76,7 @@ export const METRICS = {
     meaning: 'Open connections of clients.',
   },
   streams: { name: 'sallyport.streams.active', kind: 'gauge', attributes: [], meaning: 'Open event streams.' },
+  ...SUBSCRIPTION_METRICS,
   sessions: {
     name: 'sallyport.sessions.active',
     kind: 'gauge',
@@ -349,40 +353,7 @@ export const METRICS = {
     attributes: ['server'],
     meaning: 'When a server came into its present state, since the epoch.',
   },
-  buildInfo: {
-    name: 'sallyport.build_info',
-    kind: 'gauge',
-    attributes: ['version', 'node'],
-    meaning: 'Always 1; the labels say what runs.',
-  },
-  residentMemory: {
-    name: 'sallyport.process.resident_memory',
-    kind: 'gauge',
-    unit: 'By',
-    attributes: [],
-    meaning: 'Resident memory of the gateway.',
-  },
-  cpu: {
-    name: 'sallyport.process.cpu',
-    kind: 'counter',
-    unit: 's',
-    attributes: [],
-    meaning: 'CPU time of the gateway, user and system.',
-  },
-  startTime: {
-    name: 'sallyport.process.start_time',
-    kind: 'gauge',
-    unit: 's',
-    attributes: [],
-    meaning: 'When the process started, since the epoch.',
-  },
-  loopDelay: {
-    name: 'sallyport.event_loop.delay',
-    kind: 'gauge',
-    unit: 's',
-    attributes: ['quantile'],
-    meaning: 'How long the event loop was held up, in the last quarter to half minute, or since the last collection.',
-  },
+  ...PROCESS_METRICS,
 } as const satisfies Record<string, MetricDefinition>;
 
 const UNIT_NAMES = { s: 'seconds', By: 'bytes' } as const;

@@ -16,6 +16,7 @@ type OwnInstruments = Omit<
 >;
 
 const EFFECTS = [['allow'], ['deny']];
+const TOLD = [['tools'], ['prompts'], ['resources'], ['resource']];
 const MAX_TOOLS = 2000;
 /** All of them at zero: the first refusal of a kind is an increase, too. */
 const CODES = Object.keys(FAILURES).map((code) => [code]);
@@ -30,6 +31,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
   const auditFailures = counted(meter, METRICS.auditFailures, [[]]);
   const bodies = counted(meter, METRICS.auditBodies, [['withheld'], ['lost']]);
   const streams = counted(meter, METRICS.streams, [[]]);
+  const told = counted(meter, METRICS.changesTold, TOLD);
   const reloads = counted(meter, METRICS.policyReloads, [['refused']]);
   const decided = counted(meter, METRICS.decisions, EFFECTS);
   const observed = counted(meter, METRICS.observed, EFFECTS);
@@ -67,6 +69,7 @@ export function ownInstruments(meter: Meter): OwnInstruments {
     processStarted: (server, kind, seconds) => starts.record(seconds, { server, kind }),
     streamOpened: () => streams([]),
     streamClosed: () => streams([], -1),
+    changeTold: (of) => told([of]),
     catalogChanged: () => changes([]),
     exported: (signal, result) => exports([signal, result]),
   };
@@ -86,6 +89,12 @@ export function watchSources(meter: Meter, sources: MetricSources): void {
   watch(METRICS.connections, async (observe) => observe(await sources.connections()));
   watch(METRICS.calls, (observe) => observe(sources.calls()));
   watch(METRICS.parkedCalls, (observe) => observe(sources.parkedCalls()));
+  watch(METRICS.subscriptions, (observe) => {
+    for (const [era, count] of Object.entries(sources.subscriptions())) observe(count, { era });
+  });
+  watch(METRICS.feeds, (observe) => {
+    for (const [server, count] of sources.feeds()) observe(count, { server });
+  });
   watch(METRICS.approvalsPending, (observe) => observe(sources.approvalsPending()));
   watch(METRICS.upstreamCalls, (observe) => {
     for (const [server, { inFlight }] of sources.upstreams()) observe(inFlight, { server });
