@@ -8,10 +8,9 @@ import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 
 import { ROOT } from '../source-tree.ts';
-import type { ClientKind, Logged, MatrixClient } from '../matrix/clients.ts';
+import { hearing, hearingV1, type ClientKind, type MatrixClient } from '../matrix/clients.ts';
 
 export type BridgeOptions = {
   readonly url: string;
@@ -34,7 +33,6 @@ export const bridgeArguments = ({ url, args = [] }: Pick<BridgeOptions, 'url' | 
 ];
 
 export async function connectThroughBridge(kind: ClientKind, options: BridgeOptions): Promise<MatrixClient> {
-  const logged: Logged[] = [];
   const started = {
     command: process.execPath,
     args: bridgeArguments(options),
@@ -54,20 +52,15 @@ export async function connectThroughBridge(kind: ClientKind, options: BridgeOpti
     const transport = new StdioV1(started);
     heard(transport.stderr);
     const client = new ClientV1(INFO);
-    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params));
     await client.connect(transport);
-    const callTool: MatrixClient['callTool'] = (params, asked) =>
-      client.callTool(params, undefined, asked) as ReturnType<MatrixClient['callTool']>;
-    // The shapes that are read are the same; the two SDKs' declarations are not assignable to one another.
-    return Object.assign(Object.create(client) as object, { callTool, logged }) as unknown as MatrixClient;
+    return hearingV1(client);
   }
   const transport = new StdioV2(started);
   heard(transport.stderr);
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
-  client.setNotificationHandler('notifications/message', ({ params }) => void logged.push(params));
   await client.connect(transport);
-  return Object.assign(client, { logged });
+  return hearing(client, kind);
 }
 
 /** A place of its own for what the bridge keeps. */

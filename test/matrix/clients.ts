@@ -5,7 +5,11 @@ import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport as SseTransportV1 } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import {
+  LoggingMessageNotificationSchema,
+  ResourceUpdatedNotificationSchema,
+  ToolListChangedNotificationSchema,
+} from '@modelcontextprotocol/sdk/types.js';
 
 export type ClientKind = 'sdk-v1' | 'sdk-v2-legacy' | 'sdk-v2-modern';
 
@@ -37,7 +41,15 @@ export type MatrixClient = { readonly logged: Logged[] } & Pick<
   | 'ping'
   | 'setLoggingLevel'
   | 'close'
->;
+> & {
+  /** Opens what this era opens to hear of changes. Each is told to `heard`: `tools`, or the URI of a resource. */
+  readonly hearOf: (wanted: Wanted, heard: (what: string) => void) => Promise<Heard>;
+};
+
+export type Wanted = { readonly tools: boolean; readonly uris: readonly string[] };
+
+/** `honoured` is what the server acknowledged; a legacy server acknowledges nothing. */
+export type Heard = { readonly honoured?: unknown; readonly stop: () => Promise<unknown> };
 
 const INFO = { name: 'matrix-client', version: '1.0.0' };
 
@@ -56,14 +68,44 @@ export async function connectClient(kind: AnyClientKind, url: string, key: strin
     const client = new ClientV1(INFO);
     client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params));
     await client.connect(transportV1(kind, url, over));
-    const callTool: MatrixClient['callTool'] = (params, options) =>
-      client.callTool(params, undefined, options) as ReturnType<MatrixClient['callTool']>;
-    // The shapes the requirements read are the same; the two SDKs' declarations are not assignable to one another.
-    return Object.assign(Object.create(client) as object, { callTool, logged }) as unknown as MatrixClient;
+    return hearingV1(client, logged);
   }
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
   client.setNotificationHandler('notifications/message', ({ params }) => void logged.push(params));
   await client.connect(new TransportV2(new URL(url), over));
-  return Object.assign(client, { logged });
+  return hearing(client, kind, logged);
+}
+
+/** The same client of SDK v2, with the way of its era to hear of changes. */
+export function hearing(
+  client: ClientV2,
+  kind: Exclude<ClientKind, 'sdk-v1'>,
+  logged: readonly Logged[],
+): MatrixClient {
+  const hearOf: MatrixClient['hearOf'] = async ({ tools, uris }, heard) => {
+    client.setNotificationHandler('notifications/tools/list_changed', () => heard('tools'));
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => heard(params.uri));
+    if (kind === 'sdk-v2-legacy') {
+      for (const uri of uris) await client.subscribeResource({ uri });
+      return { stop: () => Promise.all(uris.map((uri) => client.unsubscribeResource({ uri }))) };
+    }
+    const subscription = await client.listen({ toolsListChanged: tools, resourceSubscriptions: [...uris] });
+    return { honoured: subscription.honoredFilter, stop: () => subscription.close() };
+  };
+  return Object.assign(client, { hearOf, logged });
+}
+
+/** A client of SDK v1 behind the face of v2's. */
+export function hearingV1(client: ClientV1, logged: readonly Logged[]): MatrixClient {
+  const callTool: MatrixClient['callTool'] = (params, options) =>
+    client.callTool(params, undefined, options) as ReturnType<MatrixClient['callTool']>;
+  const hearOf: MatrixClient['hearOf'] = async ({ uris }, heard) => {
+    client.setNotificationHandler(ToolListChangedNotificationSchema, () => heard('tools'));
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => heard(params.uri));
+    for (const uri of uris) await client.subscribeResource({ uri });
+    return { stop: () => Promise.all(uris.map((uri) => client.unsubscribeResource({ uri }))) };
+  };
+  // The shapes the requirements read are the same; the two SDKs' declarations are not assignable to one another.
+  return Object.assign(Object.create(client) as object, { callTool, hearOf, logged }) as unknown as MatrixClient;
 }

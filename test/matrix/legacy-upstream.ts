@@ -16,6 +16,8 @@ import {
   LoggingLevelSchema,
   ReadResourceRequestSchema,
   SetLevelRequestSchema,
+  SubscribeRequestSchema,
+  UnsubscribeRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
 
 import * as offer from './offer.ts';
@@ -27,7 +29,13 @@ function createLegacyServer(): Server {
   const server = new Server(
     { name: 'matrix-legacy', version: '1.0.0' },
     {
-      capabilities: { tools: {}, resources: {}, prompts: {}, completions: {}, logging: {} },
+      capabilities: {
+        tools: { listChanged: true },
+        resources: { subscribe: true, listChanged: true },
+        prompts: {},
+        completions: {},
+        logging: {},
+      },
       instructions: offer.INSTRUCTIONS,
     },
   );
@@ -41,6 +49,7 @@ function createLegacyServer(): Server {
   server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) =>
     offer.callTool(params.name, params.arguments ?? {}, {
       meta: params._meta ?? {},
+      changed,
       report: async (progress) => {
         const progressToken = params._meta?.progressToken;
         if (progressToken === undefined) return;
@@ -60,7 +69,27 @@ function createLegacyServer(): Server {
     offer.getPrompt(params.name, params.arguments ?? {}),
   );
   server.setRequestHandler(CompleteRequestSchema, ({ params }) => offer.complete(params.argument.value));
+  const subscribed = new Set<string>();
+  sessions.set(server, subscribed);
+  server.setRequestHandler(SubscribeRequestSchema, ({ params }) => {
+    subscribed.add(params.uri);
+    return {};
+  });
+  server.setRequestHandler(UnsubscribeRequestSchema, ({ params }) => {
+    subscribed.delete(params.uri);
+    return {};
+  });
   return server;
 }
+
+/** Each with what its client is subscribed to. */
+const sessions = new Map<Server, Set<string>>();
+
+const changed: offer.CallContext['changed'] = async (what) => {
+  for (const [server, subscribed] of sessions) {
+    if (what === 'tools') await server.sendToolListChanged();
+    else if (subscribed.has(what.resource)) await server.sendResourceUpdated({ uri: what.resource });
+  }
+};
 
 await serveLegacy(process.argv[2], createLegacyServer);

@@ -15,7 +15,13 @@ function createModernServer(): Server {
   const server = new Server(
     { name: 'matrix-modern', version: '1.0.0' },
     {
-      capabilities: { tools: {}, resources: {}, prompts: {}, completions: {}, logging: {} },
+      capabilities: {
+        tools: { listChanged: true },
+        resources: { subscribe: true, listChanged: true },
+        prompts: {},
+        completions: {},
+        logging: {},
+      },
       instructions: offer.INSTRUCTIONS,
     },
   );
@@ -23,6 +29,7 @@ function createModernServer(): Server {
   server.setRequestHandler('tools/call', ({ params }, context) =>
     offer.callTool(params.name, params.arguments ?? {}, {
       meta: context.mcpReq._meta ?? {},
+      changed: (what) => changed(server, what),
       report: async (progress) => {
         const progressToken = context.mcpReq._meta?.progressToken;
         if (progressToken === undefined) return;
@@ -40,8 +47,19 @@ function createModernServer(): Server {
   return server;
 }
 
+type Changed = Parameters<offer.CallContext['changed']>[0];
+
+/** Over stdio the server tells it itself; over HTTP each request has a server of its own, and the handler tells. */
+let changed = (server: Server, what: Changed): Promise<void> =>
+  what === 'tools' ? server.sendToolListChanged() : server.sendResourceUpdated({ uri: what.resource });
+
 if (process.argv[2] === 'http') {
-  const handle = toNodeHandler(createMcpHandler(createModernServer, { legacy: 'reject' }));
+  const handler = createMcpHandler(createModernServer, { legacy: 'reject' });
+  changed = async (_server, what) => {
+    if (what === 'tools') handler.notify.toolsChanged();
+    else handler.notify.resourceUpdated(what.resource);
+  };
+  const handle = toNodeHandler(handler);
   await serveHttp((request, response, body) => handle(request as Parameters<typeof handle>[0], response, body));
 } else {
   serveStdio(createModernServer, { legacy: 'reject' });

@@ -12,6 +12,8 @@ export type CallContext = {
   readonly report: (progress: Progress) => Promise<void>;
   /** Sends a log message, if one of this level was asked for: else nothing. */
   readonly log: (level: LogLevel, data: string) => Promise<void>;
+  /** Tells everyone who listens. */
+  readonly changed: (what: { readonly resource: string } | 'tools') => Promise<void> | void;
 };
 
 /** A protocol error of the server's own, with data. */
@@ -71,7 +73,17 @@ export const TOOLS: readonly Tool[] = [
   },
   { name: 'meta', description: 'Tells which _meta it was called with.', inputSchema: object({}) },
   { name: 'picture', description: 'Answers with a picture.', inputSchema: object({}) },
+  {
+    name: 'touch',
+    description: 'Tells that a resource has changed.',
+    inputSchema: object({ uri: { type: 'string' } }),
+  },
+  { name: 'toggle', description: 'Offers one tool more, or again not.', inputSchema: object({}) },
 ];
+
+/** What `toggle` adds. */
+export const EXTRA: Tool = { name: 'extra', description: 'Comes and goes.', inputSchema: object({}) };
+let hasExtra = false;
 
 export const PAGE_SIZE = 2;
 
@@ -104,6 +116,13 @@ export async function callTool(name: string, args: Readonly<Record<string, unkno
       return text('logged');
     case 'meta':
       return text(JSON.stringify(context.meta));
+    case 'touch':
+      await context.changed({ resource: String(args.uri) });
+      return text('touched');
+    case 'toggle':
+      hasExtra = !hasExtra;
+      await context.changed('tools');
+      return text('toggled');
     case 'picture':
       return { content: [{ type: 'image' as const, data: PIXEL, mimeType: 'image/png' }] };
     default:
@@ -114,7 +133,8 @@ export async function callTool(name: string, args: Readonly<Record<string, unkno
 export function toolPage(cursor: string | undefined) {
   const start = cursor === undefined ? 0 : Number(cursor);
   const end = start + PAGE_SIZE;
-  return { tools: TOOLS.slice(start, end), ...(end < TOOLS.length ? { nextCursor: String(end) } : {}) };
+  const tools = hasExtra ? [...TOOLS, EXTRA] : TOOLS;
+  return { tools: tools.slice(start, end), ...(end < tools.length ? { nextCursor: String(end) } : {}) };
 }
 
 export const RESOURCES = [

@@ -5,6 +5,7 @@
 
 import { expect } from 'vitest';
 
+import { until } from '../harness/until.ts';
 import type { AnyClientKind, MatrixClient } from './clients.ts';
 import * as offer from './offer.ts';
 
@@ -269,6 +270,50 @@ export const REQUIREMENTS: readonly Requirement[] = [
       const cacheable = { ttlMs: expect.any(Number), cacheScope: expect.stringMatching(/^(public|private)$/u) };
       expect(await client.listTools()).toMatchObject({ ...cacheable, cacheScope: 'private' });
       expect(await client.readResource({ uri: 'note://welcome' })).toMatchObject(cacheable);
+    },
+  },
+  {
+    title: 'changes of lists and of resources are offered',
+    cites: 'server/tools, server/resources, capabilities',
+    async check({ client }) {
+      const { tools, resources } = client.getServerCapabilities() ?? {};
+      expect(tools).toEqual({ listChanged: true });
+      expect(resources).toEqual({ subscribe: true, listChanged: true });
+    },
+  },
+  {
+    title: 'a resource that was subscribed to is told of when it changes, and no other is',
+    cites: 'server/resources, subscriptions; basic/utilities/subscriptions',
+    async check({ client, name, clientEra }) {
+      const heard: string[] = [];
+      const { stop, honoured } = await client.hearOf({ tools: false, uris: ['note://welcome'] }, (what) =>
+        heard.push(what),
+      );
+      if (clientEra === 'modern') expect(honoured).toEqual({ resourceSubscriptions: ['note://welcome'] });
+      const touch = (uri: string) => client.callTool({ name: name('touch'), arguments: { uri } });
+      await touch('note://pixel');
+      await until('the change of the resource', async () => {
+        if (!heard.includes('note://welcome')) await touch('note://welcome');
+        return heard.includes('note://welcome');
+      });
+      await stop();
+      expect(new Set(heard)).toEqual(new Set(['note://welcome']));
+    },
+  },
+  {
+    title: 'a server that offers a tool more makes the list change, and clients hear of it',
+    cites: 'server/tools, list changed notification',
+    async check({ client, name }) {
+      const heard: string[] = [];
+      const { stop } = await client.hearOf({ tools: true, uris: [] }, (what) => heard.push(what));
+      const names = async () => (await client.listTools()).tools.map((tool) => tool.name);
+      for (const isThere of [true, false]) {
+        heard.length = 0;
+        await client.callTool({ name: name('toggle'), arguments: {} });
+        await until('the change of the list', () => heard.includes('tools'));
+        expect((await names()).includes(name('extra'))).toBe(isThere);
+      }
+      await stop();
     },
   },
   {
