@@ -42,9 +42,9 @@ export type MatrixClient = { readonly logged: Logged[] } & Pick<
   | 'setLoggingLevel'
   | 'close'
 > & {
-  /** Opens what this era opens to hear of changes. Each is told to `heard`: `tools`, or the URI of a resource. */
-  readonly hearOf: (wanted: Wanted, heard: (what: string) => void) => Promise<Heard>;
-};
+    /** Opens what this era opens to hear of changes. Each is told to `heard`: `tools`, or the URI of a resource. */
+    readonly hearOf: (wanted: Wanted, heard: (what: string) => void) => Promise<Heard>;
+  };
 
 export type Wanted = { readonly tools: boolean; readonly uris: readonly string[] };
 
@@ -78,11 +78,7 @@ export async function connectClient(kind: AnyClientKind, url: string, key: strin
 }
 
 /** The same client of SDK v2, with the way of its era to hear of changes. */
-export function hearing(
-  client: ClientV2,
-  kind: Exclude<ClientKind, 'sdk-v1'>,
-  logged: readonly Logged[],
-): MatrixClient {
+export function hearing(client: ClientV2, kind: Exclude<ClientKind, 'sdk-v1'>, logged: Logged[]): MatrixClient {
   const hearOf: MatrixClient['hearOf'] = async ({ tools, uris }, heard) => {
     client.setNotificationHandler('notifications/tools/list_changed', () => heard('tools'));
     client.setNotificationHandler('notifications/resources/updated', ({ params }) => heard(params.uri));
@@ -97,7 +93,7 @@ export function hearing(
 }
 
 /** A client of SDK v1 behind the face of v2's. */
-export function hearingV1(client: ClientV1, logged: readonly Logged[]): MatrixClient {
+export function hearingV1(client: ClientV1, logged: Logged[]): MatrixClient {
   const callTool: MatrixClient['callTool'] = (params, options) =>
     client.callTool(params, undefined, options) as ReturnType<MatrixClient['callTool']>;
   const hearOf: MatrixClient['hearOf'] = async ({ uris }, heard) => {

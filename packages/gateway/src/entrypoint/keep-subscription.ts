@@ -7,6 +7,7 @@ import { failure, type Failure } from '../model/failure.ts';
 import type { Operation } from '../model/operation.ts';
 import type { Handled } from '../pipeline/pipeline.ts';
 import type { EntrypointParts } from './parts.ts';
+import type { Session } from './session-ids.ts';
 
 type Subscribing = Extract<Operation, { kind: 'subscribe' | 'unsubscribe' }>;
 
@@ -14,25 +15,25 @@ export const isSubscribing = (operation: Operation): operation is Subscribing =>
   operation.kind === 'subscribe' || operation.kind === 'unsubscribe';
 
 export async function keepSubscription(
-  { sessions, sessionListenings, limits, now }: EntrypointParts,
-  session: string,
+  { sessions, sessionListenings, limits }: Pick<EntrypointParts, 'sessions' | 'sessionListenings' | 'limits'>,
+  { nonce, expiresAtMs }: Session,
   operation: Subscribing,
   handled: Handled,
 ): Promise<Handled> {
   if (handled.outcome.kind === 'failed') return handled;
   const { uri } = operation;
-  const listening = sessionListenings.of(session);
+  const listening = sessionListenings.of(nonce);
   if (operation.kind === 'unsubscribe') {
     listening?.unsubscribe(uri);
-    await sessions.unsubscribe(session, uri);
+    await sessions.unsubscribe(nonce, uri);
     return handled;
   }
-  const { maxSubscribedResources: max, sessionLifetimeMs } = limits;
-  if (!(await sessions.subscribe(session, uri, { max, untilMs: now() + sessionLifetimeMs }))) {
+  const { maxSubscribedResources: max } = limits;
+  if (!(await sessions.subscribe(nonce, uri, { max, untilMs: expiresAtMs }))) {
     return failed(handled, failure('overloaded', { message: full(max) }));
   }
   if (listening === undefined || (await listening.subscribe(uri))) return handled;
-  await sessions.unsubscribe(session, uri);
+  await sessions.unsubscribe(nonce, uri);
   return failed(handled, failure('server-unavailable', { message: UNTOLD }));
 }
 

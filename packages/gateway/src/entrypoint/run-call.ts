@@ -74,8 +74,8 @@ export async function runCall(run: RunCall): Promise<Answered> {
     const leveled = await keepLogLevel(arrival.parts, run.session, decoded, told);
     const { operation } = decoded;
     const handled =
-      session !== undefined && isSubscribing(operation)
-        ? await keepSubscription(arrival.parts, session, operation, leveled)
+      run.session !== undefined && isSubscribing(operation)
+        ? await keepSubscription(arrival.parts, run.session, operation, leveled)
         : leveled;
     seals.principal = handled.principal?.key;
     const answer = await codec.encode(handled.outcome, {
