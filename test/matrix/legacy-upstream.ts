@@ -49,7 +49,7 @@ function createLegacyServer(): Server {
   server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) =>
     offer.callTool(params.name, params.arguments ?? {}, {
       meta: params._meta ?? {},
-      changed,
+      touched,
       report: async (progress) => {
         const progressToken = params._meta?.progressToken;
         if (progressToken === undefined) return;
@@ -85,11 +85,14 @@ function createLegacyServer(): Server {
 /** Each with what its client is subscribed to. */
 const sessions = new Map<Server, Set<string>>();
 
-const changed: offer.CallContext['changed'] = async (what) => {
+const touched: offer.CallContext['touched'] = async (uri) => {
   for (const [server, subscribed] of sessions) {
-    if (what === 'tools') await server.sendToolListChanged();
-    else if (subscribed.has(what.resource)) await server.sendResourceUpdated({ uri: what.resource });
+    if (subscribed.has(uri)) await server.sendResourceUpdated({ uri });
   }
 };
+
+offer.onToggle(() => {
+  for (const server of sessions.keys()) void server.sendToolListChanged();
+});
 
 await serveLegacy(process.argv[2], createLegacyServer);

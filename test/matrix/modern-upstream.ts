@@ -29,7 +29,7 @@ function createModernServer(): Server {
   server.setRequestHandler('tools/call', ({ params }, context) =>
     offer.callTool(params.name, params.arguments ?? {}, {
       meta: context.mcpReq._meta ?? {},
-      changed: (what) => changed(server, what),
+      touched: (uri) => touched(server, uri),
       report: async (progress) => {
         const progressToken = context.mcpReq._meta?.progressToken;
         if (progressToken === undefined) return;
@@ -47,20 +47,18 @@ function createModernServer(): Server {
   return server;
 }
 
-type Changed = Parameters<offer.CallContext['changed']>[0];
-
 /** Over stdio the server tells it itself; over HTTP each request has a server of its own, and the handler tells. */
-let changed = (server: Server, what: Changed): Promise<void> =>
-  what === 'tools' ? server.sendToolListChanged() : server.sendResourceUpdated({ uri: what.resource });
+let touched = (server: Server, uri: string): Promise<void> => server.sendResourceUpdated({ uri });
 
 if (process.argv[2] === 'http') {
   const handler = createMcpHandler(createModernServer, { legacy: 'reject' });
-  changed = async (_server, what) => {
-    if (what === 'tools') handler.notify.toolsChanged();
-    else handler.notify.resourceUpdated(what.resource);
-  };
+  touched = async (_server, uri) => handler.notify.resourceUpdated(uri);
+  offer.onToggle(() => handler.notify.toolsChanged());
   const handle = toNodeHandler(handler);
   await serveHttp((request, response, body) => handle(request as Parameters<typeof handle>[0], response, body));
 } else {
-  serveStdio(createModernServer, { legacy: 'reject' });
+  let server: Server | undefined;
+  // One that is not connected yet has nobody to tell.
+  offer.onToggle(() => void server?.sendToolListChanged().catch(() => undefined));
+  serveStdio(() => (server = createModernServer()), { legacy: 'reject' });
 }

@@ -3,6 +3,10 @@
  * around it are the official SDKs'. Tools are listed two to a page.
  */
 
+import { existsSync, rmSync, watchFile, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
 export type Progress = { readonly progress: number; readonly total: number; readonly message: string };
 
 export type LogLevel = 'debug' | 'info' | 'error';
@@ -13,7 +17,7 @@ export type CallContext = {
   /** Sends a log message, if one of this level was asked for: else nothing. */
   readonly log: (level: LogLevel, data: string) => Promise<void>;
   /** Tells everyone who listens. */
-  readonly changed: (what: { readonly resource: string } | 'tools') => Promise<void> | void;
+  readonly touched: (uri: string) => Promise<void>;
 };
 
 /** A protocol error of the server's own, with data. */
@@ -83,7 +87,13 @@ export const TOOLS: readonly Tool[] = [
 
 /** What `toggle` adds. */
 export const EXTRA: Tool = { name: 'extra', description: 'Comes and goes.', inputSchema: object({}) };
-let hasExtra = false;
+/** A file, because every caller may have a process of their own, and all of them offer the same. Named after whoever started them. */
+const [, script = '', transport = ''] = process.argv;
+const FLAG = path.join(tmpdir(), `sallyport-matrix-${process.ppid}-${path.basename(script)}-${transport}`);
+
+/** Of any of the processes; looked for, because on some file systems nothing tells. */
+export const onToggle = (toggled: () => void): void =>
+  void watchFile(FLAG, { interval: 50, persistent: false }, toggled);
 
 export const PAGE_SIZE = 2;
 
@@ -117,11 +127,11 @@ export async function callTool(name: string, args: Readonly<Record<string, unkno
     case 'meta':
       return text(JSON.stringify(context.meta));
     case 'touch':
-      await context.changed({ resource: String(args.uri) });
+      await context.touched(String(args.uri));
       return text('touched');
     case 'toggle':
-      hasExtra = !hasExtra;
-      await context.changed('tools');
+      if (existsSync(FLAG)) rmSync(FLAG);
+      else writeFileSync(FLAG, '');
       return text('toggled');
     case 'picture':
       return { content: [{ type: 'image' as const, data: PIXEL, mimeType: 'image/png' }] };
@@ -133,7 +143,7 @@ export async function callTool(name: string, args: Readonly<Record<string, unkno
 export function toolPage(cursor: string | undefined) {
   const start = cursor === undefined ? 0 : Number(cursor);
   const end = start + PAGE_SIZE;
-  const tools = hasExtra ? [...TOOLS, EXTRA] : TOOLS;
+  const tools = existsSync(FLAG) ? [...TOOLS, EXTRA] : TOOLS;
   return { tools: tools.slice(start, end), ...(end < tools.length ? { nextCursor: String(end) } : {}) };
 }
 

@@ -11,7 +11,7 @@ import type { Outcome } from '../model/outcome.ts';
 import type { ResolvedRequest } from '../model/request.ts';
 import type { Trail } from '../model/trail.ts';
 import type { Listeners } from './listeners.ts';
-import { tellsOfResources, type Listening } from './listening.ts';
+import { tellsOfResources, type Listening, type Verify } from './listening.ts';
 import { listVisible } from './only-visible.ts';
 
 const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } };
@@ -26,6 +26,7 @@ type AnswerParts = {
   readonly listeners: Pick<Listeners, 'open'>;
   /** What was opened, for whoever answers the client. */
   readonly opened: { listening?: Listening };
+  readonly verify: Verify;
 };
 
 /** Undefined when the operation is an upstream's to answer. */
@@ -57,7 +58,7 @@ export function answer(
 }
 
 async function listen(request: ResolvedRequest, filter: SubscriptionFilter, parts: AnswerParts): Promise<Outcome> {
-  parts.opened.listening = await parts.listeners.open(request, filter);
+  parts.opened.listening = await parts.listeners.open(request, filter, parts.verify);
   return DONE;
 }
 

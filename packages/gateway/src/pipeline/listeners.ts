@@ -5,13 +5,13 @@
  */
 
 import type { Catalog } from '../catalog/catalog.ts';
-import { failure, Refusal } from '../model/failure.ts';
+import { failure, Refusal, type FailureCode } from '../model/failure.ts';
 import { isJsonObject } from '../model/json.ts';
 import type { ListKind, SubscriptionFilter } from '../model/operation.ts';
 import type { ResolvedRequest } from '../model/request.ts';
 import { LISTED_KINDS, type Feeds, type ListedKind, type Stop } from '../model/subscription.ts';
 import type { Endpoint, Entry, ServerId } from '../model/target.ts';
-import { OneListening, type Listening, type Moment } from './listening.ts';
+import { OneListening, type Listening, type Moment, type Verify } from './listening.ts';
 import { visibleEntries } from './only-visible.ts';
 import { seesServer } from './visibility.ts';
 
@@ -31,7 +31,7 @@ export type ListenersOptions = {
 
 export interface Listeners {
   /** @throws Refusal `invalid-params` for too many resources. */
-  open(request: ResolvedRequest, filter: SubscriptionFilter): Promise<Listening>;
+  open(request: ResolvedRequest, filter: SubscriptionFilter, verify: Verify): Promise<Listening>;
   /** The catalog or the policies are others now. */
   changed(): void;
   /** By era. */
@@ -61,6 +61,7 @@ export function createListeners(options: ListenersOptions): Listeners {
   const listFeeds = createListFeeds(options);
   let watched = 0;
   let cancelCheck: Stop | undefined;
+  let cancelVerify: Stop | undefined;
   let checking = false;
   let again = false;
 
@@ -98,17 +99,29 @@ export function createListeners(options: ListenersOptions): Listeners {
     checking = false;
   };
 
+  /** Nobody listens on a credential that was revoked, or in a group that they have left. */
+  const verifyAll = async (): Promise<void> => {
+    for (const listening of open) {
+      if (await isStillTheirs(listening)) await look(listening, now());
+      else listening.end();
+      await options.yieldNow();
+    }
+    cancelVerify = open.size === 0 ? undefined : options.after(VERIFY_EVERY_MS, () => void verifyAll());
+  };
+
   return {
-    async open({ principal, client, endpoint }, filter) {
+    async open({ principal, client, endpoint }, filter, verify) {
       const uris = filter.resourceSubscriptions ?? [];
       if (uris.length > maxResources) throw new Refusal(failure('invalid-params', { message: tooMany(maxResources) }));
       const moment = now();
       const listening = new OneListening({
         endpoint,
         caller: { principal, client },
+        verify,
         lists: listsOf(filter, moment.catalog, { endpoint, anyway: client.era === 'legacy' }),
         now,
         feeds,
+        after: options.after,
         watch: () => watched < maxWatched && (watched += 1) > 0,
         unwatch: () => void (watched -= 1),
         closed(one) {
@@ -117,6 +130,7 @@ export function createListeners(options: ListenersOptions): Listeners {
         },
       });
       open.add(listening);
+      cancelVerify ??= options.after(VERIFY_EVERY_MS, () => void verifyAll());
       listFeeds.add(endpoint, moment.catalog);
       await look(listening, moment);
       const granted = await Promise.all(uris.map((uri) => listening.subscribe(uri)));
@@ -136,9 +150,31 @@ export function createListeners(options: ListenersOptions): Listeners {
     },
     close() {
       cancelCheck?.();
+      cancelVerify?.();
       for (const listening of open) listening.end();
     },
   };
+}
+
+/** As seldom as a stream may outlive its credential. */
+const VERIFY_EVERY_MS = 60_000;
+
+/** These say nothing of the credential: it could not be looked at. */
+const UNDECIDED: ReadonlySet<FailureCode> = new Set(['identity-unavailable', 'quota-exceeded', 'overloaded']);
+
+async function isStillTheirs(listening: OneListening): Promise<boolean> {
+  const { caller } = listening;
+  try {
+    const principal = await listening.verify();
+    if (principal.key !== caller.principal.key) return false;
+    if (principal !== caller.principal) {
+      listening.caller = { ...caller, principal };
+      listening.seenAt = '';
+    }
+    return true;
+  } catch (error) {
+    return error instanceof Refusal && UNDECIDED.has(error.failure.code);
+  }
 }
 
 const tooMany = (max: number): string =>

@@ -7,6 +7,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { Authorizer, Caller } from '../authz/authorizer.ts';
 import { isJsonObject } from '../model/json.ts';
 import type { SubscriptionFilter } from '../model/operation.ts';
+import type { Principal } from '../model/principal.ts';
 import type { Change, Feeds, ListedKind, Stop } from '../model/subscription.ts';
 import type { Endpoint, ResourceEntry, ServerId } from '../model/target.ts';
 
@@ -29,12 +30,17 @@ export interface Listening {
 /** Both at one moment: a check is made by one set of policies on one catalog. */
 export type Moment = { readonly catalog: Catalog; readonly authorizer: Authorizer };
 
+/** Whose the credential is that opened the subscription, asked again. @throws Refusal when it is nobody's any more. */
+export type Verify = () => Principal | Promise<Principal>;
+
 export type OneListeningParts = {
   readonly endpoint: Endpoint;
   readonly caller: Caller;
+  readonly verify: Verify;
   readonly lists: readonly ListedKind[];
   readonly now: () => Moment;
   readonly feeds: Feeds;
+  readonly after: (delayMs: number, task: () => void) => Stop;
   /** False when there are as many as there may be, in all. */
   readonly watch: () => boolean;
   readonly unwatch: () => void;
@@ -45,7 +51,9 @@ type Watched = { readonly server: string; readonly stop: Stop };
 
 export class OneListening implements Listening {
   readonly endpoint: Endpoint;
-  readonly caller: Caller;
+  /** Whose groups may change while they listen. */
+  caller: Caller;
+  readonly verify: Verify;
   readonly lists: readonly ListedKind[];
   honoured: SubscriptionFilter = {};
   /** What the caller saw when it was last looked at, for each list. */
@@ -63,6 +71,7 @@ export class OneListening implements Listening {
     this.#parts = parts;
     this.endpoint = parts.endpoint;
     this.caller = parts.caller;
+    this.verify = parts.verify;
     this.lists = parts.lists;
   }
 
@@ -93,9 +102,13 @@ export class OneListening implements Listening {
     if (this.#resources.get(uri) !== undefined) return true;
     if (!this.#resources.has(uri) && !this.#parts.watch()) return false;
     this.#resources.set(uri, undefined);
-    if (await this.#watch(uri, this.#parts.now())) return true;
-    this.unsubscribe(uri);
-    return false;
+    const { promise: late, resolve } = Promise.withResolvers<false>();
+    const cancel = this.#parts.after(PATIENCE_MS, () => resolve(false));
+    const granted = await Promise.race([this.#watch(uri, this.#parts.now()), late]);
+    cancel();
+    // Granted too late, it is given up again: nobody was promised it.
+    if (!granted) this.unsubscribe(uri);
+    return granted;
   }
 
   unsubscribe(uri: string): void {
@@ -138,7 +151,8 @@ export class OneListening implements Listening {
   }
 
   async #watch(uri: string, moment: Moment): Promise<boolean> {
-    const { feeds, caller } = this.#parts;
+    const { feeds } = this.#parts;
+    const { caller } = this;
     const owner = this.#ownerOf(uri, moment);
     if (owner === undefined || !tellsOfResources(owner.server.id, moment.catalog)) return false;
     const { session } = caller.client;
@@ -181,6 +195,8 @@ export class OneListening implements Listening {
   }
 }
 
+/** For the server of a resource to agree, its start included: the client waits for the acknowledgement meanwhile. */
+const PATIENCE_MS = 15_000;
 const MAX_BELOW = 32;
 
 /** As the server declared it. */

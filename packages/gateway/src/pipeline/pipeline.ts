@@ -31,7 +31,7 @@ import { consumeQuota } from './consume-quota.ts';
 import { fallBack } from './fall-back.ts';
 import type { Oversight } from './oversee.ts';
 import type { Listeners } from './listeners.ts';
-import type { Listening } from './listening.ts';
+import type { Listening, Verify } from './listening.ts';
 import { pin } from './pin.ts';
 import { record, type RecordParts } from './record.ts';
 import { recordIntent } from './record-intent.ts';
@@ -107,7 +107,7 @@ export function createPipeline(options: PipelineParts): Pipeline {
           administered = await administer(request, request.operation.act, exchange, { trail, parts });
           outcome = DONE;
         } else {
-          outcome = await run(request, { exchange, trail, parts, opened });
+          outcome = await run(request, { exchange, trail, parts, opened, verify: () => verified(request, parts) });
         }
       } catch (error) {
         outcome = { kind: 'failed', failure: error instanceof Refusal ? error.failure : internal(error) };
@@ -137,6 +137,10 @@ const DONE: Outcome = { kind: 'complete', result: { kind: 'value', value: {} } }
 
 const internal = (cause: unknown) => ({ code: 'internal', sent: 'maybe', cause }) as const;
 
+/** Of a request that goes on, as a subscription does: is the credential still good, and whose is it now? */
+const verified = ({ id, presented, endpoint, client }: InboundRequest, { authenticator }: PipelineParts) =>
+  authenticator.authenticate({ requestId: id, presented, endpoint, address: client.address });
+
 type Opened = { listening?: Listening };
 
 async function run(inbound: InboundRequest, running: Running): Promise<Outcome> {
@@ -154,11 +158,13 @@ type Running = {
   readonly trail: RequestTrail;
   readonly parts: PipelineParts & { readonly checkScopes: ScopeCheck };
   readonly opened: Opened;
+  /** Authenticates the same credential once more. */
+  readonly verify: Verify;
 };
 
 async function runAs(
   authenticated: AuthenticatedRequest,
-  { exchange, trail, parts, opened }: Running,
+  { exchange, trail, parts, opened, verify }: Running,
   waited: boolean,
 ): Promise<Outcome | 'waited'> {
   const catalog = parts.catalog();
@@ -179,11 +185,8 @@ async function runAs(
   }
 
   trail.enter('answer');
-  const answered = answer(
-    admitted,
-    { catalog, authorizer, pageSize: parts.pageSize, listeners: parts.listeners, opened },
-    trail,
-  );
+  const own = { pageSize: parts.pageSize, listeners: parts.listeners, opened, verify };
+  const answered = answer(admitted, { catalog, authorizer, ...own }, trail);
   if (answered !== undefined) return answered;
 
   // From here on everyone sees the call that would be made.

@@ -36,6 +36,8 @@ export class Feed {
   /** By what they want: many clients, few URIs. */
   readonly #granted = new Map<string | undefined, Set<Ticket>>();
   #waiting: Waiting[] = [];
+  /** What the server was asked for last. */
+  #asked: ReadonlySet<string | undefined> = new Set();
   #live: Live | undefined;
   #isBusy = false;
   #isStale = false;
@@ -95,8 +97,14 @@ export class Feed {
   async #ask(): Promise<void> {
     const asking = this.#waiting;
     this.#waiting = [];
-    const uris = [...this.#granted.keys(), ...asking.map(({ ticket }) => ticket.uri)];
-    const wanted = { lists: uris.includes(undefined), uris: [...new Set(uris)].filter((uri) => uri !== undefined) };
+    const all = new Set([...this.#granted.keys(), ...asking.map(({ ticket }) => ticket.uri)]);
+    // Asked for already, on behalf of somebody else.
+    if (all.size === this.#granted.size && this.#isAsked(all)) {
+      for (const { ticket, settle } of asking) settle(this.#grant(ticket));
+      return;
+    }
+    const wanted = { lists: all.has(undefined), uris: [...all].filter((uri) => uri !== undefined) };
+    this.#asked = all;
     let told: Told;
     try {
       told = await (await this.#open()).want(wanted);
@@ -113,14 +121,18 @@ export class Feed {
     const agreed = new Set<string | undefined>(told.uris);
     if (told.lists) agreed.add(undefined);
     for (const { ticket, settle } of asking) {
-      const granted = !this.#isOver && agreed.has(ticket.uri);
-      if (granted) {
-        const same = this.#granted.get(ticket.uri) ?? new Set();
-        this.#granted.set(ticket.uri, same.add(ticket));
-      }
-      settle(granted);
+      settle(!this.#isOver && agreed.has(ticket.uri) && this.#grant(ticket));
     }
     if (this.#granted.size === 0) this.#isStale = true;
+  }
+
+  #isAsked(all: ReadonlySet<string | undefined>): boolean {
+    return all.size === this.#asked.size && [...all].every((uri) => this.#asked.has(uri));
+  }
+
+  #grant(ticket: Ticket): true {
+    this.#granted.set(ticket.uri, (this.#granted.get(ticket.uri) ?? new Set()).add(ticket));
+    return true;
   }
 
   async #open(): Promise<UpstreamFeed> {
