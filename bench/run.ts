@@ -24,6 +24,7 @@ import { startHaproxy, startNginx } from './proxies.ts';
 import { writeReport, type Row } from './report.ts';
 import { startGateway, type Gateway } from './sallyport.ts';
 import { measureStarts, startsTable } from './starts.ts';
+import { measureSubscriptions, subscriptionsTable } from './subscriptions.ts';
 import { measureTelemetry, telemetryTable } from './telemetry.ts';
 
 const { values } = parseArgs({
@@ -33,7 +34,6 @@ const { values } = parseArgs({
     baseline: { type: 'boolean', default: false },
     starts: { type: 'boolean', default: false },
     parked: { type: 'boolean', default: false },
-    'first-event': { type: 'boolean', default: false },
     policy: { type: 'boolean', default: false },
     telemetry: { type: 'boolean', default: false },
     audit: { type: 'boolean', default: false },
@@ -210,7 +210,6 @@ async function main(): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
   try {
     if (values.starts) say(startsTable(await measureStarts(folder)));
-    else if (values['first-event']) say(firstEventTable(await measureFirstEvent(folder)));
     else if (values.parked) say(parkedTable(await measureParked(folder)));
     else await bench(folder);
     return 0;

@@ -24,7 +24,7 @@ export async function listen(url: string, key: string, notifications: object): P
   const { headers, body } = modern('subscriptions/listen', { notifications });
   return follow(url, {
     method: 'POST',
-    headers: { ...headers, ...bearer(key) } as Record<string, string>,
+    headers: { ...headers, ...bearer(key) },
     body: String(body),
   });
 }
@@ -71,7 +71,7 @@ async function follow(url: string, request: RequestInit): Promise<Listening> {
       messages
         .filter(({ method }) => method !== undefined && method !== 'notifications/subscriptions/acknowledged')
         .map(({ method = '', params }) =>
-          params?.['uri'] === undefined ? method : `${method} ${String(params['uri'])}`,
+          params?.['uri'] === undefined ? method : `${method} ${JSON.stringify(params['uri']).slice(1, -1)}`,
         ),
     ended: read().catch(() => undefined),
     stop: () => controller.abort(),

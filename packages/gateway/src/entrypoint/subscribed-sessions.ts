@@ -27,7 +27,7 @@ export function createSubscribed({
 }: {
   readonly now: () => number;
   readonly maxUriCharacters: number;
-}): Subscribed & { forget(nonce: string): void } {
+}): Subscribed & { readonly forget: (nonce: string) => void } {
   const sessions = new Map<string, Kept>();
   let characters = 0;
 
