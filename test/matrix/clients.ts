@@ -62,23 +62,22 @@ export const transportV1 = (kind: AnyClientKind, url: string, over: Over): Trans
     : new TransportV1(new URL(url), over);
 
 export async function connectClient(kind: AnyClientKind, url: string, key: string): Promise<MatrixClient> {
-  const logged: Logged[] = [];
   const over = { requestInit: { headers: { Authorization: `Bearer ${key}` } } };
   if (kind === 'sdk-v1' || kind === 'sdk-v1-sse') {
     const client = new ClientV1(INFO);
-    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params));
     await client.connect(transportV1(kind, url, over));
-    return hearingV1(client, logged);
+    return hearingV1(client);
   }
   const mode = kind === 'sdk-v2-modern' ? { pin: '2026-07-28' } : 'legacy';
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
-  client.setNotificationHandler('notifications/message', ({ params }) => void logged.push(params));
   await client.connect(new TransportV2(new URL(url), over));
-  return hearing(client, kind, logged);
+  return hearing(client, kind);
 }
 
 /** The same client of SDK v2, with the way of its era to hear of changes. */
-export function hearing(client: ClientV2, kind: Exclude<ClientKind, 'sdk-v1'>, logged: Logged[]): MatrixClient {
+export function hearing(client: ClientV2, kind: Exclude<ClientKind, 'sdk-v1'>): MatrixClient {
+  const logged: Logged[] = [];
+  client.setNotificationHandler('notifications/message', ({ params }) => void logged.push(params));
   const hearOf: MatrixClient['hearOf'] = async ({ tools, uris }, heard) => {
     client.setNotificationHandler('notifications/tools/list_changed', () => heard('tools'));
     client.setNotificationHandler('notifications/resources/updated', ({ params }) => heard(params.uri));
@@ -93,7 +92,9 @@ export function hearing(client: ClientV2, kind: Exclude<ClientKind, 'sdk-v1'>, l
 }
 
 /** A client of SDK v1 behind the face of v2's. */
-export function hearingV1(client: ClientV1, logged: Logged[]): MatrixClient {
+export function hearingV1(client: ClientV1): MatrixClient {
+  const logged: Logged[] = [];
+  client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => void logged.push(params));
   const callTool: MatrixClient['callTool'] = (params, options) =>
     client.callTool(params, undefined, options) as ReturnType<MatrixClient['callTool']>;
   const hearOf: MatrixClient['hearOf'] = async ({ uris }, heard) => {
