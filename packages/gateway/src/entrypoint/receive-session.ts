@@ -10,7 +10,7 @@ import { acceptsStream } from './inbound-headers.ts';
 import { openSession, speakerOf } from './receive-in-session.ts';
 import { resumeStream } from './receive-resumption.ts';
 import { answerFailure, runSilently } from './run-call.ts';
-import { lifetimeMs, SessionStream } from './session-stream.ts';
+import { EVERY_LIST, lifetimeMs, SessionStream } from './session-stream.ts';
 import { tellChanges } from './tell-changes.ts';
 
 type SessionEnd = Extract<Classified, { kind: 'session-end' }>;
@@ -78,4 +78,3 @@ export async function receiveSessionStream(arrival: EndpointArrival, classified:
 }
 
 const STREAM_ONLY = { message: 'Accept must list text/event-stream.' };
-const EVERY_LIST = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };

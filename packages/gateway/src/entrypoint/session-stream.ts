@@ -55,6 +55,9 @@ export class SessionStream {
   }
 }
 
+/** What a legacy stream is told of without asking: every list. */
+export const EVERY_LIST = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };
+
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** How long a stream may stay open: it outlives neither its session nor the credentials that opened it. */

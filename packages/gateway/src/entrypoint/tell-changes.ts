@@ -7,7 +7,7 @@ import type { SessionStream } from './session-stream.ts';
 
 type Telling = {
   readonly listening: Listening;
-  readonly stream: SessionStream;
+  readonly stream: Pick<SessionStream, 'send' | 'end'>;
   readonly text: (change: Change) => string;
   readonly instruments: Pick<Instruments, 'changeTold'>;
 };

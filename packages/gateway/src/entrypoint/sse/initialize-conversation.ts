@@ -3,6 +3,7 @@
 import { failure, type Failure } from '../../model/failure.ts';
 import type { Principal } from '../../model/principal.ts';
 import { NEWEST_LEGACY } from '../../model/revision.ts';
+import { changeText } from '../../protocol/changes.ts';
 import type { ServerCodec } from '../../protocol/codec.ts';
 import { oldestServerCodec, serverCodecFor } from '../../protocol/codecs.ts';
 import type { RpcMessage } from '../../protocol/json-rpc.ts';
@@ -13,6 +14,7 @@ import type { Speaker } from '../run-call.ts';
 import type { NewSession } from '../session-ids.ts';
 import { runCall, sealsFor } from '../run-call.ts';
 import { answerRefused } from './answer-refused.ts';
+import { tellChanges } from '../tell-changes.ts';
 import type { SseConversation } from './sse-conversation.ts';
 import type { SseReply } from './sse-reply.ts';
 
@@ -92,6 +94,14 @@ function open({ arrival, conversation }: Introduction, introduced: Introduced): 
   if (!issued.ok) return failure('invalid-params', { message: TOO_MUCH_SAID });
   const { nonce, expiresAtMs } = issued.value;
   conversation.opened = { session: { ...session, nonce, expiresAtMs }, codec, principal };
+  const { listening } = conversation;
+  if (listening !== undefined) {
+    const end = (): void => conversation.end();
+    const closed = parts.sessionListenings.add(nonce, listening, end);
+    conversation.whenGone(closed);
+    const stream = { send: (text: string) => conversation.notice(text), end };
+    tellChanges({ listening, stream, text: (change) => changeText(change), instruments: parts.instruments });
+  }
   const opened = { of: 'mcp', session: nonce, principal, expiresAtMs, endpoint: route.endpoint } as const;
   parts.followedSessions.opened({ ...opened, ...sourceOf(arrival) });
   return undefined;

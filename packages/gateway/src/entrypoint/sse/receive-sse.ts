@@ -1,6 +1,7 @@
 /** HTTP+SSE (MCP 2024-11-05, basic/transports) for old clients: GET opens the stream, POST brings a message for it. */
 
 import { failure } from '../../model/failure.ts';
+import type { Listening } from '../../pipeline/listening.ts';
 import type { Principal } from '../../model/principal.ts';
 import type { DecodedRequest } from '../../protocol/codec.ts';
 import { serverCodecFor } from '../../protocol/codecs.ts';
@@ -12,7 +13,7 @@ import { forwardTo } from '../forward.ts';
 import { acceptsStream } from '../inbound-headers.ts';
 import { noteUse, receiveSilent, withinSession } from '../receive-in-session.ts';
 import { bodyFault, readJson } from '../receive-post.ts';
-import { lifetimeMs } from '../receive-session.ts';
+import { EVERY_LIST, lifetimeMs } from '../session-stream.ts';
 import { discard } from '../response-body.ts';
 import { messagesPathOf, type Route } from '../route.ts';
 import type { Within } from '../run-call.ts';
@@ -47,25 +48,32 @@ async function openStream(arrival: EndpointArrival, conversations: SseConversati
   const { parts, response } = arrival;
   if (!acceptsStream(arrival.headers.accept)) return refuse(arrival, failure('not-acceptable', STREAM_ONLY));
   const codec = serverCodecFor(STRANGER.revision);
-  const handled = await runSilently({ arrival, codec, speaker: STRANGER }, { kind: 'listen', filter: {} });
+  const handled = await runSilently({ arrival, codec, speaker: STRANGER }, { kind: 'listen', filter: EVERY_LIST });
   if (await answerFailure(arrival, codec, handled)) return;
-  const { principal } = handled;
-  if (principal === undefined || response.destroyed) return;
-  const giveBack = parts.streamSlots.take(principal.key);
-  if (giveBack === undefined) return refuse(arrival, failure('too-many-streams'));
-  keepOpen(arrival, conversations, { principal, giveBack });
+  const { principal, listening } = handled;
+  const giveBack = principal === undefined || response.destroyed ? undefined : parts.streamSlots.take(principal.key);
+  if (principal === undefined || giveBack === undefined) {
+    listening?.close();
+    return response.destroyed ? undefined : refuse(arrival, failure('too-many-streams'));
+  }
+  keepOpen(arrival, conversations, { principal, giveBack, listening });
 }
 
-type Opened = { readonly principal: Principal; readonly giveBack: () => void };
+type Opened = {
+  readonly principal: Principal;
+  readonly giveBack: () => void;
+  readonly listening: Listening | undefined;
+};
 
-function keepOpen(arrival: EndpointArrival, conversations: SseConversations, { principal, giveBack }: Opened): void {
+function keepOpen(arrival: EndpointArrival, conversations: SseConversations, opened: Opened): void {
   const { response, parts, route } = arrival;
+  const { principal, giveBack, listening } = opened;
   const { limits, instruments, openStreams } = parts;
   const nowMs = parts.now();
-  const forMs = lifetimeMs(nowMs, { expiresAtMs: nowMs + limits.sessionLifetimeMs }, principal);
+  const forMs = lifetimeMs(nowMs, principal, nowMs + limits.sessionLifetimeMs);
   const stream = new EventStream(response, commonHeaders(arrival), limits, 'message');
   const { key } = principal;
-  const conversation = new SseConversation({ id: parts.newId(), principal: key, response, stream, limits });
+  const conversation = new SseConversation({ id: parts.newId(), principal: key, response, stream, limits, listening });
   const token = conversations.tokenFor(conversation, route.path, forMs);
   response.write(`event: endpoint\ndata: ${messagesPathOf(route)}?session=${token}\n\n`);
   const end = (): void => conversation.end();
@@ -79,6 +87,7 @@ function keepOpen(arrival: EndpointArrival, conversations: SseConversations, { p
     conversations.here.delete(conversation.id);
     openStreams.delete(end);
     giveBack();
+    listening?.close();
     instruments.streamClosed();
     forget(arrival, conversation);
   });

@@ -9,6 +9,7 @@ import type { ServerResponse } from 'node:http';
 import type { ReplicaId } from '../../model/outcome.ts';
 import type { Principal, PrincipalKey } from '../../model/principal.ts';
 import type { EncodedMessage, ServerCodec } from '../../protocol/codec.ts';
+import type { Listening } from '../../pipeline/listening.ts';
 import type { Sealer } from '../../seal/sealer.ts';
 import type { EventStream } from '../event-stream.ts';
 import type { EntrypointLimits } from '../limits.ts';
@@ -32,6 +33,8 @@ export type ConversationOptions = {
   readonly response: ServerResponse;
   readonly stream: EventStream;
   readonly limits: Pick<EntrypointLimits, 'maxPendingNoticeBytes' | 'writeTimeoutMs'>;
+  /** What the stream is told of between calls, once the client has introduced itself. */
+  readonly listening: Listening | undefined;
 };
 
 export class SseConversation {
@@ -39,6 +42,7 @@ export class SseConversation {
   readonly principal: PrincipalKey;
   /** Undefined until the client has introduced itself. */
   opened: OpenedSession | undefined;
+  readonly listening: Listening | undefined;
   readonly #options: ConversationOptions;
   #last: Promise<void> = Promise.resolve();
   #waitingBytes = 0;
@@ -48,6 +52,7 @@ export class SseConversation {
   constructor(options: ConversationOptions) {
     this.id = options.id;
     this.principal = options.principal;
+    this.listening = options.listening;
     this.#options = options;
     // A listener for each question that is open; the bound is `MAX_RUNNING`.
     options.response.setMaxListeners(0);

@@ -15,7 +15,7 @@ import type { Answer } from './multiplexer.ts';
 import type { StdioSession } from './stdio-session.ts';
 
 export type StdioFeedParts = {
-  readonly session: StdioSession;
+  readonly session: Pick<StdioSession, 'multiplexer' | 'ended'>;
   readonly codec: ClientCodec;
   readonly capabilities: JsonObject;
   readonly clock: Clock;
@@ -46,6 +46,10 @@ function openListenFeed({ session, codec, capabilities, clock }: StdioFeedParts,
           else events.refused(new Refusal(codec.decodeError(operation, answer.error)));
         },
         tooLarge: () => undefined,
+        turnedAway(of) {
+          stopHearing();
+          events.refused(new Refusal(of));
+        },
         lost() {
           stopHearing();
           events.refused(refuse('upstream-closed'));
@@ -97,6 +101,7 @@ function ask(
   const taken = multiplexer.request(id, textOf(codec, id, operation), {
     answered: ({ kind }) => resolve(kind === 'response'),
     tooLarge: () => resolve(false),
+    turnedAway: (of) => reject(new Refusal(of)),
     lost: () => reject(refuse('upstream-closed')),
   });
   if (!taken) reject(notReading());
