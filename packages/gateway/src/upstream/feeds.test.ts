@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import type { Credential } from '../credential/broker.ts';
+import type { GrantKey } from '../credential/grant.ts';
 import { somebody } from '../model/principal.fixture.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Sharing } from '../model/target.ts';
@@ -166,6 +167,32 @@ describe('a feed that is lost', () => {
     const before = opened.length;
     await clock.advance(600_000);
     expect(opened).toHaveLength(before);
+  });
+});
+
+describe('a consent that is revoked', () => {
+  it("ends the feed that it opened and the session behind it, and nobody else's", async () => {
+    let version = 1;
+    const credentialOf = ({ key, tenant }: Principal): Credential => ({
+      ...NO_CREDENTIAL,
+      version: `${key} ${version}`,
+      owner: { tenant, principal: key, server: 'files' },
+    });
+    const { want, opened, heard, clock, feeds, pool } = worldOf({ credentialOf });
+    await want('alice', 'a:1', 'principal');
+    await want('bob', 'a:1', 'principal');
+    version = 2;
+    const isAlice = ({ principal }: GrantKey): boolean => principal === somebody('alice').key;
+    pool.endOf(isAlice);
+    feeds.endOf(isAlice);
+    expect(opened.map(({ isClosed }) => isClosed)).toEqual([true, false]);
+    await settle();
+    expect(pool.status('files')?.live).toBe(1);
+    // With another consent it is heard again, under a session of its own.
+    await clock.advance(1000);
+    await settle();
+    expect(opened.map(({ isClosed }) => isClosed)).toEqual([true, false, false]);
+    expect(heard).toEqual(['alice a:1']);
   });
 });
 

@@ -5,6 +5,7 @@
  */
 
 import type { Credential, CredentialBroker } from '../credential/broker.ts';
+import type { GrantKey } from '../credential/grant.ts';
 import { refuse } from '../model/failure.ts';
 import type { Principal } from '../model/principal.ts';
 import type { Feeds, ResourceWish, Stop } from '../model/subscription.ts';
@@ -35,6 +36,8 @@ export type FeedsOptions = {
 export interface ServerFeeds extends Feeds {
   /** How many are open, by server. */
   counts(): ReadonlyMap<ServerId, number>;
+  /** Ends what was opened with credentials of these owners, and asks again with what there is then. */
+  endOf(isOwner: (owner: GrantKey) => boolean): void;
   /** Idempotent. */
   close(): void;
 }
@@ -66,7 +69,7 @@ class Wish implements Ticket {
   }
 }
 
-type Held = { readonly feed: Feed; readonly server: ServerId };
+type Held = { readonly feed: Feed; readonly server: ServerId; readonly owner: GrantKey | undefined };
 
 /** @throws RangeError for a bound that cannot be used. */
 export function createFeeds(options: FeedsOptions): ServerFeeds {
@@ -108,7 +111,7 @@ export function createFeeds(options: FeedsOptions): ServerFeeds {
         for (const ticket of left) if (ticket instanceof Wish) again(ticket, FIRST_PAUSE_MS);
       },
     });
-    feeds.set(named, { feed, server: server.id });
+    feeds.set(named, { feed, server: server.id, owner: request.credential.owner });
     return feed;
   };
 
@@ -180,6 +183,9 @@ export function createFeeds(options: FeedsOptions): ServerFeeds {
       const counts = new Map<ServerId, number>();
       for (const { server } of feeds.values()) counts.set(server, (counts.get(server) ?? 0) + 1);
       return counts;
+    },
+    endOf(isOwner) {
+      for (const { feed, owner } of feeds.values()) if (owner !== undefined && isOwner(owner)) feed.close();
     },
     close() {
       stopped.abort();

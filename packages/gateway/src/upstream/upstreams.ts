@@ -198,7 +198,11 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
         ...(circuit === undefined ? {} : { breaker: circuit.breaker.state }),
       };
     },
-    endOf: (isOwner) => pool.endOf(isOwner),
+    endOf(isOwner) {
+      pool.endOf(isOwner);
+      // They would go on for as long as somebody listens.
+      feeds.endOf(isOwner);
+    },
     close() {
       // Before their upstreams end: servers are told.
       parkedCalls.close();
