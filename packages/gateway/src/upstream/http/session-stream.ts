@@ -151,7 +151,12 @@ export class SessionStream {
       this.#connect({
         opened: () => listener.missed(),
         absent: over,
-        failed: () => void (this.#closed || this.#again(false)),
+        failed: ({ code }) => {
+          if (this.#closed) return;
+          // It was opened with a credential that has ended since: whoever opens it anew does it with the one of then.
+          if (code === 'upstream-refused') over(false);
+          else this.#again(false);
+        },
       });
     });
   }
