@@ -34,6 +34,8 @@ const { values } = parseArgs({
     baseline: { type: 'boolean', default: false },
     starts: { type: 'boolean', default: false },
     parked: { type: 'boolean', default: false },
+    subscriptions: { type: 'boolean', default: false },
+    'first-event': { type: 'boolean', default: false },
     policy: { type: 'boolean', default: false },
     telemetry: { type: 'boolean', default: false },
     audit: { type: 'boolean', default: false },
@@ -211,6 +213,8 @@ async function main(): Promise<number> {
   try {
     if (values.starts) say(startsTable(await measureStarts(folder)));
     else if (values.parked) say(parkedTable(await measureParked(folder)));
+    else if (values.subscriptions) say(subscriptionsTable(await measureSubscriptions(folder)));
+    else if (values['first-event']) say(firstEventTable(await measureFirstEvent(folder)));
     else await bench(folder);
     return 0;
   } catch (error) {
