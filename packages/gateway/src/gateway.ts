@@ -246,7 +246,7 @@ async function composeGateway(
   const credentials = composeCredentials({
     config,
     secrets,
-    sources: [upstreams.credentials, grantReport(storage.grants, Date.now)],
+    sources: [upstreams.credentials, ...oauth.personSecrets, grantReport(storage.grants, Date.now)],
     ending: () => standing.report().credentials,
     now: Date.now,
   });

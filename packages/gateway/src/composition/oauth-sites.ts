@@ -1,6 +1,6 @@
 /** The authorization servers of servers with OAuth, as a configuration names them: for the gateway, and for commands. */
 
-import type { AuthConfig } from '../config/auth-config.ts';
+import type { OAuthConfig } from '../config/auth-config.ts';
 import type { Config } from '../config/config.ts';
 import type { ValueConfig } from '../config/secrets-config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
@@ -40,7 +40,7 @@ export function grantIssuers(config: Config, parts: SiteParts): (key: GrantKey) 
 }
 
 /** A server that wants OAuth, and the gateway as a client of its authorization server. */
-export function oauthSite(server: ServerConfig, auth: AuthConfig<ValueConfig>, parts: SiteParts): OAuthSite {
+export function oauthSite(server: ServerConfig, auth: OAuthConfig<ValueConfig>, parts: SiteParts): OAuthSite {
   const { egress, resolve, publicUrl } = parts;
   const own = auth.type === 'oauth' ? ownClient(publicUrl) : undefined;
   const endpoint = server.transport.kind === 'http' ? server.transport.url : '';

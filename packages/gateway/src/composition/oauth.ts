@@ -1,4 +1,4 @@
-/** As whom servers are called that want OAuth: tokens of the gateway itself, and people's own consent, as a configuration asks for. */
+/** As whom servers are called that have a mode of their own: people's secrets, tokens of the gateway itself, people's own consent. */
 
 import type { Authorizer } from '../authz/authorizer.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -8,6 +8,7 @@ import { createGrantGate, type GrantGate } from '../credential/grant-gate.ts';
 import type { GrantIssuer, GrantKey } from '../credential/grant.ts';
 import { createModeBroker, type CredentialMode } from '../credential/mode-broker.ts';
 import type { CredentialBroker, CredentialRenewal } from '../credential/broker.ts';
+import type { CredentialSource } from '../credential/credential-report.ts';
 import { clientDocument } from '../credential/oauth/client-registry.ts';
 import { createGatewayToken } from '../credential/oauth/client-credentials-broker.ts';
 import { createCodeFlow, type CodeFlow } from '../credential/oauth/code-flow.ts';
@@ -22,11 +23,13 @@ import type { ServerId } from '../model/target.ts';
 import { seesServer } from '../pipeline/visibility.ts';
 import type { Grants } from './grants.ts';
 import { oauthSite, ownClient, type SiteParts } from './oauth-sites.ts';
+import { composePersonSecrets, type PersonSecretsParts } from './person-secrets.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
 
 export type OAuthParts = SiteParts & {
   readonly config: Config;
+  readonly secrets: PersonSecretsParts['secrets'];
   /** Where people's consents are kept, and who renews them. */
   readonly grants: Pick<Grants, 'vault' | 'broker' | 'newestOf'>;
   readonly note: NoteEvent;
@@ -40,6 +43,8 @@ export type OAuthParts = SiteParts & {
 export type ComposedOAuth = {
   /** The broker that knows the modes of servers, too. */
   accepting(fixed: CredentialBroker): CredentialBroker & CredentialRenewal;
+  /** The secrets of people that are held now. */
+  readonly personSecrets: readonly CredentialSource[];
   readonly gate: GrantGate;
   readonly issuerOf: (key: GrantKey) => GrantIssuer | undefined;
   readonly consents: Consents | undefined;
@@ -54,11 +59,18 @@ export function composeOAuth(parts: OAuthParts): ComposedOAuth {
   const modes = new Map<ServerId, CredentialMode>();
   const people = new Map<ServerId, PersonMode>();
   const issuers = new Map<ServerId, GrantIssuer>();
+  const personSecrets: CredentialSource[] = [];
   const flows = new Map<ServerId, { readonly title: string; readonly flow: CodeFlow }>();
   const issuerOf = ({ server }: GrantKey): GrantIssuer | undefined => issuers.get(server);
 
   for (const server of config.servers) {
     const { id, auth } = server;
+    if (auth?.type === 'principal') {
+      const mode = composePersonSecrets(id, auth, { secrets: parts.secrets, directory: config.directory });
+      modes.set(id, mode);
+      personSecrets.push(mode);
+      continue;
+    }
     if (auth === undefined || server.transport.kind !== 'http') continue;
     const site = oauthSite(server, auth, parts);
     if (auth.type === 'client-credentials') {
@@ -86,6 +98,7 @@ export function composeOAuth(parts: OAuthParts): ComposedOAuth {
   };
   return {
     accepting: (fixed) => createModeBroker({ fixed, modes, renewal: tokens }),
+    personSecrets,
     gate,
     issuerOf,
     consents:

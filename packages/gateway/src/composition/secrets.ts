@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '../config/config.ts';
 import type { ReferenceConfig, StoreKind, ValueConfig } from '../config/secrets-config.ts';
 import type { Environment } from '../config/load.ts';
-import { createSecretResolver, type SecretResolver } from '../credential/secret-resolver.ts';
+import { createSecretResolver, type SecretResolver, type SharedResolver } from '../credential/secret-resolver.ts';
 import { UnresolvedReferenceError, type SecretStore } from '../credential/secret-store.ts';
 import { createAwsStore } from '../credential/stores/aws-store.ts';
 import { createExecStore } from '../credential/stores/exec-store.ts';
@@ -22,7 +22,7 @@ export type SecretsParts = {
   readonly logger: Logger;
 };
 
-export type Secrets = SecretResolver & {
+export type Secrets = SharedResolver & {
   /** Undefined where none is configured. */
   readonly vault: Pick<VaultClient, 'request'> | undefined;
   /** The stores beside environment and files. */

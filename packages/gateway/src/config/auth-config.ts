@@ -1,7 +1,22 @@
 /** As whom servers are called, as the program sees it. `Value` is where a secret is found. */
 
-/** As whom an HTTP server is called: each person, or the gateway itself. */
-export type AuthConfig<Value> = { readonly type: 'oauth' | 'client-credentials' } & OAuthClientConfig<Value>;
+/** As whom a server is called: each person, or the gateway itself. */
+export type AuthConfig<Value> = OAuthConfig<Value> | PersonSecretsConfig<Value>;
+
+/** With a token that an authorization server gives out. */
+export type OAuthConfig<Value> = { readonly type: 'oauth' | 'client-credentials' } & OAuthClientConfig<Value>;
+
+/** With a secret that the operator keeps for each person. */
+export type PersonSecretsConfig<Value> = {
+  readonly type: 'principal';
+  /** References with a person's name in them, as they are written. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string>>;
+  /** People of this issuer alone; `api-key` for keys. Undefined: everyone. */
+  readonly issuer?: string;
+  /** What the gateway itself reads the lists with. */
+  readonly lists: { readonly headers: Readonly<Record<string, Value>>; readonly env: Readonly<Record<string, Value>> };
+};
 
 /** How the gateway is known to a server's authorization server. */
 export type OAuthClientConfig<Value> = {

@@ -2,9 +2,10 @@
 
 import * as z from 'zod';
 
-import type { AuthConfig, OAuthClientConfig } from './auth-config.ts';
+import type { AuthConfig, OAuthClientConfig, PersonSecretsConfig } from './auth-config.ts';
 import type { ValueConfig } from './secrets-config.ts';
-import { name, scope, value } from './schema-words.ts';
+import { templateProblem, wordsOf } from './person-template.ts';
+import { HEADER_NAME, name, scope, value, VARIABLE } from './schema-words.ts';
 
 const reference = value.refine(({ kind }) => kind !== 'literal', {
   message: 'stands in the file. Write env:NAME or file:/path/to/it.',
@@ -68,8 +69,45 @@ const clientCredentials = z
   .superRefine((written, context) => checkClient(written, context, true))
   .describe('As the gateway itself, the same for everyone, with a token that it asks for (RFC 6749, 4.4).');
 
+const template = z.string().superRefine((text, context) => {
+  const message = templateProblem(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
+
+const principal = z
+  .strictObject({
+    type: z.literal('principal'),
+    headers: z
+      .record(z.string().regex(HEADER_NAME), template)
+      .default({})
+      .describe(
+        'Of a url: references with {user} or {subject} in them, and {tenant} where there are several: "Bearer file:/secrets/{user}/token".',
+      ),
+    env: z.record(z.string().regex(VARIABLE), template).default({}).describe('The same, of a command.'),
+    issuer: z
+      .union([z.literal('api-key'), z.url()])
+      .optional()
+      .describe('Only for people of this issuer, or with API keys (`api-key`). {subject} needs it.'),
+    lists: z
+      .strictObject({
+        headers: z.record(z.string().regex(HEADER_NAME), reference).default({}).describe('Of a url.'),
+        env: z.record(z.string().regex(VARIABLE), reference).default({}).describe('Of a command.'),
+      })
+      .prefault({})
+      .describe("What the gateway itself reads the server's lists with. Default: what is beside `auth` alone."),
+  })
+  .superRefine(({ headers, env, issuer }, context) => {
+    const all = [...Object.values(headers), ...Object.values(env)];
+    const problem = (message: string): void => context.addIssue({ code: 'custom', message });
+    if (all.length === 0) problem('needs headers, or env for a command: where the secret of each person is.');
+    if (issuer === undefined && all.some((text) => wordsOf(text).has('subject'))) {
+      problem('needs the issuer that {subject} is a subject of: another issuer has other people of that name.');
+    }
+  })
+  .describe('As each person, with a secret that you keep for them in a place of their own.');
+
 export const authSchema = z
-  .discriminatedUnion('type', [none, oauth, clientCredentials])
+  .discriminatedUnion('type', [none, oauth, clientCredentials, principal])
   .describe('As whom it is called.');
 
 type Parsed = z.output<typeof authSchema>;
@@ -85,9 +123,26 @@ export function compileAuth(
     case 'oauth':
     case 'client-credentials':
       return { type: auth.type, ...compileClient(auth, located) };
+    case 'principal':
+      return compilePersonSecrets(auth, located);
     default:
       return auth satisfies never;
   }
+}
+
+function compilePersonSecrets(
+  { type, headers, env, issuer, lists }: Extract<Parsed, { type: 'principal' }>,
+  located: (value: ValueConfig) => ValueConfig,
+): PersonSecretsConfig<ValueConfig> {
+  const all = (values: Readonly<Record<string, ValueConfig>>): Readonly<Record<string, ValueConfig>> =>
+    Object.fromEntries(Object.entries(values).map(([of, written]) => [of, located(written)]));
+  return {
+    type,
+    headers,
+    env,
+    ...(issuer === undefined ? {} : { issuer }),
+    lists: { headers: all(lists.headers), env: all(lists.env) },
+  };
 }
 
 type ParsedClient = Extract<Parsed, { type: 'oauth' }>;

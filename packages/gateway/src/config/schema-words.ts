@@ -17,6 +17,7 @@ import {
 } from './units.ts';
 
 export const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+export const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /** A text that a parser of ours turns into a value. */
 function parsed<T>(pattern: RegExp, parse: (text: string) => Result<T, string>) {

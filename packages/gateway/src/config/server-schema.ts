@@ -7,12 +7,22 @@ import { declaredArguments } from './argument-schema.ts';
 import { authSchema } from './auth-schema.ts';
 import { dependsOnSchema } from './depends-on-schema.ts';
 import { processSchema, sandboxSchema } from './process-schema.ts';
-import { count, duration, filePath, glob, name, namePattern, period, scope, value, VARIABLE } from './schema-words.ts';
+import {
+  count,
+  duration,
+  filePath,
+  glob,
+  HEADER_NAME,
+  name,
+  namePattern,
+  period,
+  scope,
+  value,
+  VARIABLE,
+} from './schema-words.ts';
 
 /** Lower-case letters, digits and `-`: an underscore separates server and tool in the names of `/mcp`. */
 export const SERVER_ID = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
-
-const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 const classification = z.enum(CLASSIFICATIONS);
 
@@ -222,7 +232,15 @@ export const serverSchema = z
     if (server.command === undefined && server.url === undefined) problem('needs a command or a url.');
     if (server.command !== undefined && server.url !== undefined) problem('has a command and a url. Keep one of them.');
     const isStdio = server.transport === 'stdio';
-    if (server.auth !== undefined && server.auth.type !== 'none') {
+    if (server.auth?.type === 'principal') {
+      const { headers, env, lists } = server.auth;
+      const [of, foreign] = server.url === undefined ? (['env', headers] as const) : (['headers', env] as const);
+      if (Object.keys(foreign).length > 0)
+        problem(`has to be ${of} here: headers are of a url, env of a command.`, ['auth']);
+      const names = new Set([headers, env, lists.headers, lists.env].flatMap(lowerKeys));
+      const twice = Object.keys(server[of]).find((written) => names.has(written.toLowerCase()));
+      if (twice !== undefined) problem('is what auth sets. Remove one of them.', [of, twice]);
+    } else if (server.auth !== undefined && server.auth.type !== 'none') {
       if (server.url === undefined) problem('is for a url. A command takes env.', ['auth']);
       if (Object.keys(server.headers).some((header) => header.toLowerCase() === 'authorization')) {
         problem('is what auth sets. Remove one of them.', ['headers', 'Authorization']);
@@ -242,5 +260,8 @@ export const serverSchema = z
     }
   })
   .describe('An MCP server, under its id: lower-case letters, digits and -.');
+
+const lowerKeys = (values: Readonly<Record<string, unknown>>): readonly string[] =>
+  Object.keys(values).map((key) => key.toLowerCase());
 
 export type ParsedServer = z.output<typeof serverSchema>;

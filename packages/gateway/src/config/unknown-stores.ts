@@ -3,6 +3,7 @@
 import { nearestName } from '../model/nearest-name.ts';
 import type { StoreKind } from './secrets-config.ts';
 import type { PathStep } from './document.ts';
+import { sampleOf } from './person-template.ts';
 import { parseValue } from './references.ts';
 
 export type KnownStores = { readonly kinds: ReadonlySet<StoreKind>; readonly commands: readonly string[] };
@@ -55,7 +56,7 @@ function walk(
 }
 
 function unknownStore(text: string, { kinds, commands }: KnownStores): UnknownStore['said'] | undefined {
-  const reference = parseValue(text);
+  const reference = parseValue(sampleOf(text));
   if (reference === undefined || !('reference' in reference)) return undefined;
   const { kind } = reference;
   if (kind === 'exec') {

@@ -17,6 +17,14 @@ export function usedReferences(config: Config): readonly UsedReference[] {
         ? named(`servers.${id}.headers`, transport.headers)
         : named(`servers.${id}.env`, transport.env),
     ),
+    ...servers.flatMap(({ id, auth }) =>
+      auth?.type === 'principal'
+        ? [
+            ...named(`servers.${id}.auth.lists.headers`, auth.lists.headers),
+            ...named(`servers.${id}.auth.lists.env`, auth.lists.env),
+          ]
+        : [],
+    ),
     ...identity.issuers.map(({ issuer, login }) => [`the login of ${issuer}`, login?.clientSecret] as const),
     ...named('telemetry.otlp.headers', telemetry?.headers ?? {}),
     ...audit.sinks.flatMap(({ name, url, headers }): readonly Written[] => [

@@ -13,6 +13,8 @@ export interface CredentialMode {
   obtain(principal: Principal, signal: AbortSignal): Credential | Promise<Credential>;
   /** The server did not take it: true when another may be had now. Absent: there is never another. */
   rejected?(credential: Credential): boolean;
+  /** Likewise, where it has to be looked for. Never throws. */
+  replace?(refused: Credential, principal: Principal, signal: AbortSignal): Promise<boolean>;
 }
 
 export type ModeBrokerOptions = {
@@ -56,8 +58,13 @@ export function createModeBroker({ fixed, modes, renewal }: ModeBrokerOptions): 
     async replace(refused, of, signal) {
       const pair = parts.get(refused);
       if (pair === undefined) return fixed.replace(refused, of, signal);
-      const isRenewed = modes.get(of.server)?.rejected?.(pair.own) ?? false;
-      return (await fixed.replace(pair.beside, of, signal)) || isRenewed;
+      const mode = modes.get(of.server);
+      const isRenewed = mode?.rejected?.(pair.own) ?? false;
+      const [isOther, isReplaced] = await Promise.all([
+        fixed.replace(pair.beside, of, signal),
+        mode?.replace?.(pair.own, of.principal, signal),
+      ]);
+      return isOther || isRenewed || isReplaced === true;
     },
     rejected: (credential, signal) => renewal.rejected(parts.get(credential)?.own ?? credential, signal),
   };

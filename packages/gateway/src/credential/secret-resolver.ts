@@ -49,13 +49,31 @@ const MAX_PLACES = 5_000;
 /** Looks on use alone need no timer; stores that a configuration adds do, and `after` comes with them. */
 const NO_TIMER = (): (() => void) => () => undefined;
 
-export function createSecretResolver(options: SecretResolverOptions): SecretResolver {
+export interface SharedResolver extends SecretResolver {
+  /**
+   * Another over the same stores, which holds what it read by itself and gives it up when it is closed. Looks happen on use
+   * alone: for what is one of very many, most of which nobody needs now.
+   */
+  apart(): SecretResolver;
+}
+
+export function createSecretResolver(options: SecretResolverOptions): SharedResolver {
   const { env, logger, clockMs, after = NO_TIMER, random = Math.random, stores = {}, ...limits } = options;
-  const all: Readonly<Partial<Record<ReferenceKind, SecretStore>>> = {
-    ...stores,
-    env: createEnvStore(env),
-    file: createFileStore(limits),
+  const all: Stores = { ...stores, env: createEnvStore(env), file: createFileStore(limits) };
+  const own = resolverOver(all, { logger, clockMs, after, random });
+  return {
+    ...own,
+    apart: () => resolverOver(all, { logger, clockMs, after: NO_TIMER, random }),
+    async close() {
+      await own.close();
+      await Promise.all(Object.values(all).map((store) => store.close()));
+    },
   };
+}
+
+type Stores = Readonly<Partial<Record<ReferenceKind, SecretStore>>>;
+
+function resolverOver(all: Stores, common: LeaseTimes & { readonly logger: Logger }): SecretResolver {
   const held = new Map<string, LeasedSecret>();
 
   const leasedAt = (source: SecretReference): LeasedSecret => {
@@ -71,7 +89,7 @@ export function createSecretResolver(options: SecretResolverOptions): SecretReso
     }
     if (held.size >= MAX_PLACES) throw new UnresolvedReferenceError(`${name} is one reference too many.`);
     const lookOn = kind === 'env' || kind === 'file' ? 'use' : 'time';
-    const leased = new LeasedSecret({ name, reference: place, store, lookOn, logger, clockMs, after, random });
+    const leased = new LeasedSecret({ ...common, name, reference: place, store, lookOn });
     held.set(name, leased);
     return leased;
   };
@@ -97,9 +115,9 @@ export function createSecretResolver(options: SecretResolverOptions): SecretReso
         if (leased.away !== undefined && name.startsWith(`${kind}:`)) return leased.away;
       return undefined;
     },
-    async close() {
+    close() {
       for (const leased of held.values()) leased.close();
-      await Promise.all(Object.values(all).map((store) => store.close()));
+      return Promise.resolve();
     },
   };
 }

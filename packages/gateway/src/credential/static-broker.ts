@@ -28,6 +28,8 @@ export type StaticBrokerOptions = {
   readonly now: () => number;
   /** For how long a resolved credential is used without looking at its files again. */
   readonly checkMs?: number;
+  /** Where it is one of many for the same server: what it is, and what its versions begin with. */
+  readonly as?: { readonly kind: Credential['kind']; readonly version: string };
 };
 
 type Values = { readonly headers: Readonly<Record<string, string>>; readonly env: Readonly<Record<string, string>> };
@@ -154,7 +156,7 @@ const emptyHeld = (sources: CredentialSources): Held => ({
 async function resolve(
   server: ServerId,
   held: Held,
-  { resolver, clockMs, now }: StaticBrokerOptions,
+  { resolver, clockMs, now, as }: StaticBrokerOptions,
 ): Promise<Credential> {
   try {
     const values: Values = {
@@ -168,8 +170,8 @@ async function resolve(
     held.changes++;
     held.obtainedAtMs = now();
     held.credential = {
-      kind: kindOf(held.sources),
-      version: `${server}/${held.changes}`,
+      kind: as?.kind ?? kindOf(held.sources),
+      version: `${as?.version ?? server}/${held.changes}`,
       headers: Object.freeze(asSecrets(values.headers)),
       env: Object.freeze(asSecrets(values.env)),
     };
