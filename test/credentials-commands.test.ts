@@ -43,7 +43,7 @@ beforeAll(async () => {
   const database = await openDatabase({ config, secrets, logger }, 30_000);
   if (database === undefined) throw new Error('no database');
   closing.push(() => database.close());
-  ({ vault } = composeVault({ config: config.credentials, store: createSqlGrantStore(database), logger }));
+  ({ vault } = composeVault({ config: config.credentials, store: createSqlGrantStore(database), secrets, logger }));
 }, 60_000);
 afterAll(async () => {
   for (const close of closing.toReversed()) await close();

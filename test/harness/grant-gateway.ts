@@ -64,8 +64,9 @@ export function startGrantGateway({ world, store, keyRingFile, cleanups }: Grant
   const { logger, lines } = collectedLog();
   const events: GatewayEvent[] = [];
   const grants = composeGrants({
-    config: { keyRingFile, renewBeforeMs: 300_000 },
+    config: { wrapping: { kind: 'ring', file: keyRingFile }, renewBeforeMs: 300_000 },
     store,
+    secrets: { vault: undefined },
     logger,
     note: (event) => void events.push(event),
     issuerOf: () => world.issuer,

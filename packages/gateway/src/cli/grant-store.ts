@@ -10,6 +10,7 @@ import { grantIssuers } from '../composition/oauth-sites.ts';
 import type { Envelope } from '../credential/envelope.ts';
 import type { GrantStore } from '../credential/grant-rows.ts';
 import { WrappingKeyError } from '../credential/key-wrapper.ts';
+import { VaultError } from '../credential/stores/vault-request.ts';
 import type { SealedGrantVault } from '../credential/sealed-grant-vault.ts';
 import { KeyRingError } from '../seal/key-ring.ts';
 import { createSqlGrantStore } from '../storage/sql/sql-grant-store.ts';
@@ -32,6 +33,7 @@ export type OpenGrants = {
 const OPEN_MS = 15_000;
 /** A person waits, and no call does. */
 const COMMAND_MS = 30_000;
+const VAULT_HINT = 'It is credentials.transit at secrets.vault; begin again when it answers. Nothing was deleted.';
 const HINT = 'It is the storage.url of the configuration; docs/storage-and-keys.md explains it.';
 
 /** What a command has to say it says itself. */
@@ -68,11 +70,19 @@ export async function withGrants<T>(
         egress,
         resolve: (value) => secrets.resolve(value),
       }),
-      ...composeVault({ config: config.credentials, store, logger: SILENT }),
+      ...composeVault({ config: config.credentials, store, secrets, logger: SILENT }),
     });
   } catch (error) {
     if (error instanceof KeyRingError || error instanceof WrappingKeyError) {
       throw new CommandError(error.message, EXIT.failed, undefined, error);
+    }
+    if (error instanceof VaultError) {
+      throw new CommandError(
+        `The key of people's tokens cannot be used: ${error.message}.`,
+        EXIT.unreachable,
+        VAULT_HINT,
+        error,
+      );
     }
     if (error instanceof StorageConfigError) throw new CommandError(error.message, EXIT.failed, HINT, error);
     if (error instanceof StorageError) throw new CommandError(error.message, EXIT.unreachable, HINT, error);

@@ -34,10 +34,11 @@ function addRotateKey(credentials: Command, context: CommandContext, ended: Ende
     .addOption(configOption())
     .addOption(new Option('--prepare', 'only add a key to the ring, to be used later').default(false))
     .option('--use <id>', 'use a key that is in the ring already')
-    .option('--continue', 'add no key; go on with a rotation that was stopped', false)
+    .option('--continue', 'add no key; wrap anew what is under an older one', false)
     .addHelpText(
       'after',
-      `\nWhere gateways have copies of the key ring: --prepare, copy the file to all of them, then --use the new key.\n\n` +
+      `\nWhere gateways have copies of the key ring: --prepare, copy the file to all of them, then --use the new key.\n` +
+        'A transit key (credentials.transit) is rotated in its Vault; --continue wraps anew what was written before.\n\n' +
         `Examples:\n  ${TYPED} credentials rotate-key\n  ${TYPED} credentials rotate-key --prepare`,
     )
     .action(async (options: CredentialsRotateOptions) => {

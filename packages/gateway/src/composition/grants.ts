@@ -1,4 +1,4 @@
-/** Tokens of people: the vault over the storage and the key ring of a configuration, who renews them, and who ends them. */
+/** Tokens of people: the vault over the storage and the wrapping key of a configuration, who renews them, and who ends them. */
 
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
@@ -15,6 +15,9 @@ import type { GrantFilter, GrantKey } from '../credential/grant.ts';
 import { revokeGrants } from '../credential/revoke-grants.ts';
 import { rewrapGrants } from '../credential/rewrap-grants.ts';
 import { createRingKeyWrapper } from '../credential/ring-key-wrapper.ts';
+import type { KeyWrapper } from '../credential/key-wrapper.ts';
+import { createTransitKey } from '../credential/stores/transit-key.ts';
+import { createTransitKeyWrapper } from '../credential/transit-key-wrapper.ts';
 import { createSealedGrantVault, type SealedGrantVault } from '../credential/sealed-grant-vault.ts';
 import { whichGrants } from '../credential/which-grants.ts';
 import type { NoteEvent } from '../model/event.ts';
@@ -26,20 +29,31 @@ import type { Logger } from '../telemetry/logger.ts';
 import { systemClock } from '../upstream/clock.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { periodically } from './periodic.ts';
+import type { Secrets } from './secrets.ts';
 
 export type VaultParts = {
   readonly config: CredentialsConfig;
   readonly store: GrantStore;
+  /** The Vault of the configuration, where its transit engine wraps. */
+  readonly secrets: Pick<Secrets, 'vault'>;
   readonly logger: Logger;
 };
 
+export function composeVault(parts: VaultParts): { readonly vault: SealedGrantVault; readonly envelope: Envelope } {
+  const envelope = createEnvelope(wrapperOf(parts));
+  return { envelope, vault: createSealedGrantVault({ store: parts.store, envelope, now: Date.now }) };
+}
+
+function wrapperOf({ config: { wrapping }, secrets, logger }: VaultParts): KeyWrapper {
+  if (wrapping.kind === 'ring') return ringWrapper(wrapping.file, logger);
+  const { mount, key } = wrapping;
+  if (secrets.vault === undefined) throw new Error('credentials.transit needs secrets.vault, as the schema says.');
+  return createTransitKeyWrapper({ transit: createTransitKey({ client: secrets.vault, mount, key }), mount, key });
+}
+
 /** The key ring is looked at when it is first needed: a gateway that keeps no grants has none. */
-export function composeVault({ config, store, logger }: VaultParts): {
-  readonly vault: SealedGrantVault;
-  readonly envelope: Envelope;
-} {
-  const file = config.keyRingFile;
-  const wrapper = createRingKeyWrapper({
+const ringWrapper = (file: string, logger: Logger): KeyWrapper =>
+  createRingKeyWrapper({
     file,
     async load() {
       await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
@@ -52,9 +66,6 @@ export function composeVault({ config, store, logger }: VaultParts): {
         'the key ring of grants cannot be read again: its last keys stay in use',
       ),
   });
-  const envelope = createEnvelope(wrapper);
-  return { envelope, vault: createSealedGrantVault({ store, envelope, now: Date.now }) };
-}
 
 export type GrantParts = VaultParts & Pick<RenewalParts, 'issuerOf'> & { readonly note: NoteEvent };
 

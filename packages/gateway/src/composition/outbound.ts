@@ -2,11 +2,12 @@
 
 import { composeGrants, type Grants } from './grants.ts';
 import { composeOAuth, type ComposedOAuth, type OAuthParts } from './oauth.ts';
+import type { Secrets } from './secrets.ts';
 import type { Storage } from './storage.ts';
 import { composeUpstreams, type ComposedUpstreams, type UpstreamParts } from './upstreams.ts';
 
 export type OutboundParts = Omit<OAuthParts, 'grants' | 'resolve'> &
-  Omit<UpstreamParts, 'accepting'> & { readonly storage: Pick<Storage, 'grants'> };
+  Omit<UpstreamParts, 'accepting'> & { readonly storage: Pick<Storage, 'grants'>; readonly secrets: Secrets };
 
 export type Outbound = {
   readonly grants: Grants;
@@ -20,6 +21,7 @@ export function composeOutbound(parts: OutboundParts, opened: AsyncDisposableSta
   const grants = composeGrants({
     config: config.credentials,
     store: storage.grants,
+    secrets,
     logger,
     note,
     issuerOf: (key) => oauth.issuerOf(key),

@@ -188,6 +188,10 @@ function fileSchema<S extends z.ZodType>(server: S) {
         path: ['tls', 'clientCertificates'],
       },
     )
+    .refine(({ credentials, secrets }) => credentials.transit === undefined || secrets.vault !== undefined, {
+      message: 'is a key of the store secrets.vault, which is not there.',
+      path: ['credentials', 'transit'],
+    })
     .describe('The configuration of Sallyport.');
 }
 

@@ -121,3 +121,38 @@ ${server('vault:secret/data/crm#token')}`,
     'storage.url vault',
   ]);
 });
+
+describe("the key of people's tokens", () => {
+  const wrapping = (text: string): unknown => {
+    const loaded = load(text);
+    return loaded.ok
+      ? loaded.value.config.credentials.wrapping
+      : loaded.error.map(({ path: at, message }) => `${at} ${message}`);
+  };
+
+  it('is a ring of its own, or a transit key of the Vault, by their names', () => {
+    expect(wrapping('')).toEqual({ kind: 'ring', file: path.join(folder, 'data/grants.keys.json') });
+    expect(wrapping('credentials: { keyRing: ./ring.json }')).toEqual({
+      kind: 'ring',
+      file: path.join(folder, 'ring.json'),
+    });
+    expect(wrapping(`${VAULT}credentials: { transit: { key: grants } }`)).toEqual({
+      kind: 'transit',
+      mount: 'transit',
+      key: 'grants',
+    });
+  });
+
+  it.each([
+    ['both', `${VAULT}credentials: { keyRing: ./ring.json, transit: { key: grants } }`, 'stands beside keyRing'],
+    ['no Vault', 'credentials: { transit: { key: grants } }', 'secrets.vault, which is not there'],
+    [
+      'a way out of its mount',
+      `${VAULT}credentials: { transit: { mount: transit/.., key: grants } }`,
+      'credentials.transit.mount',
+    ],
+    ['a key that is a path', `${VAULT}credentials: { transit: { key: ../sys } }`, 'credentials.transit.key'],
+  ])('is refused with %s', (_, text, said) => {
+    expect(wrapping(text)).toEqual([expect.stringContaining(said)]);
+  });
+});

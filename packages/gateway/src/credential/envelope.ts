@@ -20,6 +20,8 @@ export interface Envelope {
   open(record: SealedRecord, binding: readonly (string | number)[], signal: AbortSignal): Promise<string>;
   /** The id of the key that new records are sealed under. */
   keyId(signal: AbortSignal): Promise<string>;
+  /** Whether a record could be sealed now. @throws when not: like `seal` */
+  ready(signal: AbortSignal): Promise<void>;
   /** The same record with its data key under the current wrapping key. @throws like `open` */
   rewrap(record: SealedRecord, signal: AbortSignal): Promise<SealedRecord>;
 }
@@ -66,6 +68,10 @@ export function createEnvelope(wrapper: KeyWrapper): Envelope {
       } finally {
         dataKey.fill(0);
       }
+    },
+    async ready(signal) {
+      // Of no use to anybody, and so not overwritten.
+      await wrapper.wrap(randomBytes(KEY_BYTES), signal);
     },
     async rewrap(record, signal) {
       const dataKey = await wrapper.unwrap(record, signal);

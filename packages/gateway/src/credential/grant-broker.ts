@@ -198,7 +198,7 @@ async function readOrRefuse(held: HeldGrants, key: GrantKey): Promise<KeptGrant 
       message:
         lost === undefined
           ? `Your log-in for the server ${key.server} cannot be read at the moment. Try again shortly.`
-          : `Your log-in for the server ${key.server} is encrypted under the key "${lost.keyId}", which is missing. Tell the operator.`,
+          : `Your log-in for the server ${key.server} is encrypted under the key "${lost.keyId}", which cannot be used. Tell the operator.`,
       reason: error instanceof Error ? error.message : String(error),
       cause: error,
     });

@@ -48,6 +48,7 @@ export interface GrantVault {
   /**
    * Only who holds the lease renews a grant: a refresh token that is used twice is revoked by its issuer (RFC 9700 section
    * 4.14.2). True when `holder` has it until `untilMs`; a lease that has run out is anybody's.
+   * @throws when what is renewed could not be kept afterwards
    */
   lease(key: GrantKey, holder: string, untilMs: number): Promise<boolean>;
   release(key: GrantKey, holder: string): Promise<void>;

@@ -117,7 +117,17 @@ export function createSealedGrantVault(options: SealedGrantVaultOptions): Sealed
       } while (after !== undefined && found.length < MAX_LISTED);
       return found;
     },
-    lease: (key, holder, untilMs) => store.lease(key, holder, { nowMs: now(), untilMs }),
+    async lease(key, holder, untilMs) {
+      if (!(await store.lease(key, holder, { nowMs: now(), untilMs }))) return false;
+      try {
+        // A token that is renewed and then cannot be encrypted is lost, and its predecessor is used up at its issuer.
+        await envelope.ready(soon());
+        return true;
+      } catch (error) {
+        await store.release(key, holder);
+        throw error;
+      }
+    },
     release: (key, holder) => store.release(key, holder),
   };
 }
