@@ -1,13 +1,20 @@
 /** What a running gateway says about its own standing: dependencies and credentials, in its metrics, status and log. */
 
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { openAppendFile } from '../packages/gateway/src/audit/append-file.ts';
 import { createApiKey } from '../packages/gateway/src/authn/api-key.ts';
+import { newGrant, newGrantKey, testRing } from '../packages/gateway/src/credential/grants.fixture.ts';
+import { createSealedGrantVault } from '../packages/gateway/src/credential/sealed-grant-vault.ts';
+import { createSqliteBackend } from '../packages/gateway/src/storage/sqlite/sqlite-backend.ts';
+import { collectedLog } from '../packages/gateway/src/storage/sql/fixtures/collected-log.ts';
+import { SqlDatabase } from '../packages/gateway/src/storage/sql/sql-database.ts';
+import { createSqlGrantStore } from '../packages/gateway/src/storage/sql/sql-grant-store.ts';
 import { startMisbehavingServer } from './fixtures/misbehaving-http.ts';
 import { sallyport } from './harness/command-line.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
@@ -50,6 +57,35 @@ describe('a running gateway', () => {
     const { out, code } = await sallyport(['status', '--url', operations]);
     expect(out).toContain('answering: storage, audit');
     expect(code).toBe(0);
+  });
+
+  it('tells how many people are logged in to a server, and how many have to log in again, and not who', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-standing-'));
+    closers.push(async () => rmSync(folder, { recursive: true }));
+    const file = path.join(folder, 'kept.db');
+    const clockMs = (): number => performance.now();
+    const { logger } = collectedLog();
+    const backend = createSqliteBackend({ file, clockMs });
+    const database = new SqlDatabase({ backend, logger, clockMs, timeoutMs: 10_000 });
+    const { envelope } = testRing();
+    const vault = createSealedGrantVault({ store: createSqlGrantStore(database), envelope, now: Date.now });
+    for (const server of ['crm', 'crm', 'wiki']) await vault.write(newGrantKey({ server }), newGrant(), 0);
+    await vault.write(newGrantKey({ server: 'crm', principal: 'geheim-alice' }), newGrant({ refusedAtMs: 1 }), 0);
+    await database.close();
+    const { operations, gateway } = await start({ yaml: `storage: { url: "sqlite:${file}" }` });
+    await until('the look at the grants', () => gateway.status().grants.length > 0);
+    expect(gateway.status().grants).toEqual([
+      { server: 'crm', good: 2, needsLogin: 1 },
+      { server: 'wiki', good: 1, needsLogin: 0 },
+    ]);
+    const text = await metrics(operations);
+    expect(text).toContain('sallyport_grants{server="crm",status="needs-login"} 1');
+    expect(text).toContain('sallyport_grants{server="crm",status="good"} 2');
+    const { out, code } = await sallyport(['status', '--url', operations]);
+    expect(out).toContain('people logged in to crm: 2; 1 has to log in again');
+    expect(out).toMatch(/people logged in to wiki: 1$/mu);
+    expect(code).toBe(0);
+    expect(text + out + JSON.stringify(gateway.status())).not.toContain('geheim-alice');
   });
 
   it('tells that its database is away, and since when', async () => {

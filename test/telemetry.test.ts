@@ -62,6 +62,7 @@ const NOT_WITHOUT_CAUSE = [
   'clientSession',
   'credentialExpiry',
   'grantExpiry',
+  'grants',
 ] as const;
 
 describe('a running gateway', () => {

@@ -47,6 +47,28 @@ export const credentials: Dashboard = {
       ],
     },
     {
+      title: 'People who consented',
+      panels: [
+        {
+          title: 'People who have to log in again',
+          description: 'A step is an issuer that refuses many at once; a slow rise is people who do not come back.',
+          kind: 'graph',
+          unit: 'none',
+          width: 12,
+          queries: [{ expr: `max by (server) (sallyport_grants{${HERE},status="needs-login"})`, legend: '{{server}}' }],
+          alerts: ['SallyportGrantsNeedLogin'],
+        },
+        {
+          title: 'People who are logged in',
+          description: 'Tokens that are good, or can be renewed when they are used next.',
+          kind: 'graph',
+          unit: 'none',
+          width: 12,
+          queries: [{ expr: `max by (server) (sallyport_grants{${HERE},status="good"})`, legend: '{{server}}' }],
+        },
+      ],
+    },
+    {
       title: 'Who fails',
       panels: [
         {

@@ -9,6 +9,7 @@ import { scrape, startBusyGateway, type BusyGateway, type Scraped } from './scra
 const ONLY_THEN: Readonly<Record<string, { readonly when: string; readonly labels: readonly string[] }>> = {
   sallyport_approvals_decided_total: { when: 'somebody decided on an approval', labels: ['verdict', 'how'] },
   sallyport_telemetry_exports_total: { when: 'a collector is configured', labels: ['signal', 'result'] },
+  sallyport_grants: { when: 'a person has consented to a server', labels: ['server', 'status'] },
   sallyport_audit_failing: { when: 'the record refuses or has refused to be written', labels: [] },
   sallyport_audit_sink_lag_seconds: { when: 'a sink is configured', labels: ['sink'] },
   sallyport_audit_sink_lag_records: { when: 'a sink is configured', labels: ['sink'] },

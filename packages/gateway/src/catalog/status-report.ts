@@ -28,6 +28,8 @@ export type StatusReport = {
   readonly dependencies: readonly ReportedDependency[];
   /** What it holds or presents and will end, soonest first. */
   readonly credentials: readonly ReportedCredential[];
+  /** Servers that people have consented to. How many, and never who. */
+  readonly grants: readonly ReportedGrants[];
   readonly problems: readonly { readonly server?: string; readonly code: string; readonly message: string }[];
   readonly entries: readonly ReportedEntry[];
   /** Tools that the operator's own words keep from everyone, on `/mcp` at least. */
@@ -68,6 +70,13 @@ export type ReportedDependency = {
 };
 
 export type ReportedCredential = { readonly credential: string; readonly kind: string; readonly expiresAtMs: number };
+
+export type ReportedGrants = {
+  readonly server: string;
+  readonly good: number;
+  /** People who have to log in again before their calls are made. */
+  readonly needsLogin: number;
+};
 
 export type ReportedSink = {
   readonly name: string;
@@ -196,6 +205,11 @@ export function readStatusReport(value: unknown): StatusReport | undefined {
       credential: textOf(one['credential']),
       kind: textOf(one['kind']),
       expiresAtMs: numberOf(one['expiresAtMs']),
+    })),
+    grants: listOf(value['grants']).map((one) => ({
+      server: textOf(one['server']),
+      good: numberOf(one['good']),
+      needsLogin: numberOf(one['needsLogin']),
     })),
     problems: listOf(value['problems']).map((problem) => ({
       ...(typeof problem['server'] === 'string' ? { server: problem['server'] } : {}),

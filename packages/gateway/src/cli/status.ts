@@ -5,6 +5,7 @@ import type {
   ReportedCredential,
   ReportedDependency,
   ReportedFailure,
+  ReportedGrants,
   ReportedPolicies,
   ReportedServer,
   ReportedSink,
@@ -38,6 +39,7 @@ export async function status({ terminal }: CommandContext, { url, json }: Status
   printSinks(report.sinks, now, terminal);
   printDependencies(report.dependencies, now, terminal);
   printCredentials(report.credentials, now, terminal);
+  printGrants(report.grants, terminal);
   terminal.out('');
   const head = ['server', 'state', 'since', 'era', 'tools', 'prompts', 'resources', 'owner'];
   const lines = table([head, ...report.servers.map((server) => row(server, now))]);
@@ -99,6 +101,16 @@ function printCredentials(all: readonly ReportedCredential[], nowMs: number, ter
     else terminal.out(terminal.red(`expired since ${duration(-left)}: ${name}`));
   }
   if (soon.length > MAX_CREDENTIALS) terminal.out(`and ${soon.length - MAX_CREDENTIALS} more within 30 days`);
+}
+
+/** One line for each server that people consented to, yellow while some of them have to log in again: each is asked at their next call. */
+function printGrants(all: readonly ReportedGrants[], terminal: Terminal): void {
+  for (const { server, good, needsLogin } of all.slice(0, MAX_CREDENTIALS)) {
+    const line = `people logged in to ${printable(server)}: ${good}`;
+    if (needsLogin === 0) terminal.out(terminal.dim(line));
+    else terminal.out(terminal.yellow(`${line}; ${needsLogin} ${needsLogin === 1 ? 'has' : 'have'} to log in again`));
+  }
+  if (all.length > MAX_CREDENTIALS) terminal.out(`and ${all.length - MAX_CREDENTIALS} more servers`);
 }
 
 /** One line for each place that the audit record goes to, red while it does not get there. */

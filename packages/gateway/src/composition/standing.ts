@@ -34,7 +34,7 @@ export interface Standing {
   watchServers(servers: () => readonly { readonly id: ServerId; readonly sinceMs: number }[]): void;
   /** Their keys are fetched from now on before they are needed. */
   watchIssuers(bearer: Pick<BearerAuthenticator, 'issuers' | 'keepIssuersFresh'>): void;
-  report(): Pick<StatusReport, 'dependencies' | 'credentials'>;
+  report(): Pick<StatusReport, 'dependencies' | 'credentials' | 'grants'>;
   close(): void;
 }
 
@@ -82,11 +82,26 @@ export function composeStanding(parts: StandingParts): Standing {
       }
       stops.push(periodically({ ...ISSUER_LOOKS, task: () => bearer.keepIssuersFresh() }));
     },
-    report: () => ({ dependencies: dependencies.list(), credentials: expiry.list() }),
+    report: () => ({
+      dependencies: dependencies.list(),
+      credentials: expiry.list(),
+      grants: grantsOf(grantEnds),
+    }),
     close() {
       for (const stop of stops) stop();
     },
   };
+}
+
+/** One row for each server; what no longer stands in the configuration is told of as well, as it can be revoked. */
+function grantsOf(ends: readonly GrantEnd[]): StatusReport['grants'] {
+  const rows = new Map<ServerId, { readonly server: ServerId; good: number; needsLogin: number }>();
+  for (const { server, status, count } of ends) {
+    const row = rows.get(server) ?? { server, good: 0, needsLogin: 0 };
+    rows.set(server, row);
+    row[status === 'good' ? 'good' : 'needsLogin'] += count;
+  }
+  return [...rows.values()].toSorted((one, other) => (one.server < other.server ? -1 : 1));
 }
 
 function watchOwn(dependencies: Dependencies, parts: StandingParts): void {

@@ -50,15 +50,17 @@ export interface GrantRows {
   note(uses: readonly GrantUse[]): Promise<void>;
 }
 
-/** When the first grant of a server ends, of those that are good and of those whose people have to log in. */
+/** How many grants a server has and when the first ends, of those that are good and of those whose people have to log in. */
 export type GrantEnd = {
   readonly server: ServerId;
   readonly status: 'good' | 'needs-login';
-  readonly expiresAtMs: number;
+  readonly count: number;
+  /** Absent: none of them says when it ends. */
+  readonly expiresAtMs?: number;
 };
 
 export interface GrantEnds {
-  /** One for each server and status at most; those without an end are not there. */
+  /** One for each server and status at most; none where there is no grant. */
   soonest(): Promise<readonly GrantEnd[]>;
 }
 

@@ -149,7 +149,7 @@ export function describeGrantVault(adapter: string, stores: () => readonly [Gran
       expect(note).not.toHaveProperty('lastFailure');
     });
 
-    it('tell for each server when the first ends, of the good ones and of those that were refused', async () => {
+    it('tell for each server how many there are and when the first ends, of the good ones and of those that were refused', async () => {
       const { store, vault } = open();
       const server = randomUUID();
       const ends = [30, 10, 20, 5, undefined];
@@ -158,9 +158,15 @@ export function describeGrantVault(adapter: string, stores: () => readonly [Gran
         await vault.write(newGrantKey({ server }), at === undefined ? grant : { ...grant, expiresAtMs: at }, 0);
       }
       const found = (await store.soonest()).filter((one) => one.server === server);
-      expect(found.toSorted((one, other) => other.expiresAtMs - one.expiresAtMs)).toEqual([
-        { server, status: 'good', expiresAtMs: 10 },
-        { server, status: 'needs-login', expiresAtMs: 5 },
+      expect(found.toSorted((one, other) => other.count - one.count)).toEqual([
+        { server, status: 'good', count: 4, expiresAtMs: 10 },
+        { server, status: 'needs-login', count: 1, expiresAtMs: 5 },
+      ]);
+      const endless = randomUUID();
+      const { expiresAtMs: _end, ...grant } = newGrant();
+      await vault.write(newGrantKey({ server: endless }), grant, 0);
+      expect((await store.soonest()).filter((one) => one.server === endless)).toEqual([
+        { server: endless, status: 'good', count: 1 },
       ]);
     });
 

@@ -68,6 +68,7 @@ const GOLDEN: Readonly<Record<string, string>> = {
   sallyport_telemetry_exports_total: 'signal result',
   sallyport_credential_expiry_seconds: 'credential kind',
   sallyport_grant_expiry_seconds: 'server status',
+  sallyport_grants: 'server status',
   sallyport_dependency_up: 'dependency kind',
   sallyport_capacity: 'resource',
   sallyport_upstream_capacity: 'server',
@@ -146,7 +147,7 @@ function exercised(): MetricsEndpoint {
   });
   made.observe({
     credentials: () => [{ credential: 'listener', kind: 'tls-certificate', expiresAtMs: 5_000 }],
-    grants: () => [{ server: 'tickets', status: 'good', expiresAtMs: 5_000 }],
+    grants: () => [{ server: 'tickets', status: 'good', count: 2, expiresAtMs: 5_000 }],
     dependencies: () => [{ dependency: 'storage', kind: 'database', up: true }],
     servers: () => [{ server: 'files', capacity: 10, sinceMs: 1_000 }],
     capacity: { requests: 10, streams: 20 },

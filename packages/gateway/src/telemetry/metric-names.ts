@@ -328,6 +328,14 @@ export const METRICS = {
       "Until the first of people's tokens for a server ends, by whether they are good or their people have to log in; below zero " +
       'when it has ended, as one does that nobody uses.',
   },
+  grants: {
+    name: 'sallyport.grants',
+    kind: 'gauge',
+    attributes: ['server', 'status'],
+    meaning:
+      "People's tokens for a server, by whether they are good or their people have to log in. Every replica tells of all: take " +
+      'the greatest, not the sum.',
+  },
   dependencyUp: {
     name: 'sallyport.dependency.up',
     kind: 'gauge',

@@ -15,11 +15,12 @@ export type CredentialFact = {
   readonly expiresAtMs: number;
 };
 
-/** Of all people's tokens for one server the one that ends first: people are never told apart here. */
+/** Of all people's tokens for one server how many there are, and which ends first: people are never told apart here. */
 export type GrantFact = {
   readonly server: string;
   readonly status: 'good' | 'needs-login';
-  readonly expiresAtMs: number;
+  readonly count: number;
+  readonly expiresAtMs?: number;
 };
 
 export type DependencyFact = { readonly dependency: string; readonly kind: string; readonly up: boolean };
@@ -58,8 +59,12 @@ export function observeFacts(meter: Meter, facts: ObservedFacts): void {
   });
   gauge(METRICS.grantExpiry, (result) => {
     for (const { server, status, expiresAtMs } of facts.grants()) {
+      if (expiresAtMs === undefined) continue;
       result.observe(Math.round((expiresAtMs - facts.now()) / 1000), { server, status });
     }
+  });
+  gauge(METRICS.grants, (result) => {
+    for (const { server, status, count } of facts.grants()) result.observe(count, { server, status });
   });
   gauge(METRICS.dependencyUp, (result) => {
     for (const { dependency, kind, up } of facts.dependencies()) result.observe(up ? 1 : 0, { dependency, kind });

@@ -101,11 +101,12 @@ function noteOf({ row, lastUsedAtMs, lastFailure }: Kept): GrantNote {
 function soonestOf(rows: readonly GrantRow[]): readonly GrantEnd[] {
   const ends = new Map<string, GrantEnd>();
   for (const { key, expiresAtMs, refusedAtMs } of rows) {
-    if (expiresAtMs === undefined) continue;
     const status = refusedAtMs === undefined ? 'good' : 'needs-login';
     const name = `${status} ${key.server}`;
-    if (expiresAtMs < (ends.get(name)?.expiresAtMs ?? Infinity))
-      ends.set(name, { server: key.server, status, expiresAtMs });
+    const before = ends.get(name);
+    const first = Math.min(before?.expiresAtMs ?? Infinity, expiresAtMs ?? Infinity);
+    const end = first === Infinity ? {} : { expiresAtMs: first };
+    ends.set(name, { server: key.server, status, count: (before?.count ?? 0) + 1, ...end });
   }
   return [...ends.values()];
 }

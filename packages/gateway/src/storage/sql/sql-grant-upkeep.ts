@@ -102,14 +102,20 @@ export const soonestEnds = (database: SqlDatabase): Promise<readonly GrantEnd[]>
     const ends = (status: GrantEnd['status']) =>
       db
         .selectFrom('grants')
-        .select(({ fn }) => ['server', fn.min('expires_at_ms').as('ends')])
+        .select(({ fn }) => [
+          'server',
+          fn.min('expires_at_ms').as('ends'),
+          fn.countAll<number | bigint | string>().as('n'),
+        ])
         .where('refused_at_ms', status === 'good' ? 'is' : 'is not', null)
-        .where('expires_at_ms', 'is not', null)
         .groupBy('server')
         .execute();
     const found: GrantEnd[] = [];
     for (const status of ['good', 'needs-login'] as const) {
-      for (const row of await ends(status)) found.push({ server: row.server, status, expiresAtMs: Number(row.ends) });
+      for (const { server, ends: first, n } of await ends(status)) {
+        const end = first === null ? {} : { expiresAtMs: Number(first) };
+        found.push({ server, status, count: Number(n), ...end });
+      }
     }
     return found;
   });
