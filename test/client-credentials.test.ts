@@ -7,6 +7,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 
 import { startOAuthServer, type OAuthServer } from './fixtures/oauth-server.ts';
 import { startTokenIssuer, type TokenIssuer } from './fixtures/token-issuer.ts';
+import { sallyport } from './harness/command-line.ts';
 import { startTestGateway, type TestGateway } from './harness/gateway.ts';
 import { bearer, modern, send } from './harness/http.ts';
 import { until } from './harness/until.ts';
@@ -78,14 +79,18 @@ const listed = ({ gateway }: World) =>
 
 describe('a server that is called as the gateway itself', () => {
   test('gets a token that is for it alone, asked for once, and never the caller’s own', async () => {
-    const world = await startWorld('clientSecret: env:GATEWAY_SECRET, trustedOrigins: ["ISSUER"]');
+    const world = await startWorld('clientSecret: env:GATEWAY_SECRET, scopes: [mcp], trustedOrigins: ["ISSUER"]');
     await listed(world);
     const answers = await Promise.all(Array.from({ length: 20 }, () => whoami(world)));
     for (const { text } of answers) expect(text).toContain('\\"clientId\\":\\"gateway\\"');
     expect(world.issuer.asked()).toBe(1);
     expect(new Set(world.server.seen).size).toBe(1);
     expect(world.server.seen.join()).not.toContain(world.gateway.keys['alice'] ?? 'x');
-    const written = JSON.stringify([world.gateway.records(), world.gateway.log]);
+    const list = await sallyport(['credentials', 'list', '--url', world.gateway.gateway.operationsUrl ?? '']);
+    expect(list.out).toMatch(
+      /^gateway +guarded +client-credentials +good .* env:GATEWAY_SECRET\n +scopes mcp; \d+ tools?: .*whoami/mu,
+    );
+    const written = JSON.stringify([world.gateway.records(), world.gateway.log, list]);
     expect(written).toContain('client-credentials');
     for (const secret of [SECRET, world.server.seen[0]?.slice('Bearer '.length) ?? 'x']) {
       expect(written).not.toContain(secret);

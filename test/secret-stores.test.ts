@@ -89,13 +89,17 @@ describe('a command and a file', () => {
     expect(out).toMatch(/^operator +printed +headers +good +\d+ s +- +\d+ s +printed\/2 +exec:cat\/printed#token$/mu);
     expect(out).toMatch(/^operator +missing +headers +missing .*no-such-file$/mu);
     expect(out).toMatch(/ago: The server refused it/u);
+    // What it is for: nothing is known of a server that was never reached.
+    expect(out).toMatch(/^operator +printed .*\n +1 tool: work$/mu);
+    expect(out).not.toMatch(/^operator +missing .*\n +\d+ tool/mu);
     expect(out).not.toContain(SECOND);
     const read = (who: string, query: string) =>
       send(`${gateway.url}/api/v1/credentials${query}`, { method: 'GET', headers: bearer(gateway.keys[who] ?? '') });
     expect((await read('alice', '')).status).toBe(403);
-    expect((await read('ann', '')).json).toMatchObject({ credentials: [] });
+    expect((await read('ann', '')).json).toMatchObject({ credentials: [], tools: {} });
     const all = await read('ann', '?tenants=all');
     expect(all.json).toMatchObject({
+      tools: { filed: { count: 1, names: ['work'] }, missing: { count: 0, names: [] } },
       credentials: expect.arrayContaining([expect.objectContaining({ server: 'filed' })]),
     });
     expect(all.text).not.toContain(SECOND);

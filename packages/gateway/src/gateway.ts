@@ -248,6 +248,7 @@ async function composeGateway(
     secrets,
     sources: [upstreams.credentials, ...oauth.personSecrets, grantReport(storage.grants, Date.now)],
     ending: () => standing.report().credentials,
+    catalog: () => store.current,
     now: Date.now,
   });
   const oversight = composeOversight({

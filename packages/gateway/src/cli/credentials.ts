@@ -39,6 +39,8 @@ export async function listCredentials(
     const isWell = WELL.has(textOf(row['state']));
     const isSoon = endOf(row) - nowMs < SOON_MS && textOf(row['kind']) !== 'secret-lease';
     terminal.out(isWell ? (isSoon && !isRenewed(row) ? terminal.yellow(line) : line) : terminal.red(line));
+    const privileges = privilegesOf(row, answer['tools']);
+    if (privileges !== undefined) terminal.out(terminal.dim(`    ${privileges}`));
     const failure = isJsonObject(row['lastFailure']) ? row['lastFailure'] : undefined;
     if (failure !== undefined) {
       const ago = duration(nowMs - (numberOf(failure['atMs']) ?? nowMs));
@@ -48,6 +50,26 @@ export async function listCredentials(
   if (rows.length === 0) terminal.out('The gateway holds no credentials.');
   return wrong ? EXIT.failed : EXIT.done;
 }
+
+const MAX_SHOWN = 6;
+
+/** What it may do and what for: `scopes crm:read, crm:write; 12 tools: add_note, …`. Undefined where neither is known. */
+function privilegesOf(row: JsonObject, tools: unknown): string | undefined {
+  const parts: string[] = [];
+  const scopes = textsOf(row['scopes']);
+  if (scopes.length > 0) parts.push(`scopes ${some(scopes, scopes.length)}`);
+  const of = isJsonObject(tools) ? tools[textOf(row['server'])] : undefined;
+  const count = isJsonObject(of) ? (numberOf(of['count']) ?? 0) : 0;
+  if (isJsonObject(of) && count > 0)
+    parts.push(`${count === 1 ? '1 tool' : `${count} tools`}: ${some(textsOf(of['names']), count)}`);
+  return parts.length === 0 ? undefined : parts.join('; ');
+}
+
+const some = (names: readonly string[], count: number): string => {
+  const shown = names.slice(0, MAX_SHOWN);
+  const more = count - shown.length;
+  return printable(shown.join(', ') + (more === 0 ? '' : ` and ${more} more`));
+};
 
 /** A lease of a store is renewed by the gateway, a token in a file by its owner. */
 const isRenewed = (row: JsonObject): boolean =>
@@ -73,8 +95,9 @@ function cells(row: JsonObject, nowMs: number): string[] {
   ].map(printable);
 }
 
-const referencesOf = (row: JsonObject): readonly string[] =>
-  (Array.isArray(row['references']) ? row['references'] : []).filter((one) => typeof one === 'string');
+const referencesOf = (row: JsonObject): readonly string[] => textsOf(row['references']);
+const textsOf = (value: unknown): readonly string[] =>
+  (Array.isArray(value) ? value : []).filter((one) => typeof one === 'string');
 const endOf = (row: JsonObject): number => numberOf(row['expiresAtMs']) ?? Infinity;
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined);

@@ -6,6 +6,7 @@ import {
   administratorIn,
   administratorInArguments,
   administratorOf,
+  broadOf,
   broadScopes,
 } from '../config/privileged-account.ts';
 
@@ -18,7 +19,7 @@ export function privilegeWarnings({ config, env }: LoadedConfig): readonly strin
     storage.kind === 'postgres' ? storage.url : storage.kind === 'reference' ? valueOf(storage.source) : '';
   return [
     ...asAdministrator('storage.url', administratorIn(ofStorage), 'the gateway needs: its own database'),
-    ...servers.flatMap(({ id, transport }) => {
+    ...servers.flatMap(({ id, transport, auth }) => {
       const at = `servers.${id}`;
       const [group, values] =
         transport.kind === 'http' ? (['headers', transport.headers] as const) : (['env', transport.env] as const);
@@ -30,6 +31,8 @@ export function privilegeWarnings({ config, env }: LoadedConfig): readonly strin
           ...asAdministrator(`${at}.${group}.${name}`, administratorOf(name, valueOf(value))),
           ...tooBroad(`${at}.${group}.${name}`, broadScopes(valueOf(value))),
         ]),
+        // A person's own consent is theirs to give; what the gateway asks for in its own name is everyone's.
+        ...(auth?.type === 'client-credentials' ? tooBroad(`${at}.auth`, broadOf(auth.scopes), NARROWER) : []),
       ];
     }),
   ];
@@ -44,10 +47,13 @@ const asAdministrator = (
     ? []
     : [`${where} connects as the administrator "${account}". Make an account that may do no more than ${wanted}.`];
 
-const tooBroad = (where: string, scopes: readonly string[]): readonly string[] =>
+const NARROWER = 'Name the scopes that the tools need.';
+
+const tooBroad = (
+  where: string,
+  scopes: readonly string[],
+  mend = 'Ask its issuer for one with the scopes that the tools need.',
+): readonly string[] =>
   scopes.length === 0
     ? []
-    : [
-        `${where} is one token for every caller, and its scopes reach far: ${scopes.slice(0, 5).join(', ')}. ` +
-          'Ask its issuer for one with the scopes that the tools need.',
-      ];
+    : [`${where} is one token for every caller, and its scopes reach far: ${scopes.slice(0, 5).join(', ')}. ${mend}`];

@@ -94,6 +94,7 @@ describe('check', () => {
 servers:
   db: { command: [db-server, --user, root], env: { DATABASE_URL: env:DATABASE_URL, LOG_LEVEL: info } }
   crm: { url: "https://crm.example/mcp", headers: { Authorization: "Bearer env:CRM_TOKEN" } }
+  wiki: { url: "https://wiki.example/mcp", auth: { type: client-credentials, clientId: gw, clientSecret: "env:WIKI", scopes: ["pages:read", "admin:*"] } }
 `,
     );
     const env = { DATABASE_URL: 'mysql://sa:s3cr3t-of-it@db/x', CRM_TOKEN: `e30.${claims}.c2ln` };
@@ -106,6 +107,7 @@ servers:
       expect.stringContaining(
         'servers.crm.headers.Authorization is one token for every caller, and its scopes reach far: crm:*',
       ),
+      'warning: servers.wiki.auth is one token for every caller, and its scopes reach far: admin:*. Name the scopes that the tools need.',
     ]);
     expect(out).not.toContain('s3cr3t-of-it');
   });

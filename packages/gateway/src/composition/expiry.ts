@@ -10,7 +10,7 @@ import type { ReportedCredential } from '../catalog/status-report.ts';
 import type { Config } from '../config/config.ts';
 import type { ValueConfig } from '../config/secrets-config.ts';
 import type { SecretResolver } from '../credential/secret-resolver.ts';
-import { tokenExpiryMs } from '../credential/token-expiry.ts';
+import { tokenExpiryMs } from '../credential/token-claims.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { HeldCertificates } from './certificates.ts';
 

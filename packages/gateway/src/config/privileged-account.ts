@@ -71,6 +71,9 @@ const isBroad = (scope: string): boolean =>
     .split(/[:./]/)
     .some((part) => BROAD.has(part));
 
+/** Of scopes that are asked for, those that reach too far. */
+export const broadOf = (scopes: readonly string[]): readonly string[] => scopes.filter(isBroad);
+
 /** Of the scopes that a token says it has (RFC 9068: `scope`; others: `scp`, `roles`), those that reach too far. */
 export function broadScopes(token: string): readonly string[] {
   const payload = /(?:^|\s)[A-Za-z0-9_-]+\.([A-Za-z0-9_-]{1,16384})\.[A-Za-z0-9_-]*$/.exec(token)?.[1];

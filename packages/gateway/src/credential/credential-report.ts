@@ -19,7 +19,7 @@ export type CredentialReport = {
   readonly usedBy?: string;
   /** Where it comes from: references as they are written, or an issuer. */
   readonly references: readonly string[];
-  /** Of an OAuth token, as it was granted. */
+  /** Of a grant as it was given, of a token as it says itself, of a client as it is asked for. */
   readonly scopes?: readonly string[];
   readonly version?: string;
   /** Milliseconds since the epoch, all four. */

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Refusal } from '../model/failure.ts';
 import { somebody } from '../model/principal.fixture.ts';
 import type { Credential, CredentialBroker } from './broker.ts';
+import type { CredentialSource } from './credential-report.ts';
 import { createSecretResolver } from './secret-resolver.ts';
 import { createStaticBroker, type CredentialSources } from './static-broker.ts';
 
@@ -27,7 +28,10 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-function brokerFor(sources: Partial<CredentialSources>, env: Record<string, string> = {}): CredentialBroker {
+function brokerFor(
+  sources: Partial<CredentialSources>,
+  env: Record<string, string> = {},
+): CredentialBroker & CredentialSource {
   const ignore = (): void => undefined;
   const logger = {
     debug: ignore,
@@ -64,6 +68,17 @@ describe('a static credential', () => {
     expect(headers['X-Api-Key']?.expose()).toBe(VALUE);
     expect(headers.Authorization?.expose()).toBe('Bearer abc');
     expect(env.LOG_LEVEL?.expose()).toBe('info');
+  });
+
+  it('is told of with the scopes that its token says it has, and without a word of the token', async () => {
+    const claims = Buffer.from('{"scope":"crm:read crm:write"}').toString('base64url');
+    const sources = { headers: { Authorization: { kind: 'env', name: 'TOKEN', prefix: 'Bearer ' } } } as const;
+    const broker = brokerFor(sources, { TOKEN: `e30.${claims}.c2ln` });
+    expect(broker.report(undefined)).toMatchObject([{ server: 'files', state: 'unused' }]);
+    await obtain(broker);
+    const told = await broker.report(undefined);
+    expect(told).toMatchObject([{ server: 'files', state: 'good', scopes: ['crm:read', 'crm:write'] }]);
+    expect(JSON.stringify(told)).not.toContain(claims);
   });
 
   it('is the same object, given at once, while nothing changed', async () => {

@@ -11,7 +11,7 @@ import type { CredentialReport, CredentialSource } from './credential-report.ts'
 import type { SecretResolver } from './secret-resolver.ts';
 import { nameOf, type SecretReference, type SecretSource } from './secret-source.ts';
 import { UnresolvedReferenceError } from './secret-store.ts';
-import { tokenExpiryMs } from './token-expiry.ts';
+import { tokenExpiryMs, tokenScopes } from './token-claims.ts';
 
 export type CredentialSources = {
   readonly headers: Readonly<Record<string, SecretSource>>;
@@ -107,6 +107,7 @@ function rowOf(
   const leases = sources.flatMap((source) => resolver.state(source) ?? []);
   const left = leases.flatMap(({ leftMs }) => leftMs ?? []);
   const ends = [...left.map((leftMs) => now() + leftMs), ...endsOfTokens(of.values)];
+  const scopes = valuesOf(of.values).flatMap((value) => tokenScopes(value) ?? []);
   const failing = leases.find((lease) => lease.failing !== undefined)?.failing;
   return [
     {
@@ -114,6 +115,7 @@ function rowOf(
       server,
       kind: kindOf(of.sources),
       references: sources.map(nameOf),
+      ...(scopes.length === 0 ? {} : { scopes: [...new Set(scopes)] }),
       state:
         of.isMissing === true
           ? 'missing'
@@ -142,9 +144,12 @@ function lastFailure(
 
 /** Tokens say themselves when they end. */
 const endsOfTokens = (values: Values | undefined): readonly number[] =>
-  [...Object.values(values?.headers ?? {}), ...Object.values(values?.env ?? {})].flatMap(
-    (value) => tokenExpiryMs(value) ?? [],
-  );
+  valuesOf(values).flatMap((value) => tokenExpiryMs(value) ?? []);
+
+const valuesOf = (values: Values | undefined): readonly string[] => [
+  ...Object.values(values?.headers ?? {}),
+  ...Object.values(values?.env ?? {}),
+];
 
 const emptyHeld = (sources: CredentialSources): Held => ({
   sources,
