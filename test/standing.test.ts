@@ -85,6 +85,9 @@ describe('a running gateway', () => {
     expect(out).toContain('people logged in to crm: 2; 1 has to log in again');
     expect(out).toMatch(/people logged in to wiki: 1$/mu);
     expect(code).toBe(0);
+    // Of a server that the configuration does not have, nothing is known but whose consents there are.
+    const list = await sallyport(['credentials', 'list', '--url', operations]);
+    expect(list.out).toMatch(/^geheim-alice +crm +grant +needs-login .*\n +scopes tickets:read, tickets:write$/mu);
     expect(text + out + JSON.stringify(gateway.status())).not.toContain('geheim-alice');
   });
 

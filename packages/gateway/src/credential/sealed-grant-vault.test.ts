@@ -105,6 +105,17 @@ describe('a sealed grant', () => {
     expect(shown((await vault.read(key))?.grant)).toEqual(shown(grant));
   });
 
+  it('is not given to anybody to renew while its successor could not be encrypted', async () => {
+    const { vault, keys } = open();
+    const key = newGrantKey();
+    await vault.write(key, newGrant(), 0);
+    const right = keys.ring;
+    keys.ring = { current: 'k2', keys: right.keys };
+    await expect(vault.lease(key, 'one', 1_000)).rejects.toThrow('"k2"');
+    keys.ring = right;
+    expect([await vault.lease(key, 'another', 1_000), await vault.lease(key, 'one', 1_000)]).toEqual([true, false]);
+  });
+
   it('whose key is gone is removed when that is asked for, and told without its content', async () => {
     const { vault, keys } = open();
     const key = newGrantKey();

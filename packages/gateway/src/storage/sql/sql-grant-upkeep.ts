@@ -113,7 +113,7 @@ export const soonestEnds = (database: SqlDatabase): Promise<readonly GrantEnd[]>
     const found: GrantEnd[] = [];
     for (const status of ['good', 'needs-login'] as const) {
       for (const { server, ends: first, n } of await ends(status)) {
-        const end = first === null ? {} : { expiresAtMs: Number(first) };
+        const end = first === null ? {} : { expiresAtMs: first };
         found.push({ server, status, count: Number(n), ...end });
       }
     }
