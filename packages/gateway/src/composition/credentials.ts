@@ -52,8 +52,9 @@ function ownReferences({ config, secrets, now }: CredentialParts): readonly Cred
 /** As which client the gateway asks for tokens: in its own name for everyone, or for each person. */
 const ownClients = ({ config, secrets, now }: CredentialParts): readonly CredentialReport[] =>
   config.servers.flatMap(({ id, auth }): CredentialReport[] => {
-    const secret = auth?.clientSecret ?? auth?.privateKey?.pem;
-    if (auth === undefined || secret === undefined || secret.kind === 'literal') return [];
+    if (auth === undefined || auth.type === 'principal') return [];
+    const secret = auth.clientSecret ?? auth.privateKey?.pem;
+    if (secret === undefined || secret.kind === 'literal') return [];
     const { scopes } = auth;
     const of = { owner: 'gateway', server: id, kind: auth.type === 'oauth' ? 'oauth-client' : auth.type };
     return [
