@@ -12,6 +12,7 @@ import type { CredentialSource } from '../credential/credential-report.ts';
 import { clientDocument } from '../credential/oauth/client-registry.ts';
 import { createGatewayToken } from '../credential/oauth/client-credentials-broker.ts';
 import { createCodeFlow, type CodeFlow } from '../credential/oauth/code-flow.ts';
+import { createExchangeMode } from '../credential/oauth/exchange-mode.ts';
 import { createGrantIssuer } from '../credential/oauth/grant-issuer.ts';
 import { createPersonMode, type PersonMode } from '../credential/oauth/person-mode.ts';
 import type { NoteEvent } from '../model/event.ts';
@@ -75,6 +76,9 @@ export function composeOAuth(parts: OAuthParts): ComposedOAuth {
     const site = oauthSite(server, auth, parts);
     if (auth.type === 'client-credentials') {
       modes.set(id, createGatewayToken({ site, now, logger }));
+    } else if (auth.type === 'token-exchange') {
+      const { audience } = auth;
+      modes.set(id, createExchangeMode({ site, now, logger, ...(audience === undefined ? {} : { audience }) }));
     } else {
       const person = createPersonMode({ server: id, tokens, newestOf, page: `${publicUrl}/connect/${id}` });
       modes.set(id, person);

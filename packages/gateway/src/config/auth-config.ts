@@ -4,7 +4,12 @@
 export type AuthConfig<Value> = OAuthConfig<Value> | PersonSecretsConfig<Value>;
 
 /** With a token that an authorization server gives out. */
-export type OAuthConfig<Value> = { readonly type: 'oauth' | 'client-credentials' } & OAuthClientConfig<Value>;
+export type OAuthConfig<Value> = OAuthClientConfig<Value> &
+  (
+    | { readonly type: 'oauth' | 'client-credentials' }
+    /** `audience`: how the issuer calls the server, where it does not go by the resource. */
+    | { readonly type: 'token-exchange'; readonly audience?: string }
+  );
 
 /** With a secret that the operator keeps for each person. */
 export type PersonSecretsConfig<Value> = {

@@ -69,6 +69,20 @@ const clientCredentials = z
   .superRefine((written, context) => checkClient(written, context, true))
   .describe('As the gateway itself, the same for everyone, with a token that it asks for (RFC 6749, 4.4).');
 
+const tokenExchange = z
+  .strictObject({
+    type: z.literal('token-exchange'),
+    ...client,
+    issuer: webUrl.describe(
+      'Who issued the tokens of callers and issues those of the server, as it names itself. It may stand on a private network.',
+    ),
+    audience: name.optional().describe('How it calls the server, where it does not go by `resource`.'),
+  })
+  .superRefine((written, context) => checkClient(written, context, true))
+  .describe(
+    "As each person, with a token that the issuer gives in exchange for the caller's (RFC 8693). The caller's goes to that issuer alone.",
+  );
+
 const template = z.string().superRefine((text, context) => {
   const message = templateProblem(text);
   if (message !== undefined) context.addIssue({ code: 'custom', message });
@@ -107,7 +121,7 @@ const principal = z
   .describe('As each person, with a secret that you keep for them in a place of their own.');
 
 export const authSchema = z
-  .discriminatedUnion('type', [none, oauth, clientCredentials, principal])
+  .discriminatedUnion('type', [none, oauth, clientCredentials, principal, tokenExchange])
   .describe('As whom it is called.');
 
 type Parsed = z.output<typeof authSchema>;
@@ -123,6 +137,14 @@ export function compileAuth(
     case 'oauth':
     case 'client-credentials':
       return { type: auth.type, ...compileClient(auth, located) };
+    case 'token-exchange': {
+      const { audience } = auth;
+      return {
+        type: auth.type,
+        ...compileClient(auth, located),
+        ...(audience === undefined ? {} : { audience }),
+      };
+    }
     case 'principal':
       return compilePersonSecrets(auth, located);
     default:

@@ -17,8 +17,16 @@ export type Credential = {
 };
 
 export interface CredentialBroker {
-  /** @throws Refusal `server-unavailable` when a reference cannot be resolved; the message names the reference. */
-  obtain(principal: Principal, server: ServerId, signal: AbortSignal): Credential | Promise<Credential>;
+  /**
+   * @param subject The caller's own token, for their issuer alone, where it is exchanged (RFC 8693). Not kept.
+   * @throws Refusal `server-unavailable` when a reference cannot be resolved; the message names the reference.
+   */
+  obtain(
+    principal: Principal,
+    server: ServerId,
+    signal: AbortSignal,
+    subject?: Secret,
+  ): Credential | Promise<Credential>;
   /**
    * The server refused `refused` (401 or 403): looks for another one, once for all who say so at the same time. True when
    * `obtain` gives another now, with which the call may be made once more. Never throws.

@@ -4,13 +4,14 @@
  */
 
 import type { Principal } from '../model/principal.ts';
+import type { Secret } from '../model/secret.ts';
 import type { ServerId } from '../model/target.ts';
 import type { Credential, CredentialBroker, CredentialRenewal } from './broker.ts';
 
 /** As whom one server is called. */
 export interface CredentialMode {
   /** @throws Refusal */
-  obtain(principal: Principal, signal: AbortSignal): Credential | Promise<Credential>;
+  obtain(principal: Principal, signal: AbortSignal, subject?: Secret): Credential | Promise<Credential>;
   /** The server did not take it: true when another may be had now. Absent: there is never another. */
   rejected?(credential: Credential): boolean;
   /** Likewise, where it has to be looked for. Never throws. */
@@ -47,11 +48,11 @@ export function createModeBroker({ fixed, modes, renewal }: ModeBrokerOptions): 
   };
 
   return {
-    obtain(principal, server, signal) {
+    obtain(principal, server, signal, subject) {
       const beside = fixed.obtain(principal, server, signal);
       const mode = modes.get(server);
       if (mode === undefined) return beside;
-      const own = mode.obtain(principal, signal);
+      const own = mode.obtain(principal, signal, subject);
       if (!(beside instanceof Promise) && !(own instanceof Promise)) return join(beside, own);
       return Promise.all([beside, own]).then(([first, second]) => join(first, second));
     },

@@ -5,6 +5,7 @@ import type { JsonObject } from './json.ts';
 import type { Answers, ClientChannel, Outcome } from './outcome.ts';
 import type { Operation } from './operation.ts';
 import type { ClientFacts, RequestMeta } from './request.ts';
+import type { Secret } from './secret.ts';
 import type { Entry } from './target.ts';
 import type { TaskStep } from './task.ts';
 import type { AttemptFact } from './trail.ts';
@@ -34,6 +35,8 @@ export type SendOptions = {
   /** Where an upstream's own list goes on: only the fetching of a listing, page by page, sets it. */
   readonly upstreamCursor?: string;
   readonly watch?: CallWatch;
+  /** The caller's own token, for the exchange at their issuer (RFC 8693). No upstream is ever given it. */
+  readonly subject?: Secret;
   /** Somebody who waits for a task tells that its server is at work: the time for the whole begins anew. */
   readonly alive?: () => void;
 };

@@ -104,6 +104,8 @@ export type InboundRequest = {
 export type AuthenticatedRequest = Omit<InboundRequest, 'presented'> & {
   readonly presented?: never;
   readonly principal: Principal;
+  /** The verified token of a caller who came with one: for the exchange at their issuer, which `call` hands it on for. */
+  readonly subject?: Secret;
 };
 
 export type ResolvedRequest = AuthenticatedRequest & { readonly target: Target };

@@ -45,7 +45,14 @@ export type Step =
 export type EnteredStep = { readonly step: Step; readonly atMs: number };
 
 /** What kind of credential a call was made with; never anything that could be derived from it. */
-export type CredentialKind = 'none' | 'headers' | 'environment' | 'principal' | 'client-credentials' | 'grant';
+export type CredentialKind =
+  | 'none'
+  | 'headers'
+  | 'environment'
+  | 'principal'
+  | 'client-credentials'
+  | 'token-exchange'
+  | 'grant';
 
 /** How a server is spoken to. `sse`: HTTP+SSE, the transport of 2024-11-05. */
 export type Transport = 'http' | 'sse' | 'stdio';

@@ -25,7 +25,9 @@ export async function authenticate(
   }
   const fault = inbound.answers?.fault;
   if (fault !== undefined) throw refuse('invalid-state', { reason: fault });
-  return { ...rest, principal };
+  // An API key is a secret between its holder and us, and no issuer's to see.
+  const subject = principal.credential.kind === 'jwt' ? presented.bearer : undefined;
+  return subject === undefined ? { ...rest, principal } : { ...rest, principal, subject };
 }
 
 function codeFor({ client, operation }: InboundRequest): FailureCode {

@@ -12,6 +12,7 @@ import type { Failure } from '../model/failure.ts';
 import type { JsonObject } from '../model/json.ts';
 import type { Outcome } from '../model/outcome.ts';
 import type { ServerId } from '../model/target.ts';
+import type { Secret } from '../model/secret.ts';
 import type { AttemptFact, CredentialKind, ReachedUpstream } from '../model/trail.ts';
 import { Asked } from './asking-call.ts';
 import { capabilityProfile, NO_PROFILE, profileWith, type CapabilityProfile } from './capability-profile.ts';
@@ -51,7 +52,7 @@ export function createAttempt({ pool, broker, renewal, parkedCalls, heldTasks, r
     return pool.acquire(session === undefined ? request : { ...request, session });
   };
 
-  const attemptOnce = async (call: Call, sendOptions: SendOptions, used: UsedCredential = {}): Promise<Attempted> => {
+  const attemptOnce = async (call: Call, sendOptions: SendOptions, used: UsedCredential): Promise<Attempted> => {
     const { server } = call.entry;
     const watch = sendOptions.watch?.attempt(server, routeTo(server.id)?.connector.place);
     const found: AttemptParties = {};
@@ -78,7 +79,7 @@ export function createAttempt({ pool, broker, renewal, parkedCalls, heldTasks, r
     const { signal } = sendOptions;
     const { principal } = call.intent.permit;
     const { id } = call.entry.server;
-    const obtained = broker.obtain(principal, id, signal);
+    const obtained = broker.obtain(principal, id, signal, used.subject);
     const credential = obtained instanceof Promise ? await obtained : obtained;
     found.credential = credential.kind;
     used.credential = credential;
@@ -156,20 +157,22 @@ export function createAttempt({ pool, broker, renewal, parkedCalls, heldTasks, r
     return broker.replace(credential, { principal, server: call.entry.server.id }, signal);
   };
 
-  return async (call, sendOptions) => {
-    const used: UsedCredential = {};
+  // The caller's own token ends here: it is for the broker, and no upstream is given it.
+  return async (call, { subject, ...sendOptions }) => {
+    const means = subject === undefined ? {} : { subject };
+    const used: UsedCredential = { ...means };
     const { signal } = sendOptions;
     let first: Attempted;
     try {
       first = await attemptOnce(call, sendOptions, used);
     } catch (error) {
       if (!(await isReplaced(call, failureOf(error), used, signal))) throw error;
-      return (await attemptOnce(call, sendOptions)).outcome;
+      return (await attemptOnce(call, sendOptions, { ...means })).outcome;
     }
     const { outcome } = first;
     // Nothing left for the server, so this cannot be a second time; once only, because a fresh one ends for a reason.
     const again = first.again || (outcome.kind === 'failed' && (await isReplaced(call, outcome.failure, used, signal)));
-    return again && !signal.aborted ? (await attemptOnce(call, sendOptions)).outcome : outcome;
+    return again && !signal.aborted ? (await attemptOnce(call, sendOptions, { ...means })).outcome : outcome;
   };
 }
 
@@ -191,7 +194,7 @@ const profileOf = ({ client, step }: Call): CapabilityProfile =>
 type Attempted = { readonly outcome: Outcome; readonly again: boolean };
 
 /** What an attempt was made with, noted as soon as it is known. */
-type UsedCredential = { credential?: Credential };
+type UsedCredential = { credential?: Credential; readonly subject?: Secret };
 
 type Reaching = { readonly found: AttemptParties; readonly used: UsedCredential };
 

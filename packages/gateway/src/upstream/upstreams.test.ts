@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { CredentialBroker } from '../credential/broker.ts';
 import { failure, refuse } from '../model/failure.ts';
 import type { Outcome } from '../model/outcome.ts';
+import { Secret } from '../model/secret.ts';
 import type { Instruments } from '../telemetry/instruments.ts';
 import type { Connector } from './connector.ts';
 import { DEFAULT_POOL_LIMITS } from './pool-shelf.ts';
@@ -103,6 +104,25 @@ describe('sending to a server', () => {
     const { send, clientOperation } = setup(answering(outcome));
     await send(callTool('echo'), sendOptions());
     expect(clientOperation).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ errorType }));
+  });
+
+  it("gives the caller's own token to who obtains credentials, and no server's side", async () => {
+    const given: unknown[] = [];
+    const connector = toyConnector(() =>
+      Promise.resolve(
+        toyUpstream((_call, options) => {
+          given.push(options);
+          return Promise.resolve(OK);
+        }),
+      ),
+    );
+    const subject = new Secret('of-the-caller');
+    const obtain = vi.fn<CredentialBroker['obtain']>(() => NO_CREDENTIAL);
+    const { send } = setup(connector, {}, { obtain, replace: NO_OTHER });
+    await send(callTool('echo'), { ...sendOptions(), subject });
+    expect(obtain.mock.calls.map(([, , , token]) => token)).toEqual([subject]);
+    expect(given).toHaveLength(1);
+    expect(given[0]).not.toHaveProperty('subject');
   });
 
   it('makes an outcome of a credential that cannot be had, without starting anything', async () => {

@@ -53,7 +53,7 @@ export function createGatewayToken({ site, now, logger }: GatewayTokenOptions): 
 
   return {
     obtain(_principal, signal) {
-      const kept = tokens.get(ONLY);
+      const kept = tokens.get(ONLY, undefined);
       if (!(kept instanceof Promise)) return credentialOf(kept);
       return waitedFor(kept, signal).then(credentialOf, (error: unknown) => {
         throw unavailable(server, error);

@@ -30,13 +30,14 @@ const tokens = (lifetimeMs: number): KeptTokens =>
     },
   });
 
-const valueOf = async (kept: KeptTokens): Promise<string> => (await kept.get('x')).token.accessToken.expose();
+const valueOf = async (kept: KeptTokens): Promise<string> =>
+  (await kept.get('x', undefined)).token.accessToken.expose();
 
 describe('a token that the gateway obtained for itself', () => {
   it('is asked for once, however many wait for it, and then given at once', async () => {
     const kept = tokens(600_000);
     expect(await Promise.all([valueOf(kept), valueOf(kept), valueOf(kept)])).toEqual(['token-1', 'token-1', 'token-1']);
-    expect(kept.get('x')).not.toBeInstanceOf(Promise);
+    expect(kept.get('x', undefined)).not.toBeInstanceOf(Promise);
     expect(asked).toBe(1);
   });
 
@@ -73,9 +74,9 @@ describe('a token that the gateway obtained for itself', () => {
         return Promise.resolve({ accessToken: new Secret(name), scopes: [], obtainedAtMs: nowMs });
       },
     });
-    for (const name of ['a', 'b', 'a', 'c', 'a']) await kept.get(name);
+    for (const name of ['a', 'b', 'a', 'c', 'a']) await kept.get(name, undefined);
     expect(asked).toBe(3);
-    await kept.get('b');
+    await kept.get('b', undefined);
     expect(asked).toBe(4);
   });
 });

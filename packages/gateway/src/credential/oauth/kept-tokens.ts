@@ -6,8 +6,9 @@
 import { OAuthError } from './oauth-error.ts';
 import type { ObtainedToken } from './token-answer.ts';
 
-export type KeptTokensOptions = {
-  readonly obtain: (name: string, signal: AbortSignal) => Promise<ObtainedToken>;
+export type KeptTokensOptions<Means> = {
+  /** @param means What whoever asks brings for it; not kept. */
+  readonly obtain: (name: string, signal: AbortSignal, means: Means) => Promise<ObtainedToken>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** Told of every one that was not to be had; `isGood`: the old one still serves. */
@@ -35,26 +36,26 @@ const ON_THE_WAY_MS = 2_000;
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 30_000;
 
-export class KeptTokens {
-  readonly #options: KeptTokensOptions;
+export class KeptTokens<Means = undefined> {
+  readonly #options: KeptTokensOptions<Means>;
   readonly #held = new Map<string, Held>();
   #versions = 0;
 
-  constructor(options: KeptTokensOptions) {
+  constructor(options: KeptTokensOptions<Means>) {
     this.#options = options;
   }
 
   /** At once while there is a good one. @throws OAuthError */
-  get(name: string): KeptToken | Promise<KeptToken> {
+  get(name: string, means: Means): KeptToken | Promise<KeptToken> {
     const held = this.#of(name);
     const { token } = held;
     const nowMs = this.#options.now();
     if (token !== undefined && nowMs < dueAt(token)) return token;
     if (token !== undefined && nowMs < endOf(token)) {
-      if (nowMs >= held.pausedUntilMs) void this.#ask(name, held).catch(() => undefined);
+      if (nowMs >= held.pausedUntilMs) void this.#ask(name, held, means).catch(() => undefined);
       return token;
     }
-    return this.#ask(name, held);
+    return this.#ask(name, held, means);
   }
 
   /** It was refused where it was shown. False when it is not the newest any more, or so young that its age is not why. */
@@ -80,9 +81,9 @@ export class KeptTokens {
     return held;
   }
 
-  #ask(name: string, held: Held): Promise<KeptToken> {
+  #ask(name: string, held: Held, means: Means): Promise<KeptToken> {
     const { obtain, now, timeoutMs = 10_000, onFailure } = this.#options;
-    held.asking ??= obtain(name, AbortSignal.timeout(timeoutMs))
+    held.asking ??= obtain(name, AbortSignal.timeout(timeoutMs), means)
       .then((token) => {
         this.#versions += 1;
         held.token = { token, version: this.#versions };

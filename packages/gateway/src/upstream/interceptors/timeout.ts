@@ -52,7 +52,7 @@ export function timeout({ clock, timeoutsFor }: TimeoutOptions): Interceptor {
 
 /** Named, not spread: the options may be an object with getters. */
 function within(options: SendOptions, timers: CallTimers, { firstByteMs }: CallTimeouts): SendOptions {
-  const { channel, timeoutMs, answers, upstreamCursor, watch } = options;
+  const { channel, timeoutMs, answers, upstreamCursor, watch, subject } = options;
   return {
     channel: channel.wantsProgress || firstByteMs !== undefined ? new HeardChannel(channel, timers) : channel,
     signal: timers.controller.signal,
@@ -60,6 +60,7 @@ function within(options: SendOptions, timers: CallTimers, { firstByteMs }: CallT
     ...(answers === undefined ? undefined : { answers }),
     ...(upstreamCursor === undefined ? undefined : { upstreamCursor }),
     ...(watch === undefined ? undefined : { watch }),
+    ...(subject === undefined ? undefined : { subject }),
     alive: () => {
       timers.heard();
       timers.progressed();
