@@ -48,12 +48,15 @@ export function createExchangeMode(options: ExchangeModeOptions): CredentialMode
     async obtain(principal, signal, subject) {
       // Typed so that it can never call a tool (`authz/permit.ts`).
       if (principal.kind === 'system') return ownErrands.obtain(principal, signal);
+      const name = nameFor(principal);
       if (subject === undefined) {
+        // A subscription outlives the request that it came with.
+        const kept = tokens.good(name);
+        if (kept !== undefined) return credentialOf(kept, name);
         throw refuse('needs-login', {
           message: `The server ${server} is called with what its issuer gives for your token, so it takes nobody without one, such as with an API key. Log in with the identity provider.`,
         });
       }
-      const name = nameFor(principal);
       try {
         return credentialOf(await waitedFor(Promise.resolve(tokens.get(name, subject)), signal), name);
       } catch (error) {

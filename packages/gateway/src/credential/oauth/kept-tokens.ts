@@ -58,6 +58,12 @@ export class KeptTokens<Means = undefined> {
     return this.#ask(name, held, means);
   }
 
+  /** What there is, if it is still good: for whoever has nothing to ask with. */
+  good(name: string): KeptToken | undefined {
+    const token = this.#held.get(name)?.token;
+    return token !== undefined && this.#options.now() < endOf(token) ? token : undefined;
+  }
+
   /** It was refused where it was shown. False when it is not the newest any more, or so young that its age is not why. */
   drop(name: string, version: number): boolean {
     const held = this.#held.get(name);
