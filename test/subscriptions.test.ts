@@ -198,6 +198,60 @@ describe('a legacy session', () => {
     await until('one subscription less', () => server.listening().flat().join() === 'note://two');
   });
 
+  test('that lost its stream comes back to what it missed and to the rest, and keeps its place meanwhile', async () => {
+    const server = await telling();
+    const gateway = await started(shared(server), ['requests: { maxStreamsPerPrincipal: 1 }']);
+    const url = at(gateway);
+    const session = await openSession(url, gateway.keys['alice'] ?? '');
+    for (const uri of ['note://one', 'note://two']) await ask(url, session, 'resources/subscribe', { uri });
+    const first = await openStream(url, session);
+    server.touch('note://one');
+    await hears(first, `${UPDATED} note://one`);
+    first.stop();
+    await first.ended;
+    const other = await openSession(url, gateway.keys['alice'] ?? '');
+    expect((await openStream(url, other)).status).toBe(429);
+    server.touch('note://two');
+    const second = await openStream(url, session, first.lastEventId());
+    await hears(second, `${UPDATED} note://two`);
+    server.touch('note://one');
+    await hears(second, `${UPDATED} note://one`);
+    expect(second.heard()).toEqual([`${UPDATED} note://two`, `${UPDATED} note://one`]);
+    // Whoever does not come back to it opens another one in its place.
+    second.stop();
+    const third = await openStream(url, session);
+    closing.push(() => third.stop());
+    expect(third.status).toBe(200);
+    server.touch('note://one');
+    await hears(third, `${UPDATED} note://one`);
+  });
+
+  test('that was away for too long gets a new stream, and is told once of all that it may have missed', async () => {
+    const server = await telling();
+    const gateway = await started(shared(server), ['resumption: { away: 10ms }']);
+    const url = at(gateway);
+    const session = await openSession(url, gateway.keys['alice'] ?? '');
+    await ask(url, session, 'resources/subscribe', { uri: 'note://one' });
+    const first = await openStream(url, session);
+    await until('the first event', () => first.lastEventId() !== undefined);
+    first.stop();
+    await until('nobody to listen', () => !server.listening().flat().includes('note://one'));
+    const second = await openStream(url, session, first.lastEventId());
+    closing.push(() => second.stop());
+    await hears(second, `${UPDATED} note://one`);
+    expect(second.heard()).toEqual([
+      'notifications/tools/list_changed',
+      'notifications/resources/list_changed',
+      `${UPDATED} note://one`,
+    ]);
+    // Another session has nothing of it: it gets a stream of its own.
+    const bobs = await openSession(url, gateway.keys['bob'] ?? '');
+    const stream = await openStream(url, bobs, second.lastEventId());
+    closing.push(() => stream.stop());
+    await until('the first event', () => stream.lastEventId() !== undefined);
+    expect(stream.lastEventId()?.split('~')[0]).not.toBe(second.lastEventId()?.split('~')[0]);
+  });
+
   test('cannot subscribe to what its caller may not read', async () => {
     writeFileSync(path.join(folder, 'bob.cedar'), NOT_FOR_BOB);
     const gateway = await started(shared(await telling()));

@@ -16,6 +16,8 @@ export type Listening = {
   readonly messages: readonly Message[];
   /** The methods of all but the first, with the URI where there is one. */
   heard(): readonly string[];
+  /** Where it stands, of a stream that can be gone on with. */
+  lastEventId(): string | undefined;
   readonly ended: Promise<void>;
   stop(): void;
 };
@@ -37,9 +39,10 @@ export async function openSession(url: string, key: string): Promise<LegacySessi
   return { key, id: String(answer.headers['mcp-session-id']) };
 }
 
-export function openStream(url: string, { key, id }: LegacySession): Promise<Listening> {
+export function openStream(url: string, { key, id }: LegacySession, after?: string): Promise<Listening> {
   const headers = { accept: 'text/event-stream', 'mcp-session-id': id, 'mcp-protocol-version': '2025-11-25' };
-  return follow(url, { method: 'GET', headers: { ...headers, ...bearer(key) } });
+  const last = after === undefined ? {} : { 'last-event-id': after };
+  return follow(url, { method: 'GET', headers: { ...headers, ...last, ...bearer(key) } });
 }
 
 export function ask(url: string, { key, id }: LegacySession, method: string, params: Record<string, unknown> = {}) {
@@ -51,6 +54,7 @@ async function follow(url: string, request: RequestInit): Promise<Listening> {
   const controller = new AbortController();
   const response = await fetch(url, { ...request, signal: controller.signal });
   const messages: Message[] = [];
+  let last: string | undefined;
   const read = async (): Promise<void> => {
     let text = '';
     const decoder = new TextDecoder();
@@ -59,7 +63,9 @@ async function follow(url: string, request: RequestInit): Promise<Listening> {
       const events = text.split('\n\n');
       text = events.pop() ?? '';
       for (const event of events) {
-        if (event.startsWith('data: ')) messages.push(JSON.parse(event.slice('data: '.length)) as Message);
+        last = /^id: (.+)$/mu.exec(event)?.[1] ?? last;
+        const data = /^data: (.+)$/mu.exec(event)?.[1];
+        if (data !== undefined) messages.push(JSON.parse(data) as Message);
       }
     }
     if (text.startsWith('{')) messages.push(JSON.parse(text) as Message);
@@ -73,6 +79,7 @@ async function follow(url: string, request: RequestInit): Promise<Listening> {
         .map(({ method = '', params }) =>
           params?.['uri'] === undefined ? method : `${method} ${JSON.stringify(params['uri']).slice(1, -1)}`,
         ),
+    lastEventId: () => last,
     ended: read().catch(() => undefined),
     stop: () => controller.abort(),
   };

@@ -8,13 +8,19 @@ import { commonHeaders, refuse } from './arrival.ts';
 import { EventStream } from './event-stream.ts';
 import { ResumableStream } from './resumable-stream.ts';
 import type { Within } from './run-call.ts';
-import type { StreamOwner } from './stream-logs.ts';
+import type { StreamKind, StreamOwner } from './stream-logs.ts';
 
-/** The stream of one request; undefined when nothing can be kept of it. */
-export function openResumable({ arrival, session, codec }: Within, id: JsonRpcId): ResumableStream | undefined {
+type Opening = Pick<Within, 'arrival' | 'session' | 'codec'>;
+
+/** The stream of one request, or of a session itself; undefined when nothing can be kept of it. */
+export function openResumable(
+  { arrival, session, codec }: Opening,
+  id: JsonRpcId | null,
+  kind: StreamKind = 'call',
+): ResumableStream | undefined {
   if (session === undefined || !isLegacyRevision(codec.revision)) return undefined;
   const { streamLogs: logs } = arrival.parts;
-  const log = logs.open({ principal: session.principal, session: session.nonce });
+  const log = logs.open({ principal: session.principal, session: session.nonce }, kind);
   if (log === undefined) return undefined;
   const failed = (of: Failure): string =>
     codec
@@ -36,7 +42,7 @@ export async function resumeStream(arrival: EndpointArrival, owner: StreamOwner,
     const unknown = failure('invalid-state', { message: NOT_KEPT, reason: found.error });
     return refuse(arrival, unknown, { era: 'legacy', status: 400 });
   }
-  const giveBack = streamSlots.take(owner.principal);
+  const giveBack = found.value.stream.hasPlace ? () => undefined : streamSlots.take(owner.principal);
   if (giveBack === undefined) return refuse(arrival, failure('too-many-streams'));
   const { response } = arrival;
   const stream = new EventStream(response, commonHeaders(arrival), limits);

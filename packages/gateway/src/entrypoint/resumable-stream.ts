@@ -31,6 +31,7 @@ export class ResumableStream {
   #hasEnded = false;
   readonly #waiting = new Set<() => void>();
   #awayTimer: NodeJS.Timeout | undefined;
+  #over: (() => void) | undefined;
 
   constructor(options: ResumableOptions) {
     this.#options = options;
@@ -78,6 +79,26 @@ export class ResumableStream {
     this.#waiting.clear();
     this.#options.logs.ended(this.#options.log);
     this.#live?.end();
+    if (this.#live === undefined) this.#over?.();
+  }
+
+  /** It has ended, and whoever read it has gone. */
+  onOver(tell: () => void): void {
+    this.#over = tell;
+  }
+
+  get isRead(): boolean {
+    return this.#live !== undefined;
+  }
+
+  /** Whoever opened it holds a place for it, whether it is read or not. */
+  get hasPlace(): boolean {
+    return this.#options.log.of === 'session';
+  }
+
+  /** Nobody can come back to it; whoever reads it now may go on. */
+  replaced(): void {
+    this.#options.logs.ended(this.#options.log);
   }
 
   /** Calls `tell` when its client has been away for too long. The returned function ends the wait. */
@@ -94,6 +115,7 @@ export class ResumableStream {
   #left(stream: EventStream): void {
     if (this.#live !== stream) return;
     this.#live = undefined;
+    if (this.#hasEnded) this.#over?.();
     if (this.#waiting.size > 0) this.#wait();
   }
 

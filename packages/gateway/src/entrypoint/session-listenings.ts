@@ -5,17 +5,20 @@
  */
 
 import type { Listening } from '../pipeline/listening.ts';
+import type { SessionStream } from './session-stream.ts';
 
-type Told = { readonly listening: Listening; readonly end: () => void };
+type Told = { readonly listening: Listening; readonly stream: Pick<SessionStream, 'end' | 'isAway' | 'replaced'> };
 
 export class SessionListenings {
   /** By the nonce of the session. Bounded as streams are. */
   readonly #told = new Map<string, Told>();
 
   /** The older one stays open, and is told nothing more. The returned function is for when the stream has closed. */
-  add(session: string, listening: Listening, end: () => void): () => void {
-    this.#told.get(session)?.listening.close();
-    const told = { listening, end };
+  add(session: string, listening: Listening, stream: Told['stream']): () => void {
+    const older = this.#told.get(session);
+    older?.listening.close();
+    older?.stream.replaced();
+    const told = { listening, stream };
     this.#told.set(session, told);
     return () => {
       listening.close();
@@ -29,6 +32,12 @@ export class SessionListenings {
 
   /** The session is over. */
   end(session: string): void {
-    this.#told.get(session)?.end();
+    this.#told.get(session)?.stream.end();
+  }
+
+  /** Its client opens another stream instead of coming back to the one that it has lost. */
+  givenUp(session: string): void {
+    const told = this.#told.get(session);
+    if (told?.stream.isAway === true) told.stream.end();
   }
 }

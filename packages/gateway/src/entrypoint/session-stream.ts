@@ -7,38 +7,62 @@ import type { Principal } from '../model/principal.ts';
 import type { EndpointArrival } from './arrival.ts';
 import { commonHeaders } from './arrival.ts';
 import { EventStream } from './event-stream.ts';
+import type { ResumableStream } from './resumable-stream.ts';
 
 export type SessionStreamOptions = {
   /** Then it ends by itself. */
   readonly forMs: number;
   /** Its last message, when we end it and not the client. */
   readonly lastWords?: string;
+  /** For a client that may come back to it: it goes on for a while when its connection is lost. */
+  readonly resumable?: ResumableStream | undefined;
   /** However it ended; once. */
   readonly onClose: () => void;
 };
 
 export class SessionStream {
-  readonly #stream: EventStream;
+  readonly #stream: EventStream | ResumableStream;
+  readonly #resumable: ResumableStream | undefined;
   readonly #lastWords: string | undefined;
   #isOver = false;
 
   /** Opens it on the response of `arrival`, and counts it until it closes. */
-  constructor(arrival: EndpointArrival, { forMs, lastWords, onClose }: SessionStreamOptions) {
+  constructor(arrival: EndpointArrival, { forMs, lastWords, resumable, onClose }: SessionStreamOptions) {
     const { instruments, limits, openStreams } = arrival.parts;
-    this.#stream = new EventStream(arrival.response, commonHeaders(arrival), limits);
+    const { response } = arrival;
+    const connection = new EventStream(response, commonHeaders(arrival), limits);
+    resumable?.attach(connection, response, 0);
+    this.#resumable = resumable;
+    this.#stream = resumable ?? connection;
     this.#lastWords = lastWords;
     const end = (): void => this.end();
     const timer = setTimeout(end, forMs);
     timer.unref();
     instruments.streamOpened();
     openStreams.add(end);
-    arrival.response.once('close', () => {
+    const over = (): void => {
       this.#isOver = true;
       clearTimeout(timer);
       openStreams.delete(end);
-      instruments.streamClosed();
       onClose();
-    });
+    };
+    response.once('close', () => instruments.streamClosed());
+    if (resumable === undefined) response.once('close', over);
+    else {
+      resumable.onOver(once(over));
+      resumable.onAway(end);
+    }
+  }
+
+  /** Its client has lost it, and may come back. */
+  get isAway(): boolean {
+    return this.#resumable?.isRead === false;
+  }
+
+  /** Another one of its session has taken its place. */
+  replaced(): void {
+    this.#resumable?.replaced();
+    if (this.isAway) this.end();
   }
 
   /** One JSON-RPC message. A promise while the client has not taken what was written: wait for it before the next. */
@@ -53,6 +77,15 @@ export class SessionStream {
     this.#isOver = true;
     this.#stream.end();
   }
+}
+
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    act();
+  };
 }
 
 /** What a legacy stream is told of without asking: every list. */

@@ -46,9 +46,13 @@ type Shelf = { readonly events: Set<Kept>; bytes: number };
 
 const emptyShelf = (): Shelf => ({ events: new Set(), bytes: 0 });
 
+/** Of one call, or of the session itself. */
+export type StreamKind = 'call' | 'session';
+
 /** The events of one stream. */
 export type StreamLog = {
   readonly owner: StreamOwner;
+  readonly of: StreamKind;
   readonly name: string;
   readonly shelf: Shelf;
   /** Of the newest event. */
@@ -70,7 +74,8 @@ export type StreamLogsOptions = {
 };
 
 const NAME_BYTES = 16;
-const EVENT_ID = /^([A-Za-z0-9_-]{22})\.(\d{1,9})$/;
+const EVENT_ID = /^([A-Za-z0-9_-]{22})[.~](\d{1,9})$/;
+const OF_SESSION = /^[A-Za-z0-9_-]{22}~\d{1,9}$/;
 /** Of an event, beside its data. */
 const OVERHEAD_BYTES = 256;
 const SWEEP_MS = 1_000;
@@ -104,14 +109,14 @@ export class StreamLogs {
   }
 
   /** A new stream's log; undefined where there is no room for one. */
-  open(owner: StreamOwner): StreamLog | undefined {
+  open(owner: StreamOwner, of: StreamKind = 'call'): StreamLog | undefined {
     if (this.#logs.size >= this.limits.maxStreams) {
       const [oldest] = this.#ended;
       if (oldest === undefined) return undefined;
       this.#forget(oldest);
     }
     const name = Buffer.from(this.#options.randomBytes(NAME_BYTES)).toString('base64url');
-    const log = { owner, name, shelf: emptyShelf(), last: 0, lost: 0, untilMs: undefined, stream: undefined };
+    const log = { owner, of, name, shelf: emptyShelf(), last: 0, lost: 0, untilMs: undefined, stream: undefined };
     this.#logs.set(name, log);
     return log;
   }
@@ -151,6 +156,8 @@ export class StreamLogs {
     if (log?.stream === undefined) return err('the event id names no stream that is kept');
     const { principal, session } = log.owner;
     if (principal !== owner.principal || session !== owner.session) return err("the stream is another session's");
+    // Nothing comes on it any more, and its client wants to hear more.
+    if (log.of === 'session' && log.untilMs !== undefined) return err('the stream of the session is over');
     const after = Number(digits);
     if (after > log.last) return err('the event id was never given');
     if (after < log.lost) return err('the events after it are not kept any more');
@@ -199,7 +206,11 @@ export class StreamLogs {
 }
 
 /** The id of where a client stands that has had `number` events. */
-export const idAt = (log: StreamLog, number: number): string => `${log.name}.${number}`;
+export const idAt = ({ name, of }: Pick<StreamLog, 'name' | 'of'>, number: number): string =>
+  `${name}${of === 'session' ? '~' : '.'}${number}`;
+
+/** Of a session's own stream: where it is not kept any more, a new one takes its place. */
+export const isOfSessionStream = (eventId: string): boolean => OF_SESSION.test(eventId);
 
 /** What a client has missed that has had `number` events. */
 export function* eventsAfter(

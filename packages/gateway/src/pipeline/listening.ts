@@ -23,6 +23,8 @@ export interface Listening {
   /** One more resource (legacy). False when its changes cannot be told. */
   subscribe(uri: string): Promise<boolean>;
   unsubscribe(uri: string): void;
+  /** Something may have been missed: everything that is listened to is told once. */
+  missed(): void;
   /** The client has gone. Idempotent. */
   close(): void;
 }
@@ -117,6 +119,12 @@ export class OneListening implements Listening {
     this.#resources.delete(uri);
     this.#pending.delete(` ${uri}`);
     this.#parts.unwatch();
+  }
+
+  missed(): void {
+    const { capabilities } = this.#parts.now().catalog.discovery(this.endpoint);
+    for (const kind of this.lists) if (capabilities[kind] !== undefined) this.listChanged(kind);
+    for (const [uri, watched] of this.#resources) if (watched !== undefined) this.#updated(uri, uri);
   }
 
   /** Who may have what has changed: what the caller lost is not heard of any more, what is theirs again is. */

@@ -97,9 +97,10 @@ function open({ arrival, conversation }: Introduction, introduced: Introduced): 
   const { listening } = conversation;
   if (listening !== undefined) {
     const end = (): void => conversation.end();
-    const closed = parts.sessionListenings.add(nonce, listening, end);
+    // The session is over with its stream: nobody comes back to it, and it is never another's.
+    const stream = { send: (text: string) => conversation.notice(text), end, isAway: false, replaced: end };
+    const closed = parts.sessionListenings.add(nonce, listening, stream);
     conversation.whenGone(closed);
-    const stream = { send: (text: string) => conversation.notice(text), end };
     tellChanges({ listening, stream, text: (change) => changeText(change), instruments: parts.instruments });
   }
   const opened = { of: 'mcp', session: nonce, principal, expiresAtMs, endpoint: route.endpoint } as const;
