@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
-const HUNGRY = `["node", "${import.meta.dirname}/fixtures/hungry-stdio.ts"]`;
+const HUNGRY = `["${process.execPath}", "${import.meta.dirname}/fixtures/hungry-stdio.ts"]`;
 const TOOLS = findConfiningTools(process.env);
 const isLinux = process.platform === 'linux';
 if (TOOLS.bwrap === undefined) console.warn('SKIPPED: bubblewrap is not here, so nothing is run in a sandbox.');
@@ -129,7 +129,7 @@ describe.skipIf(TOOLS.bwrap === undefined)('a sandbox', () => {
 
 describe.skipIf(!isLinux)('a machine without the programs', () => {
   it('does not start the server with less than was asked for, and says what to install', async () => {
-    const gateway = await started('sandbox: { READ }', { PATH: path.dirname(process.execPath) });
+    const gateway = await started('sandbox: { READ }', { PATH: '/nowhere' });
     const status = gateway.gateway.status().servers[0];
     expect(status).toMatchObject({ state: 'unhealthy' });
     expect(status?.reason).toContain('needs the program bwrap, which is not on this machine. Install bubblewrap');

@@ -25,7 +25,7 @@ async function started(yaml: string): Promise<TestGateway> {
 }
 
 const EVERYONE = 'allow: [{ anyone: true, tools: ["*"] }]';
-const TALKATIVE = `["node", "${import.meta.dirname}/fixtures/talkative-stdio.ts"]`;
+const TALKATIVE = `["${process.execPath}", "${import.meta.dirname}/fixtures/talkative-stdio.ts"]`;
 
 const stateOf = ({ gateway }: TestGateway, id: string) => gateway.status().servers.find((server) => server.id === id);
 

@@ -162,7 +162,8 @@ function postTo({ url, key }: At, { headers, body }: Sent, { hear, closed, open 
         for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
           const data = /^data: (.*)$/mu.exec(text.slice(0, end))?.[1];
           text = text.slice(end + 2);
-          if (data !== undefined) take(data);
+          // An event without data says where the stream stands, and nothing else.
+          if (data !== undefined && data.trim() !== '') take(data);
         }
       });
       response.on('end', () => {

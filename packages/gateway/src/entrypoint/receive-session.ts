@@ -81,13 +81,14 @@ async function tellSession(within: InSession, { principal, listening }: Told): P
   const { arrival, session } = within;
   const { streamSlots, sessionListenings, instruments, now } = arrival.parts;
   sessionListenings.givenUp(session.nonce);
-  const giveBack = streamSlots.take(principal.key);
+  let stream: SessionStream | undefined;
+  const giveBack = streamSlots.take(principal.key, () => stream);
   if (giveBack === undefined) {
     listening?.close();
     return refuse(arrival, failure('too-many-streams'));
   }
   let closed = (): void => undefined;
-  const stream = new SessionStream(arrival, {
+  stream = new SessionStream(arrival, {
     forMs: lifetimeMs(now(), principal, session.expiresAtMs),
     // Nothing to come back to where nothing is told.
     resumable: listening === undefined ? undefined : openResumable(within, null, 'session'),

@@ -28,4 +28,24 @@ describe('createStreamSlots', () => {
     giveBack?.();
     expect(slots.taken).toBe(1);
   });
+
+  test('are given from a stream whose client is away to one that is there', () => {
+    const slots = createStreamSlots({ maxStreams: 10, maxStreamsPerPrincipal: 2 });
+    const stream = (isAway: boolean) => {
+      const made = { isAway, ended: false, giveBack: undefined as (() => void) | undefined };
+      made.giveBack = slots.take('alice', () => ({
+        isAway: made.isAway,
+        end: () => {
+          made.ended = true;
+          made.giveBack?.();
+        },
+      }));
+      return made;
+    };
+    const [here, away] = [stream(false), stream(true)];
+    expect(slots.take('alice')).toBeDefined();
+    expect([here.ended, away.ended, slots.taken]).toEqual([false, true, 2]);
+    expect(slots.take('alice')).toBeUndefined();
+    expect(slots.take('bob')).toBeDefined();
+  });
 });
