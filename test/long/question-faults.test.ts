@@ -70,6 +70,7 @@ beforeAll(async () => {
     yaml: [
       'loopBreaker: off',
       'questions: { answer: 6s }',
+      'resumption: { away: 300ms }',
       'servers:',
       `  stdio: { command: ${JSON.stringify([process.execPath, SCRIPT, 'stdio', gates.url, journal])}, ${allow} }`,
       `  http: { url: "${remote.http?.url}", ${allow} }`,
