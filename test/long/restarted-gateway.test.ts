@@ -122,7 +122,7 @@ describe.each(['http', 'stdio'])(
       const call = legacy('tools/call', { name: 'greet', arguments: {} }, session);
       const exchange = await openExchange(urlOf(server), { ...call, headers: { ...call.headers, ...credential() } });
       await exchange.readUntil('elicitation/create');
-      const asked = /^data: (.*)$/mu.exec(await exchange.readUntil('\n\n'))?.[1] ?? '';
+      const asked = /^data: (\{.*)$/mu.exec(await exchange.readUntil('\n\n'))?.[1] ?? '';
       const { id } = JSON.parse(asked) as { id: string };
       const ended = expect(exchange.drain()).rejects.toThrow(/aborted|ended without/u);
       await killAndStart();
