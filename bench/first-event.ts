@@ -15,7 +15,7 @@ import { createKey, startConfigured } from './sallyport.ts';
 
 const SERVER = fileURLToPath(new URL('./fixtures/stream-server.ts', import.meta.url));
 const WARM_UP = 300;
-const CALLS = 2000;
+const CALLS = 1000;
 
 export type FirstEventRow = { readonly via: string; readonly p50Ms: number; readonly p99Ms: number };
 
