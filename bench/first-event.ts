@@ -11,7 +11,7 @@ import { build } from '../scripts/build.ts';
 import { modernCall } from './calls.ts';
 import type { Call } from './load.ts';
 import { start, stopAll, until } from './processes.ts';
-import { createKey, startConfigured } from './sallyport.ts';
+import { configHead, createKey, startConfigured } from './sallyport.ts';
 
 const SERVER = fileURLToPath(new URL('./fixtures/stream-server.ts', import.meta.url));
 const WARM_UP = 300;
@@ -95,13 +95,7 @@ export function firstEventTable(rows: readonly FirstEventRow[]): string {
 
 type Ports = { readonly port: number; readonly operationsPort: number };
 
-const config = ({ port, operationsPort }: Ports, line: string, url: string): string => `
-listen: 127.0.0.1:${port}
-operations: 127.0.0.1:${operationsPort}
-identity:
-  apiKeys:
-    - ${line}
-servers:
+const config = (ports: Ports, line: string, url: string): string => `${configHead(ports, line)}servers:
   stream: { url: "${url}", tools: { "*": { readOnly: true } }, allow: [{ group: bench, tools: ["*"] }] }
 loopBreaker: off
 audit: { file: ./data/audit.jsonl }

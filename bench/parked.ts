@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from '../scripts/build.ts';
 import { modernCall } from './calls.ts';
 import { residentMegabytes, stopAll } from './processes.ts';
-import { createKey, startConfigured } from './sallyport.ts';
+import { configHead, createKey, startConfigured } from './sallyport.ts';
 import { startChildServer } from '../test/harness/child.ts';
 
 const SERVER = fileURLToPath(new URL('../test/fixtures/legacy-asking-server.ts', import.meta.url));
@@ -93,13 +93,7 @@ export function parkedTable(rows: readonly ParkedRow[]): string {
 
 type Ports = { readonly port: number; readonly operationsPort: number };
 
-const config = ({ port, operationsPort }: Ports, line: string, url: string): string => `
-listen: 127.0.0.1:${port}
-operations: 127.0.0.1:${operationsPort}
-identity:
-  apiKeys:
-    - ${line}
-servers:
+const config = (ports: Ports, line: string, url: string): string => `${configHead(ports, line)}servers:
   http: { url: "${url}", allow: [{ group: bench, tools: ["*"] }] }
   stdio: { command: ["${process.execPath}", "${SERVER}", stdio], sharing: shared, allow: [{ group: bench, tools: ["*"] }] }
 questions: { maxParked: 2100, maxParkedPerPrincipal: 2100 }

@@ -69,13 +69,20 @@ type Ports = {
 };
 
 /** The limits are checked on every call, and never reached. */
-const config = ({ line, port, operationsPort, modernPort, legacyPort }: Ports & { readonly line: string }): string => `
+/** What every configuration of the bench begins with: where it listens, and the one key. */
+export const configHead = (
+  { port, operationsPort }: { readonly port: number; readonly operationsPort: number },
+  line: string,
+): string => `
 listen: 127.0.0.1:${port}
 operations: 127.0.0.1:${operationsPort}
 identity:
   apiKeys:
     - ${line}
-servers:
+`;
+
+const config = ({ line, port, operationsPort, modernPort, legacyPort }: Ports & { readonly line: string }): string =>
+  `${configHead({ port, operationsPort }, line)}servers:
   modern:
     url: http://127.0.0.1:${modernPort}/mcp
     tools: { "read_*": { readOnly: true, risk: low } }

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { build } from '../scripts/build.ts';
 import { startTellingServer } from '../test/fixtures/telling-server.ts';
 import { residentMegabytes, stopAll } from './processes.ts';
-import { createKey, startConfigured } from './sallyport.ts';
+import { configHead, createKey, startConfigured } from './sallyport.ts';
 
 const STREAMS = 5000;
 const AT_A_TIME = 50;
@@ -121,13 +121,7 @@ export function subscriptionsTable(rows: readonly SubscriptionsRow[]): string {
 
 type Ports = { readonly port: number; readonly operationsPort: number };
 
-const config = ({ port, operationsPort }: Ports, line: string, url: string): string => `
-listen: 127.0.0.1:${port}
-operations: 127.0.0.1:${operationsPort}
-identity:
-  apiKeys:
-    - ${line}
-servers:
+const config = (ports: Ports, line: string, url: string): string => `${configHead(ports, line)}servers:
   notes: { url: "${url}", sharing: shared, allow: [{ group: bench, tools: ["*"], resources: ["*"] }] }
 requests: { maxStreams: 6000, maxStreamsPerPrincipal: 6000 }
 audit: { file: ./data/audit.jsonl }

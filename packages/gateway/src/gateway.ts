@@ -218,7 +218,7 @@ async function composeGateway(
     schedule: (delayMs, task) => systemClock.after(delayMs, task),
   });
   opened.defer(() => store.close());
-  const serverDependencies = watchServerDependencies({
+  const dependencies = watchServerDependencies({
     config,
     dependencies: standing.dependencies,
     egress,
@@ -227,8 +227,7 @@ async function composeGateway(
     newId: randomUUID,
     random: Math.random,
   });
-  opened.defer(() => serverDependencies.close());
-  const dependencies = serverDependencies;
+  opened.defer(() => dependencies.close());
   const health = composeServerHealth({ config, upstreams, store, dependencies, instruments, logger });
   opened.defer(() => health.close());
   standing.watchServers(() => health.all());

@@ -3,6 +3,7 @@
 import type { ConsentOffer } from '../../credential/oauth/code-flow.ts';
 import { markup, seen, type Html } from './html.ts';
 import type { Page } from './layout.ts';
+import { message } from './messages.ts';
 
 export type ConsentView = {
   readonly server: string;
@@ -65,15 +66,6 @@ export const onTheWay = (url: string, issuer: string, viewer: string): Page => (
   body: markup`<section class="card">
     <h1>On to the log-in</h1>
     <p><a class="button primary" href="${url}">Go on to ${seen(issuer)}</a></p>
-  </section>`,
-});
-
-const message = (status: number, title: string, body: Html): Page => ({
-  status,
-  title,
-  body: markup`<section class="card">
-    <h1>${title}</h1>
-    ${body}
   </section>`,
 });
 
@@ -168,22 +160,4 @@ export const consentInvalid = (): Page =>
       It was begun in another browser, by another person, came back twice, took longer than ten minutes, or comes from
       somewhere else than you were sent to. Nothing was connected. Make the call again in your client.
     </p>`,
-  );
-
-export const noBrowserLogin = (): Page =>
-  message(
-    503,
-    'Nobody can log in here yet',
-    markup`<p>
-        A server is connected after a log-in with the identity provider, and none is set up for it. The operator adds a
-        <code>login</code> to an issuer in <code>sallyport.yaml</code>:
-      </p>
-      <pre class="setting">
-identity:
-  issuers:
-    - issuer: https://id.example.com
-      login:
-        clientId: sallyport
-        clientSecret: env:SALLYPORT_CLIENT_SECRET</pre>
-      <p>Its redirect URI at the identity provider is <code>&lt;publicUrl&gt;/login/callback</code>.</p>`,
   );

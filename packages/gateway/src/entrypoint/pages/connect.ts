@@ -101,7 +101,7 @@ async function visitOf(arrival: OwnArrival, server: ServerId, linkText: string):
     respondPage(arrival, page);
     return undefined;
   };
-  if (browser.login === undefined || consents === undefined) return show(pages.noBrowserLogin());
+  if (browser.login === undefined || consents === undefined) return show(messages.noBrowserLogin());
   if (linkText.length > MAX_LINK_CHARS) return show(pages.linkRefused('invalid', server));
   const session = browser.sessionOf(arrival);
   if (session === undefined) {

@@ -4,7 +4,7 @@ import type { DecisionFault } from '../../authz/approvals.ts';
 import { markup, seen, type Html } from './html.ts';
 import type { Page } from './layout.ts';
 
-const message = (status: number, title: string, body: Html): Page => ({
+export const message = (status: number, title: string, body: Html): Page => ({
   status,
   title,
   body: markup`<section class="card">
@@ -31,12 +31,13 @@ export const noSuchApproval = (): Page =>
       <p><a href="/approvals">What waits for my word</a></p>`,
   );
 
-export const noLogin = (): Page =>
+/** @param what What a log-in is needed for. @param otherwise What can be done until there is one. */
+const nobodyCanLogIn = (what: string, otherwise: string): Page =>
   message(
     503,
     'Nobody can log in here yet',
     markup`<p>
-        Approvals are decided after a log-in with the identity provider, and none is set up for it. The operator adds a
+        ${what} after a log-in with the identity provider, and none is set up for it. The operator adds a
         <code>login</code> to an issuer in <code>sallyport.yaml</code>:
       </p>
       <pre class="setting">
@@ -47,10 +48,18 @@ identity:
         clientId: sallyport
         clientSecret: env:SALLYPORT_CLIENT_SECRET</pre>
       <p>
-        Its redirect URI at the identity provider is <code>&lt;publicUrl&gt;/login/callback</code>. Until then,
-        approvals can be decided over the API, except those of high risk.
+        Its redirect URI at the identity provider is <code>&lt;publicUrl&gt;/login/callback</code>.
+        ${otherwise}
       </p>`,
   );
+
+export const noLogin = (): Page =>
+  nobodyCanLogIn(
+    'Approvals are decided',
+    'Until then, approvals can be decided over the API, except those of high risk.',
+  );
+
+export const noBrowserLogin = (): Page => nobodyCanLogIn('A server is connected', '');
 
 export const providerDown = (returnTo: string): Page =>
   message(
